@@ -1,0 +1,266 @@
+"""Where rows come from: files, globs, URLs, a SELECT on any Ibis backend, or a table in memory."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeAlias
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+import sqlglot
+from sqlglot import exp
+
+from shipworthy.errors import DataError, Fault, MissingExtra
+from shipworthy.observations.conditions import shorten
+
+Frame: TypeAlias = Any  # an Arrow table, or anything that turns into one: pandas, Polars, a dict of columns
+
+_FORMATS = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
+}
+_COMPRESSED = {".gz", ".zst", ".bz2"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """An opened source: a lazy table, the name it is known by, and the files behind it."""
+
+    table: ir.Table
+    name: str  # as the evidence names it: no absolute path, no secret
+    files: tuple[Path, ...] = ()
+    columns: tuple[str, ...] = ()
+
+
+def connect() -> Any:
+    """A private, embedded DuckDB backend that streams and spills instead of growing."""
+    backend = ibis.duckdb.connect()
+    backend.raw_sql("SET preserve_insertion_order = false")
+    return backend
+
+
+def open_source(data: str, *, connection: str | None, backend: Any, where: str) -> Source:
+    """Open what a plan's `data:` names.
+
+    data: a path or glob (already resolved against the plan's folder), an fsspec URL, or a SELECT.
+    connection: Ibis URL of another backend, which then runs the SELECT and every query over it.
+    where: where the plan says so, for errors.
+    Raises DataError (DATA001 cannot be read, DATA004 not a plain SELECT) or MissingExtra.
+    """
+    if _is_select(data, where):
+        if connection is not None:
+            backend = _connect_elsewhere(connection, where)
+        return _guarded(lambda: _opened(backend.sql(data), name="SELECT"), data, where)
+    if connection is not None:
+        raise DataError(
+            Fault(
+                code="DATA004",
+                what="a connection goes with a SELECT, and this data is not one",
+                where=where,
+                mend="write data: SELECT ... FROM ..., or drop connection:",
+            )
+        )
+    return _guarded(lambda: _open_files(data, backend, where), data, where)
+
+
+def open_frame(frame: Frame, *, backend: Any, name: str = "table") -> Source:
+    """Open a table that is in memory: Arrow, pandas, Polars, or a mapping of column name to values."""
+    table = to_arrow(frame)
+    duplicates = sorted({column for column in table.column_names if table.column_names.count(column) > 1})
+    if duplicates:
+        raise DataError(Fault(code="DATA005", what=f"column {duplicates[0]!r} stands twice", mend="rename one of them"))
+    unique = ibis.util.gen_name("frame")
+    backend.con.register(unique, table)
+    return Source(table=backend.table(unique), name=name, columns=tuple(table.column_names))
+
+
+def to_arrow(frame: Frame) -> pa.Table:
+    """Turn a table into Arrow without copying where that is possible. Raises DataError (DATA006)."""
+    try:
+        if isinstance(frame, pa.Table):
+            return frame
+        if isinstance(frame, dict):
+            return pa.table(frame)
+        if hasattr(frame, "to_arrow"):
+            return frame.to_arrow()
+        if hasattr(frame, "__dataframe__") or type(frame).__module__.startswith("pandas"):
+            return pa.Table.from_pandas(frame, preserve_index=False)
+        if hasattr(frame, "__arrow_c_stream__"):
+            return pa.table(frame)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise DataError(
+            Fault(
+                code="DATA006",
+                what=f"the table does not convert to Arrow: {shorten(str(error), 200)}",
+                mend="give every column one type",
+            )
+        ) from error
+    raise DataError(
+        Fault(
+            code="DATA006",
+            what=f"a {type(frame).__name__} is not a table",
+            mend="give a pandas, Polars or Arrow table, or a dict of columns",
+        )
+    )
+
+
+def file_digest(files: tuple[Path, ...]) -> str:
+    """SHA-256 over the bytes of the files, in sorted order; tells whether a source is the very same."""
+    total = hashlib.sha256()
+    for path in sorted(files):
+        with path.open("rb") as stream:
+            total.update(hashlib.file_digest(stream, "sha256").digest())
+    return f"sha256:{total.hexdigest()}"
+
+
+def _is_select(data: str, where: str) -> bool:
+    first = data.lstrip(" \t\r\n(").split(None, 1)[0].upper() if data.strip(" \t\r\n(") else ""
+    if first not in ("SELECT", "WITH", "FROM"):
+        return False
+    try:
+        statements = sqlglot.parse(data, read="duckdb")
+    except (sqlglot.errors.SqlglotError, RecursionError) as error:
+        raise _not_select(f"it does not parse: {str(error).splitlines()[0]}", where) from error
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise _not_select("it is not one single SELECT", where)
+    return True
+
+
+def _not_select(reason: str, where: str) -> DataError:
+    return DataError(
+        Fault(
+            code="DATA004", what=f"the query cannot be used: {reason}", where=where, mend="write one SELECT statement"
+        )
+    )
+
+
+def _connect_elsewhere(connection: str, where: str) -> Any:
+    try:
+        return ibis.connect(connection)
+    except ImportError as error:
+        scheme = connection.split(":", 1)[0]
+        raise MissingExtra(package=str(error.name or scheme), extra=scheme, purpose=f"a {scheme} connection") from error
+    except Exception as error:
+        raise DataError(
+            Fault(
+                code="DATA001",
+                what=f"the connection cannot be opened: {shorten(str(error).splitlines()[0], 200)}",
+                where=where,
+                mend="check the Ibis URL, e.g. postgres://user@host/database",
+            )
+        ) from error
+
+
+def _opened(table: ir.Table, *, name: str, files: tuple[Path, ...] = ()) -> Source:
+    return Source(table=table, name=name, files=files, columns=tuple(table.columns))
+
+
+def _guarded(open_it: Callable[[], Source], data: str, where: str) -> Source:
+    try:
+        return open_it()
+    except (DataError, MissingExtra):
+        raise
+    except (duckdb.Error, OSError, ValueError, pa.ArrowException, ibis.IbisError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DataError(
+            Fault(
+                code="DATA001",
+                what=f"{shorten(_display(data))!r} cannot be read: {shorten(first, 240)}",
+                where=where,
+                mend="check that the file is whole and has the format its ending says",
+            )
+        ) from error
+
+
+def _display(data: str) -> str:
+    """The name of a source in evidence: the last two parts of a path, a URL without credentials."""
+    if "://" in data:
+        scheme, _, rest = data.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
+    return "/".join(PurePosixPath(data).parts[-2:])
+
+
+def _format(data: str, where: str) -> str:
+    suffixes = [suffix.lower() for suffix in PurePosixPath(data.partition("?")[0]).suffixes]
+    if suffixes and suffixes[-1] in _COMPRESSED:
+        suffixes.pop()
+    kind = _FORMATS.get(suffixes[-1]) if suffixes else None
+    if kind is None:
+        raise DataError(
+            Fault(
+                code="DATA001",
+                what=f"{shorten(_display(data))!r} has an ending that no reader is known for",
+                where=where,
+                mend=f"use one of {' '.join(sorted(_FORMATS))}, or a SELECT",
+            )
+        )
+    return kind
+
+
+def _open_files(data: str, backend: Any, where: str) -> Source:
+    kind = _format(data, where)
+    if "://" in data:
+        return _opened(_read(_register_url(data, backend), kind, backend), name=_display(data))
+    paths = tuple(Path(path) for path in sorted(glob.glob(data, recursive=True))) or (Path(data),)
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise DataError(
+            Fault(
+                code="DATA001",
+                what=f"there is no file {shorten(_display(str(missing[0])))!r}",
+                where=where,
+                mend="a relative path is looked up from the plan's folder",
+            )
+        )
+    if all(path.stat().st_size == 0 for path in paths):
+        raise DataError(
+            Fault(
+                code="DATA007",
+                what=f"{shorten(_display(data))!r} is empty",
+                where=where,
+                mend="point data: at a file with rows",
+            )
+        )
+    names = [glob.escape(str(path)) for path in paths] if kind != "arrow" else [str(path) for path in paths]
+    return _opened(_read(names, kind, backend), name=_display(data), files=paths)
+
+
+def _read(names: list[str], kind: str, backend: Any) -> ir.Table:
+    if kind == "parquet":
+        return backend.read_parquet(names)
+    if kind == "json":
+        return backend.read_json(names)
+    if kind == "arrow":
+        import pyarrow.dataset
+
+        unique = ibis.util.gen_name("arrow")
+        backend.con.register(unique, pyarrow.dataset.dataset(names, format="ipc"))
+        return backend.table(unique)
+    return backend.read_csv(names, sample_size=200_000)
+
+
+def _register_url(data: str, backend: Any) -> list[str]:
+    scheme = data.partition("://")[0]
+    try:
+        import fsspec
+
+        backend.con.register_filesystem(fsspec.filesystem(scheme))
+    except ImportError as error:
+        raise MissingExtra(
+            package=str(error.name or "fsspec"), extra="fsspec", purpose=f"reading {scheme}://"
+        ) from error
+    return [data]

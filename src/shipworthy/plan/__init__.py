@@ -1,0 +1,1 @@
+"""The plan: policy as code."""
