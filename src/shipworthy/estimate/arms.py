@@ -1,0 +1,398 @@
+"""One metric on every slice of an axis, with limits at any level: what claims are judged on.
+
+`Arms` is the meeting point of metrics and statistics. Whatever the metric (a proportion, a mean, an AUC, a paired change), it becomes
+values, sample sizes and a function from level to limits; differences, ratios and gates are then the same for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from shipworthy.estimate.estimates import Comparison, Estimate, SliceKey
+from shipworthy.metrics.kinds import CellFunction, CellMixture, CellRate, Metric, RowFunction, RowMean, Scale
+from shipworthy.observations.tally import FOLDED, Array, Key, Tally
+from shipworthy.stats.cluster import cluster_wilson, design_effect
+from shipworthy.stats.interval import critical
+from shipworthy.stats.proportion import clopper_pearson, wilson
+
+Limits: TypeAlias = Callable[
+    [float], tuple[Array, Array]
+]  # two-sided level -> limits per slice; infinite where there is none
+FEWEST_CLUSTERS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arms:
+    """One metric on S slices. Where a slice has no value, `reasons` says why, and its limits are infinite."""
+
+    evaluation: str
+    metric: str
+    slices: tuple[SliceKey, ...]
+    values: Array  # (S,) NaN exactly where there is a reason
+    n: Array  # (S,) cases in the denominator
+    effective: Array  # (S,)
+    reasons: tuple[str | None, ...]
+    method: str
+    limits: Limits  # for display
+    gate: Limits | None = None  # for a claim about one slice, where another method guarantees its error rate
+    gate_method: str | None = None
+    correlation: Array | None = None  # (S, S) of the estimates, where units lie in several slices
+    lowest: float = -np.inf  # range that the quantity can take
+    highest: float = np.inf
+    compare: Comparison = "value"
+    variant: str | None = None
+    baseline: str | None = None
+    is_proportion: bool = False
+    limits_reason: str | None = None  # why there is a value and no interval
+    notes: tuple[str, ...] = ()
+
+    def estimates(self, level: float) -> list[Estimate]:
+        """The slices as records, with two-sided intervals at `level`."""
+        low, high = self.limits(level)
+        return [
+            self._estimate(index, float(low[index]), float(high[index]), level) for index in range(len(self.slices))
+        ]
+
+    def _estimate(self, index: int, low: float, high: float, level: float) -> Estimate:
+        reason = self.reasons[index]
+        return Estimate(
+            evaluation=self.evaluation,
+            metric=self.metric,
+            compare=self.compare,
+            slice=self.slices[index],
+            variant=self.variant,
+            baseline=self.baseline,
+            value=None if reason else float(self.values[index]),
+            low=None if reason or not np.isfinite(low) else low,
+            high=None if reason or not np.isfinite(high) else high,
+            level=level,
+            n=int(self.n[index]),
+            effective_n=None if reason else float(self.effective[index]),
+            method=None if reason else self.method,
+            reason=reason or self.limits_reason,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What all arms of one evaluation share."""
+
+    evaluation: str
+    minimum_group: int
+    conditions: frozenset[str] = frozenset()  # names of the attributes that are named conditions
+    variant: str | None = None
+    proportions: frozenset[str] = frozenset()  # row means whose row expression is a condition
+
+
+def slice_of(parts: Sequence[str], key: Key, conditions: frozenset[str]) -> SliceKey:
+    """The slice as results write it: column -> value; a named condition as {"name": ...}."""
+    if len(parts) == 1 and parts[0] in conditions:
+        return {"name": parts[0] if key[0] else f"not {parts[0]}"}
+    if key and key[0] == FOLDED:
+        return {parts[0]: FOLDED}
+    return dict(zip(parts, key, strict=True))
+
+
+def measure(metric: Metric, tally: Tally, context: Context) -> Arms:
+    """Bind a metric of counts or row sums to its tally."""
+    if isinstance(metric, CellRate):
+        hit, case = _indicators(metric, tally)
+        return _proportion(metric, tally, context, hit, case, transform=metric.transform)
+    if isinstance(metric, CellMixture):
+        return _mixture(metric, tally, context)
+    if isinstance(metric, CellFunction):
+        classes, cells = _classes(tally), tally.terms
+        return linearised(
+            metric,
+            tally,
+            context,
+            lambda counts: metric.function(dict(zip(cells, counts, strict=True)), classes),
+            scale=metric.scale,
+            n=tally.raw.sum(axis=1),
+        )
+    if isinstance(metric, RowMean):
+        return _mean(metric, tally, context)
+    if isinstance(metric, RowFunction):
+        names = [term for term in tally.terms if isinstance(term, str) and term.startswith(f"{metric.name}.")]
+        positions = [tally.terms.index(name) for name in names]
+        short = [name.removeprefix(f"{metric.name}.") for name in names]
+        return linearised(
+            metric,
+            tally,
+            context,
+            lambda sums: metric.function(dict(zip(short, [sums[i] for i in positions], strict=True))),
+            n=tally.raw[:, tally.terms.index(f"{metric.name}.n")],
+        )
+    raise TypeError(f"{type(metric).__name__} has no tally")
+
+
+def _classes(tally: Tally) -> list[Any]:
+    return sorted({value for cell in tally.terms for value in cell}, key=str)
+
+
+def _indicators(metric: CellRate, tally: Tally) -> tuple[Array, Array]:
+    cells = [cell if len(cell) == 2 else (cell[0], cell[0]) for cell in tally.terms]
+    case = np.array([bool(metric.case(*cell)) for cell in cells], dtype=float)
+    hit = np.array([bool(metric.hit(*cell)) for cell in cells], dtype=float) * case
+    return hit, case
+
+
+def few(n: Array, units: Array, tally: Tally, context: Context) -> list[str | None]:
+    """Why a slice shows no rate, if it does not."""
+    reasons: list[str | None] = []
+    for cases, clusters in zip(n, units, strict=True):
+        if cases < 1:
+            reasons.append("no cases")
+        elif cases < context.minimum_group:
+            reasons.append(
+                f"only {int(cases)} case{'s' if cases > 1 else ''}: fewer than {context.minimum_group} show no rate"
+            )
+        elif tally.clustered and clusters < FEWEST_CLUSTERS:
+            reasons.append(f"only {int(clusters)} clusters: an interval needs {FEWEST_CLUSTERS}")
+        else:
+            reasons.append(None)
+    return reasons
+
+
+def _spread(values: Array, fill: float, ok: Array) -> Array:
+    full = np.full(len(ok), fill)
+    full[ok] = values
+    return full
+
+
+def _quadratic(vectors: Array, second: Array) -> Array:
+    return np.einsum("st,stu,su->s", vectors, second, vectors)
+
+
+def _proportion(
+    metric: Metric,
+    tally: Tally,
+    context: Context,
+    hit: Array,
+    case: Array,
+    *,
+    transform: Callable[[Any], Any] | None = None,
+) -> Arms:
+    n = tally.raw @ case
+    reasons = few(n, tally.units, tally, context)
+    ok = np.array([reason is None for reason in reasons])
+    hits, cases, raw = (tally.sums @ hit)[ok], (tally.sums @ case)[ok], n[ok]
+    p = hits / np.where(cases > 0, cases, 1)
+    move = transform or (lambda value: value)
+    deff, correlation = np.ones(len(raw)), None
+    if not tally.is_simple:
+        second, units = tally.second[ok], tally.units[ok]
+        residual = hit[None, :] - p[:, None] * case[None, :]
+        squares = _quadratic(residual, second)
+        se = np.sqrt(np.maximum(squares, 0) * units / np.maximum(units - 1, 1)) / cases
+        ceiling = raw * _quadratic(np.broadcast_to(case, residual.shape), second) / cases**2
+        largest = np.maximum(np.maximum(tally.largest[ok], ceiling), 1.0)
+        deff = np.asarray(design_effect(p, raw, se, largest))
+        correlation = _correlation(tally, ok, residual, squares)
+    effective = raw / deff
+
+    def limits(level: float) -> tuple[Array, Array]:
+        if tally.is_simple:
+            low, high = wilson(hits, cases, level=level)
+        else:
+            low, high = cluster_wilson(p, raw, deff, tally.units[ok], level=level)
+        return _spread(move(np.asarray(low)), -np.inf, ok), _spread(move(np.asarray(high)), np.inf, ok)
+
+    def exact(level: float) -> tuple[Array, Array]:
+        low, high = clopper_pearson(np.clip(p * effective, 0, effective), effective, level=level)
+        return _spread(move(np.asarray(low)), -np.inf, ok), _spread(move(np.asarray(high)), np.inf, ok)
+
+    return Arms(
+        evaluation=context.evaluation,
+        metric=metric.name,
+        slices=tuple(slice_of(tally.parts, key, context.conditions) for key in tally.keys),
+        values=_spread(move(p), np.nan, ok),
+        n=n,
+        effective=_spread(effective, np.nan, ok),
+        reasons=tuple(reasons),
+        method=("wilson" if tally.is_simple else "cluster-wilson" if tally.clustered else "weighted-wilson"),
+        limits=limits if ok.any() else _nowhere(len(ok)),
+        gate=exact if ok.any() else None,
+        gate_method="clopper-pearson" if tally.is_simple else "korn-graubard",
+        correlation=correlation,
+        lowest=0.0,
+        highest=1.0,
+        variant=context.variant,
+        is_proportion=transform is None,
+    )
+
+
+def _nowhere(size: int) -> Limits:
+    return lambda level: (np.full(size, -np.inf), np.full(size, np.inf))  # noqa: ARG005
+
+
+def _correlation(tally: Tally, ok: Array, residual: Array, squares: Array) -> Array | None:
+    if tally.cross is None:
+        return None
+    cross = tally.cross[np.ix_(ok, range(len(tally.terms)), ok, range(len(tally.terms)))]
+    covariance = np.einsum("st,stru,ru->sr", residual, cross, residual)
+    scale = np.sqrt(np.maximum(squares, 1e-300))
+    full = np.zeros((len(ok), len(ok)))
+    full[np.ix_(ok, ok)] = np.clip(covariance / scale[:, None] / scale[None, :], -1, 1)
+    np.fill_diagonal(full, 1.0)
+    return full
+
+
+def _mixture(metric: CellMixture, tally: Tally, context: Context) -> Arms:
+    rates = list(metric.parts(_classes(tally)))
+    parts = [_proportion(metric, tally, context, *_indicators(rate, tally)) for rate in rates]
+    if not tally.is_simple:
+        vectors = [_indicators(rate, tally) for rate in rates]
+
+        def mean(counts: Any) -> Any:
+            total: Any = 0.0
+            for hit, case in vectors:
+                total = total + sum(c * h for c, h in zip(counts, hit, strict=True)) / sum(
+                    c * k for c, k in zip(counts, case, strict=True)
+                )
+            return total / len(vectors)
+
+        return linearised(metric, tally, context, mean, n=tally.raw.sum(axis=1))
+    values = np.mean([part.values for part in parts], axis=0)
+    reasons = tuple(next((part.reasons[s] for part in parts if part.reasons[s]), None) for s in range(len(tally.keys)))
+    n = np.sum([part.n for part in parts], axis=0)
+
+    def combined(level: float, which: Callable[[Arms], Limits]) -> tuple[Array, Array]:
+        below, above = np.zeros(len(n)), np.zeros(len(n))
+        for part in parts:
+            low, high = which(part)(level)
+            below += (part.values - low) ** 2
+            above += (high - part.values) ** 2
+        missing = np.isnan(values)
+        low, high = values - np.sqrt(below) / len(parts), values + np.sqrt(above) / len(parts)
+        return np.where(missing, -np.inf, np.maximum(low, 0)), np.where(missing, np.inf, np.minimum(high, 1))
+
+    return Arms(
+        evaluation=context.evaluation,
+        metric=metric.name,
+        slices=parts[0].slices,
+        values=values,
+        n=n,
+        effective=n.astype(float),
+        reasons=reasons,
+        method="mover-wilson",
+        limits=lambda level: combined(level, lambda part: part.limits),
+        lowest=0.0,
+        highest=1.0,
+        variant=context.variant,
+    )
+
+
+def linearised(
+    metric: Metric,
+    tally: Tally,
+    context: Context,
+    function: Callable[[Any], Any],
+    *,
+    scale: Scale = "identity",
+    n: Array,
+) -> Arms:
+    """A smooth function of sums: its variance by linearisation, the derivative by a complex step (Squire & Trapp 1998)."""
+    reasons = few(n, tally.units, tally, context)
+    size, count = tally.sums.shape
+    values, se = np.full(size, np.nan), np.full(size, np.nan)
+    forward, backward = _SCALES[scale]
+    with np.errstate(all="ignore"):
+        for s in range(size):
+            if reasons[s] is not None:
+                continue
+            sums = tally.sums[s].astype(complex)
+            value = complex(_quietly(function, list(sums)))
+            step = 1e-20 * max(1.0, float(np.abs(tally.sums[s]).max()))
+            gradient = np.empty(count)
+            for t in range(count):
+                moved = list(sums)
+                moved[t] = moved[t] + 1j * step
+                gradient[t] = complex(_quietly(function, moved)).imag / step
+            variance = float(gradient @ tally.second[s] @ gradient) * tally.units[s] / max(tally.units[s] - 1, 1)
+            if not np.isfinite(value.real) or not np.isfinite(variance):
+                reasons[s] = "undefined here: a count that it divides by is zero"
+                continue
+            values[s], se[s] = value.real, np.sqrt(max(variance, 0.0))
+    ok = ~np.isnan(values)
+    inner = np.clip(values, -1 + 1e-12, 1 - 1e-12) if scale == "atanh" else values
+    derivative = 1 / (1 - inner**2) if scale == "atanh" else np.ones(size)
+
+    def limits(level: float) -> tuple[Array, Array]:
+        half = critical(level, np.maximum(tally.units - 1, 1)) * se * derivative
+        low, high = backward(forward(inner) - half), backward(forward(inner) + half)
+        return np.where(ok, low, -np.inf), np.where(ok, high, np.inf)
+
+    return Arms(
+        evaluation=context.evaluation,
+        metric=metric.name,
+        slices=tuple(slice_of(tally.parts, key, context.conditions) for key in tally.keys),
+        values=values,
+        n=n,
+        effective=n.astype(float),
+        reasons=tuple(reasons),
+        method="delta" if scale == "identity" else f"delta-{scale}",
+        limits=limits,
+        variant=context.variant,
+    )
+
+
+def _quietly(function: Callable[[Any], Any], counts: Any) -> Any:
+    try:
+        return function(counts)
+    except ZeroDivisionError:
+        return complex(np.nan)
+
+
+_SCALES: Mapping[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "identity": (lambda v: v, lambda v: v),
+    "atanh": (np.arctanh, np.tanh),
+}
+
+
+def _mean(metric: RowMean, tally: Tally, context: Context) -> Arms:
+    value, one = tally.terms.index(metric.name), tally.terms.index(f"{metric.name}.n")
+    hit, case = np.zeros(len(tally.terms)), np.zeros(len(tally.terms))
+    hit[value], case[one] = 1.0, 1.0
+    if metric.name in context.proportions:
+        return _proportion(metric, tally, context, hit, case)
+    n = tally.raw @ case
+    reasons = few(n, tally.units, tally, context)
+    reasons = [
+        reason or ("only 1 case: a mean needs 2" if cases < 2 else None)
+        for reason, cases in zip(reasons, n, strict=True)
+    ]
+    ok = np.array([reason is None for reason in reasons])
+    total, cases = (tally.sums @ hit)[ok], (tally.sums @ case)[ok]
+    mean = total / cases
+    residual = hit[None, :] - mean[:, None] * case[None, :]
+    units = np.minimum(tally.units, n)[ok]
+    squares = _quadratic(residual, tally.second[ok])
+    se = np.sqrt(np.maximum(squares, 0) * units / np.maximum(units - 1, 1)) / cases
+    move: Callable[[Any], Any] = (lambda v: np.sqrt(np.maximum(v, 0))) if metric.root else (lambda v: v)
+    floor, roof = metric.bounds or (-np.inf, np.inf)
+
+    def limits(level: float) -> tuple[Array, Array]:
+        half = critical(level, np.maximum(units - 1, 1)) * se
+        low, high = move(np.maximum(mean - half, floor)), move(np.minimum(mean + half, roof))
+        return _spread(low, -np.inf, ok), _spread(high, np.inf, ok)
+
+    return Arms(
+        evaluation=context.evaluation,
+        metric=metric.name,
+        slices=tuple(slice_of(tally.parts, key, context.conditions) for key in tally.keys),
+        values=_spread(move(mean), np.nan, ok),
+        n=n,
+        effective=_spread(np.asarray(units, dtype=float), np.nan, ok),
+        reasons=tuple(reasons),
+        method="t" if not tally.clustered else "cluster-t",
+        limits=limits if ok.any() else _nowhere(len(ok)),
+        correlation=_correlation(tally, ok, residual, squares),
+        lowest=move(floor) if np.isfinite(floor) else floor,
+        highest=roof,
+        variant=context.variant,
+    )

@@ -1,0 +1,130 @@
+"""Metrics that need row values: quantiles, and the quality of ranked lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from shipworthy.errors import NotEstimable
+from shipworthy.estimate.arms import Arms, Context, slice_of
+from shipworthy.metrics.kinds import ListMean, Metric, RowQuantile
+from shipworthy.observations.tally import Array, Rows
+from shipworthy.stats.interval import Interval, critical
+from shipworthy.stats.quantile import quantile_interval
+
+
+def measure_rows(metric: RowQuantile | ListMean, rows: Rows, context: Context) -> Arms:
+    """Bind a quantile (column `value`) or a list metric (columns `label` and `score`, units are queries) to row arrays."""
+    per_slice = [
+        _quantile(metric, rows, s) if isinstance(metric, RowQuantile) else _list(metric, rows, s)
+        for s in range(len(rows.keys))
+    ]
+    reasons = [
+        reason
+        or (
+            f"only {n} {_unit(metric)}: fewer than {context.minimum_group} show no value"
+            if n < context.minimum_group
+            else None
+        )
+        for _, n, _, reason in per_slice
+    ]
+
+    def limits(level: float) -> tuple[Array, Array]:
+        pairs = [
+            found(level) if found and not why else Interval(-np.inf, np.inf)
+            for (_, _, found, _), why in zip(per_slice, reasons, strict=True)
+        ]
+        return np.array([float(pair.low) for pair in pairs]), np.array([float(pair.high) for pair in pairs])
+
+    n = np.array([n for _, n, _, _ in per_slice])
+    clustered = isinstance(metric, RowQuantile) and rows.unit is not None
+    return Arms(
+        evaluation=context.evaluation,
+        metric=metric.name,
+        slices=tuple(slice_of(rows.parts, key, context.conditions) for key in rows.keys),
+        values=np.array([np.nan if why else value for (value, _, _, _), why in zip(per_slice, reasons, strict=True)]),
+        n=n,
+        effective=n.astype(float),
+        reasons=tuple(reasons),
+        method="order statistics" if isinstance(metric, RowQuantile) else "t over queries",
+        limits=limits,
+        lowest=0.0 if isinstance(metric, ListMean) else -np.inf,
+        highest=1.0 if isinstance(metric, ListMean) else np.inf,
+        variant=context.variant,
+        limits_reason="no interval: order statistics need independent rows" if clustered else None,
+    )
+
+
+_Found = tuple[float, int, "Callable[[float], Interval] | None", "str | None"]
+
+
+def _unit(metric: Metric) -> str:
+    return "queries" if isinstance(metric, ListMean) else "cases"
+
+
+def _quantile(metric: RowQuantile, rows: Rows, index: int) -> _Found:
+    values = rows.columns["value"][rows.slice == index]
+    if len(values) == 0:
+        return np.nan, 0, None, "no cases"
+    limits = None if rows.unit is not None else lambda level: quantile_interval(values, metric.quantile, level=level)
+    return float(np.quantile(values, metric.quantile)), len(values), limits, None
+
+
+def _list(metric: ListMean, rows: Rows, index: int) -> _Found:
+    mine = rows.slice == index
+    assert rows.unit is not None  # a ranking's clusters are its queries
+    try:
+        values = list_values(metric, rows.columns["label"][mine], rows.columns["score"][mine], rows.unit[mine])
+    except NotEstimable as error:
+        return np.nan, 0, None, str(error)
+    count = len(values)
+    if count < 2:
+        return np.nan, count, None, "only 1 query: a mean needs 2" if count else "no query has a relevant item"
+    mean, se = float(values.mean()), float(values.std(ddof=1) / np.sqrt(count))
+
+    def limits(level: float) -> Interval:
+        half = float(critical(level, count - 1)) * se
+        return Interval(max(0.0, mean - half), min(1.0, mean + half))
+
+    return mean, count, limits, None
+
+
+def list_values(metric: ListMean, label: Array, score: Array, query: Array) -> Array:
+    """The quality of every query's list, shape (queries,). Queries without a relevant item have none and are left out.
+
+    label: relevance, >= 0; score: higher ranks first; query: which list a row belongs to. All of shape (rows,).
+    Tied scores share their places for nDCG (as scikit-learn does); elsewhere the less relevant of two tied items comes first.
+    Source: Järvelin & Kekäläinen (2002), ACM TOIS 20, 422-446; Voorhees (1999), TREC-8, for MRR.
+    """
+    if (label < 0).any():
+        raise NotEstimable("a relevance below 0 has no place in a ranking")
+    _, query = np.unique(query, return_inverse=True)
+    order = np.lexsort((label, -score, query))
+    q, y, s = query[order], label[order], score[order]
+    first = np.flatnonzero(np.r_[True, q[1:] != q[:-1]])
+    place = np.arange(len(q)) - np.repeat(first, np.diff(np.r_[first, len(q)]))
+    size = len(first)
+    depth = metric.depth or len(q)
+    top, relevant = place < depth, y > 0
+    per_query = np.bincount(q, relevant, size)
+    known = per_query > 0
+    if metric.statistic == "ndcg":
+        discount = np.where(top, 1 / np.log2(place + 2), 0.0)
+        tie = np.cumsum(np.r_[True, (q[1:] != q[:-1]) | (s[1:] != s[:-1])]) - 1
+        shared = (np.bincount(tie, discount) / np.bincount(tie))[tie]
+        ideal = np.lexsort((-label, query))
+        best = np.bincount(query[ideal], label[ideal] * discount, size)
+        return np.asarray((np.bincount(q, y * shared, size) / np.where(best > 0, best, 1))[known])
+    if metric.statistic == "mrr":
+        reciprocal = np.where(relevant & top, 1 / (place + 1), 0.0)
+        out = np.zeros(size)
+        np.maximum.at(out, q, reciprocal)
+        return out[known]
+    if metric.statistic == "map":
+        seen = np.cumsum(relevant) - np.repeat((np.cumsum(relevant) - relevant)[first], np.diff(np.r_[first, len(q)]))
+        return np.asarray(
+            (np.bincount(q, np.where(relevant, seen / (place + 1), 0.0), size) / np.maximum(per_query, 1))[known]
+        )
+    hits = np.bincount(q, relevant & top, size)
+    return np.asarray((hits / (np.maximum(per_query, 1) if metric.statistic == "recall" else depth))[known])

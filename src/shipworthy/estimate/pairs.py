@@ -1,0 +1,91 @@
+"""Differences and ratios between the slices of an axis, every ordered pair at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from shipworthy.estimate.arms import Arms
+from shipworthy.estimate.estimates import Estimate
+from shipworthy.observations.tally import Array
+from shipworthy.stats.difference import mover_difference
+from shipworthy.stats.ratio import mover_ratio
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """Ordered pairs of slices (first against second) of one metric."""
+
+    arms: Arms
+    first: np.ndarray[tuple[int], np.dtype[np.int64]]  # (P,)
+    second: np.ndarray[tuple[int], np.dtype[np.int64]]  # (P,)
+    compare: Literal["difference", "ratio"]
+
+    @property
+    def values(self) -> Array:
+        """(P,) first minus, or over, second; NaN where one of them has no value."""
+        a, b = self.arms.values[self.first], self.arms.values[self.second]
+        with np.errstate(all="ignore"):
+            return np.asarray(
+                a - b if self.compare == "difference" else np.where(b > 0, a / np.where(b > 0, b, 1), np.nan)
+            )
+
+    def limits(self, level: float) -> tuple[Array, Array]:
+        """(P,) limits at a two-sided level, by MOVER on the slices' own limits; infinite where there is none."""
+        low, high = self.arms.limits(level)
+        a, b = self.first, self.second
+        values = self.arms.values
+        known = ~(np.isnan(values[a]) | np.isnan(values[b]) | ~np.isfinite(low[a] + low[b] + high[a] + high[b]))
+        lower, upper = np.full(len(a), -np.inf), np.full(len(a), np.inf)
+        i, j = a[known], b[known]
+        if len(i):
+            if self.compare == "difference":
+                correlation = 0.0 if self.arms.correlation is None else self.arms.correlation[i, j]
+                found = mover_difference(
+                    values[i], (low[i], high[i]), values[j], (low[j], high[j]), correlation=correlation
+                )
+            else:
+                found = mover_ratio(
+                    values[i], (np.maximum(low[i], 0), high[i]), values[j], (np.maximum(low[j], 0), high[j])
+                )
+            lower[known], upper[known] = found.low, found.high
+        return lower, upper
+
+    def estimate(self, index: int, low: float, high: float, level: float, method: str) -> Estimate:
+        """One pair as a record."""
+        a, b = int(self.first[index]), int(self.second[index])
+        value = float(self.values[index])
+        reason = self.arms.reasons[a] or self.arms.reasons[b]
+        if reason is None and np.isnan(value):
+            reason = "the rate that it is divided by is zero"
+        return Estimate(
+            evaluation=self.arms.evaluation,
+            metric=self.arms.metric,
+            compare=self.compare,
+            slice=self.arms.slices[a],
+            reference=self.arms.slices[b],
+            variant=self.arms.variant,
+            value=None if reason else value,
+            low=None if reason or not np.isfinite(low) else float(low),
+            high=None if reason or not np.isfinite(high) else float(high),
+            level=level,
+            n=int(self.arms.n[a] + self.arms.n[b]),
+            effective_n=None if reason else float(self.arms.effective[a] + self.arms.effective[b]),
+            method=None if reason else method,
+            reason=reason,
+        )
+
+
+def all_pairs(arms: Arms, compare: Literal["difference", "ratio"]) -> Pairs:
+    """Every slice against every other, in both orders."""
+    size = len(arms.slices)
+    first, second = np.nonzero(~np.eye(size, dtype=bool))
+    return Pairs(arms=arms, first=first, second=second, compare=compare)
+
+
+def against(arms: Arms, reference: int, compare: Literal["difference", "ratio"]) -> Pairs:
+    """Every other slice against one reference slice."""
+    others = np.array([index for index in range(len(arms.slices)) if index != reference], dtype=np.int64)
+    return Pairs(arms=arms, first=others, second=np.full(len(others), reference), compare=compare)

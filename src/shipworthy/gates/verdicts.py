@@ -1,0 +1,82 @@
+"""What the gate says: a verdict for each requirement, and one decision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shipworthy.estimate.estimates import Estimate
+from shipworthy.plan.models import Requirement
+
+
+class Outcome(StrEnum):
+    """Three answers. Undecided is an answer: the data cannot tell."""
+
+    MET = "met"
+    BREACHED = "breached"
+    UNDECIDED = "undecided"
+
+
+class Decision(StrEnum):
+    """What the verdicts add up to."""
+
+    SHIP = "ship"
+    HOLD = "hold"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Piece:
+    """One part of a claim: a slice, or a pair of slices, with the bounds that judged it."""
+
+    estimate: Estimate  # for display, at the claim's confidence, two-sided
+    met_low: float | None  # one-sided limits at the claim's own error rate: met when they lie on the good side
+    met_high: float | None
+    breach_low: float | None  # limits corrected for how many were looked at: breached when one lies on the bad side
+    breach_high: float | None
+    outcome: Outcome
+    needed: int | None  # further cases (of this piece) that would probably decide it; None: not known or not needed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """The answer to one requirement, with everything that it rests on."""
+
+    requirement: Requirement
+    evaluation: str
+    outcome: Outcome
+    estimate: Estimate | None  # the piece that decided, or that keeps it open; None when nothing was in scope
+    pieces: Sequence[Piece]  # worst first
+    needed: int | None  # further cases in all that would probably decide it
+    why: str  # one sentence
+    spread: Estimate | None = None  # bias-corrected standard deviation between the slices
+    looked_at: int = 0  # how many pieces were judged; `pieces` holds the worst of them
+
+    def as_json(self) -> dict[str, object]:
+        """The verdict as `shipworthy/results@1` writes it."""
+        return {
+            "requirement": self.requirement.id,
+            "verdict": self.outcome.value,
+            "severity": self.requirement.severity,
+            "estimate": self.estimate.as_json() if self.estimate else None,
+            "bound": self.requirement.bound,
+            "needed": self.needed,
+            "waiver": None,
+            "controls": list(self.requirement.controls),
+            "why": self.why,
+        }
+
+
+def decide(verdicts: Iterable[Verdict]) -> Decision:
+    """Add the verdicts up: a breached blocker or major holds; else an undecided one leaves it undecided; else ship.
+
+    A minor requirement is reported and never stops a release. No requirement at all is undecided: nothing was promised.
+    """
+    outcomes = [(verdict.outcome, verdict.requirement.severity) for verdict in verdicts]
+    deciding = [outcome for outcome, severity in outcomes if severity != "minor"]
+    if Outcome.BREACHED in deciding:
+        return Decision.HOLD
+    if Outcome.UNDECIDED in deciding or not outcomes:
+        return Decision.UNDECIDED
+    return Decision.SHIP
