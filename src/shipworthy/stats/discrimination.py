@@ -1,0 +1,289 @@
+"""How well a score ranks positives above negatives: AUROC and average precision, with their uncertainty.
+
+Most functions take two histograms, `positives` and `negatives`: counts per distinct score, in ascending order of score.
+They cost one pass over the bins, so a million distinct scores are no trouble, and they never see a row.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit, ndtr, stdtr
+
+from shipworthy.errors import NotEstimable
+from shipworthy.stats.interval import Array, Interval, critical
+
+MINIMUM_CLUSTERS = 10  # below this a clustered variance is itself too uncertain to build an interval on
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PairedAUC:
+    """Two scores on the same cases, compared by AUROC."""
+
+    auc_a: float
+    auc_b: float
+    difference: float  # auc_a - auc_b
+    standard_error: float  # of the difference
+    interval: Interval  # of the difference, clipped to [-1, 1]
+    z: float  # difference / standard_error; Student's t with units - 1 degrees of freedom under clusters
+    p_value: float  # two-sided
+    units: int  # independent units: cases, or clusters when they were given
+
+
+def _histograms(positives: ArrayLike, negatives: ArrayLike) -> tuple[Array, Array]:
+    positive, negative = np.asarray(positives, dtype=float), np.asarray(negatives, dtype=float)
+    if positive.ndim != 1 or positive.shape != negative.shape:
+        raise ValueError(
+            "positives and negatives must be two vectors of one length. "
+            f"Got shapes {positive.shape} and {negative.shape}"
+        )
+    for name, counts in (("positives", positive), ("negatives", negative)):
+        if not np.all(np.isfinite(counts)) or np.any(counts < 0):
+            raise ValueError(f"{name} must be finite counts, 0 or more. Got {counts[~(counts >= 0)][:3]}")
+    return positive, negative
+
+
+def structural_components(positives: ArrayLike, negatives: ArrayLike) -> tuple[Array, Array]:
+    """DeLong's structural components, per bin.
+
+    positives, negatives: counts per distinct score, ascending, shape (bins,).
+    Returns (V10, V01), each of shape (bins,): V10[b] is the share of negatives that a positive in bin b outranks,
+    V01[b] the share of positives that outrank a negative in bin b, ties counting one half. Their count-weighted means
+    are both the AUROC; sums over clusters and products over two scores give the clustered and the paired variance.
+    Raises NotEstimable without a positive or without a negative.
+    Source: DeLong, DeLong, Clarke-Pearson (1988), Biometrics 44, 837-845; ranks as in Sun & Xu (2014), IEEE SPL 21,
+    1389-1393.
+    """
+    positive, negative = _histograms(positives, negatives)
+    m, n = positive.sum(), negative.sum()
+    if m == 0 or n == 0:
+        raise NotEstimable(f"AUROC needs at least one positive and one negative case; there are {m:g} and {n:g}")
+    v10 = (np.cumsum(negative) - negative / 2) / n
+    v01 = (m - np.cumsum(positive) + positive / 2) / m
+    return v10, v01
+
+
+def auc(positives: ArrayLike, negatives: ArrayLike) -> float:
+    """Area under the ROC curve: the chance that a positive scores above a negative, ties counting one half.
+
+    positives, negatives: counts per distinct score, ascending, shape (bins,). Returns a float in [0, 1].
+    Raises NotEstimable without a positive or without a negative. Source: Bamber (1975), J. Math. Psychol. 12, 387-415.
+    """
+    positive, negative = _histograms(positives, negatives)
+    v10, _ = structural_components(positive, negative)
+    return float(positive @ v10 / positive.sum())
+
+
+def delong_variance(positives: ArrayLike, negatives: ArrayLike) -> float:
+    """Variance of the AUROC over independent cases, in O(bins).
+
+    positives, negatives: counts per distinct score, ascending, shape (bins,). Returns Var(V10)/m + Var(V01)/n >= 0,
+    which is 0 at perfect separation: an interval there must come from `logit_delong`.
+    Raises NotEstimable with fewer than two positives or two negatives. Source: DeLong et al. (1988), eq. 5.
+    """
+    positive, negative = _histograms(positives, negatives)
+    m, n = positive.sum(), negative.sum()
+    if m < 2 or n < 2:
+        raise NotEstimable(f"the variance of an AUROC needs two positives and two negatives; there are {m:g} and {n:g}")
+    v10, v01 = structural_components(positive, negative)
+    area = positive @ v10 / m
+    return float(positive @ (v10 - area) ** 2 / (m - 1) / m + negative @ (v01 - area) ** 2 / (n - 1) / n)
+
+
+def logit_delong(auc: float, variance: float, *, positives: int, negatives: int, level: float = 0.95) -> Interval:
+    """Confidence interval of an AUROC, symmetric on the log-odds scale.
+
+    auc, variance: the estimate in [0, 1] and its variance (`delong_variance` or `clustered_auc_variance`).
+    positives, negatives: independent positives and negatives (clusters holding one, where the variance is clustered).
+    At an AUROC of 1 (0) the variance is 0 and says nothing. min(positives, negatives) disjoint pairs are independent,
+    and none of them is discordant, so the limit is the Clopper-Pearson bound for none of that many: A >= (alpha / 2) **
+    (1 / min). Taking all positives x negatives pairs for independent would promise far too much.
+    Raises NotEstimable when the variance is 0 strictly between 0 and 1 (all scores tied).
+    Source: Pepe (2003), section 5.2.4, on DeLong's variance.
+    """
+    half = critical(level)
+    if not 0 <= auc <= 1 or not (math.isfinite(variance) and variance >= 0):
+        raise ValueError(f"auc must be in [0, 1] and variance 0 or more. Got {auc!r} and {variance!r}")
+    if positives < 1 or negatives < 1:
+        raise ValueError(f"positives and negatives must be 1 or more. Got {positives!r} and {negatives!r}")
+    if auc in {0.0, 1.0}:
+        bound = float(((1 - level) / 2) ** (1 / min(positives, negatives)))
+        return Interval(bound, 1.0) if auc == 1 else Interval(0.0, 1 - bound)
+    if variance == 0:
+        raise NotEstimable("the AUROC has no sampling variance on these data: every score is tied")
+    reach = half * math.sqrt(variance) / (auc * (1 - auc))
+    return Interval(float(expit(logit(auc) - reach)), float(expit(logit(auc) + reach)))
+
+
+def hanley_mcneil_se(auc: float, *, positives: int, negatives: int) -> float:
+    """Standard error of an AUROC from its value and the two counts alone, under exponential scores: for planning and
+    for papers.
+
+    auc: in [0, 1]; positives, negatives: counts, 1 or more. Source: Hanley & McNeil (1982), Radiology 143, 29-36, eq.
+    1-2.
+    """
+    if not 0 <= auc <= 1:
+        raise ValueError(f"auc must be in [0, 1]. Got {auc!r}")
+    if positives < 1 or negatives < 1:
+        raise ValueError(f"positives and negatives must be 1 or more. Got {positives!r} and {negatives!r}")
+    q1, q2 = auc / (2 - auc), 2 * auc**2 / (1 + auc)
+    spread = auc * (1 - auc) + (positives - 1) * (q1 - auc**2) + (negatives - 1) * (q2 - auc**2)
+    return math.sqrt(max(0.0, spread) / (positives * negatives))
+
+
+@dataclass(frozen=True, slots=True)
+class _Components:
+    """Structural components per row, ready for sums over clusters."""
+
+    area: float
+    positive: Array  # V10 - area on positive rows, 0 elsewhere
+    negative: Array  # V01 - area on negative rows, 0 elsewhere
+
+
+def _labels(label: ArrayLike, *scores: ArrayLike) -> tuple[NDArray[np.bool_], list[Array]]:
+    outcome = np.asarray(label)
+    columns = [np.asarray(score, dtype=float) for score in scores]
+    if outcome.ndim != 1 or any(column.shape != outcome.shape for column in columns):
+        raise ValueError("label and scores must be vectors of one length")
+    if not np.all((outcome == 0) | (outcome == 1)):
+        raise ValueError("label must hold 0 and 1, or False and True, only")
+    if not all(np.all(np.isfinite(column)) for column in columns):
+        raise ValueError("scores must be finite")
+    return outcome.astype(bool), columns
+
+
+def _row_components(outcome: NDArray[np.bool_], score: Array) -> _Components:
+    distinct, place = np.unique(score, return_inverse=True)
+    positives = np.bincount(place[outcome], minlength=distinct.size)
+    negatives = np.bincount(place[~outcome], minlength=distinct.size)
+    v10, v01 = structural_components(positives, negatives)
+    area = float(positives @ v10 / positives.sum())
+    return _Components(
+        area=area,
+        positive=np.where(outcome, v10[place] - area, 0.0),
+        negative=np.where(outcome, 0.0, v01[place] - area),
+    )
+
+
+def _clustered_variance(
+    outcome: NDArray[np.bool_], positive: Array, negative: Array, clusters: ArrayLike
+) -> tuple[float, int]:
+    """Obuchowski's variance of centred components; equals DeLong's when every case is its own cluster, and is never
+    negative.
+    """
+    labels = np.asarray(clusters)
+    if labels.shape != outcome.shape:
+        raise ValueError(f"clusters must have one label per row. Got shape {labels.shape} for {outcome.shape}")
+    distinct, place = np.unique(labels, return_inverse=True)
+    units = distinct.size
+    if units < MINIMUM_CLUSTERS:
+        raise NotEstimable(f"a clustered variance needs {MINIMUM_CLUSTERS} clusters or more; there are {units}")
+    m, n = int(outcome.sum()), int((~outcome).sum())
+    with_positive, with_negative = np.unique(place[outcome]).size, np.unique(place[~outcome]).size
+    if with_positive < 2 or with_negative < 2:
+        raise NotEstimable(
+            "a clustered variance of an AUROC needs two clusters with positives and two with negatives; "
+            f"there are {with_positive} and {with_negative}"
+        )
+    sums10 = np.bincount(place, weights=positive) / m
+    sums01 = np.bincount(place, weights=negative) / n
+    variance = (
+        with_positive / (with_positive - 1) * (sums10 @ sums10)
+        + with_negative / (with_negative - 1) * (sums01 @ sums01)
+        + 2 * units / (units - 1) * (sums10 @ sums01)
+    )
+    return max(0.0, float(variance)), units
+
+
+def clustered_auc_variance(label: ArrayLike, score: ArrayLike, clusters: ArrayLike) -> float:
+    """Variance of the AUROC when cases come in clusters (one patient, prompt or user with many cases).
+
+    label: 0/1 per row; score: finite, higher means more positive; clusters: one label per row; all of shape (rows,).
+    Reduces to `delong_variance` when every row is its own cluster. Raises NotEstimable below 10 clusters, or with fewer
+    than two clusters holding a positive (a negative). Source: Obuchowski (1997), Biometrics 53, 567-578, eq. 3-6.
+    """
+    outcome, (column,) = _labels(label, score)
+    components = _row_components(outcome, column)
+    return _clustered_variance(outcome, components.positive, components.negative, clusters)[0]
+
+
+def paired_delong(
+    label: ArrayLike, score_a: ArrayLike, score_b: ArrayLike, *, clusters: ArrayLike | None = None, level: float = 0.95
+) -> PairedAUC:
+    """Difference of the AUROCs of two scores on the same cases.
+
+    label: 0/1 per row; score_a, score_b: finite scores per row; clusters: one label per row, or None for independent
+    rows. Normal limits for independent rows, Student's t with (clusters - 1) degrees of freedom under clusters.
+    Raises NotEstimable with fewer than two positives or negatives (10 clusters), or when both scores rank every case
+    alike, which leaves no variance to judge the difference by. Source: DeLong et al. (1988), eq. 6-8; Obuchowski (1997)
+    for clusters.
+    """
+    outcome, (column_a, column_b) = _labels(label, score_a, score_b)
+    a, b = _row_components(outcome, column_a), _row_components(outcome, column_b)
+    positive, negative = a.positive - b.positive, a.negative - b.negative
+    if clusters is None:
+        m, n = int(outcome.sum()), int((~outcome).sum())
+        if m < 2 or n < 2:
+            raise NotEstimable(f"comparing AUROCs needs two positives and two negatives; there are {m} and {n}")
+        variance, units = float(positive @ positive / (m - 1) / m + negative @ negative / (n - 1) / n), outcome.size
+        multiple = float(critical(level))
+    else:
+        variance, units = _clustered_variance(outcome, positive, negative, clusters)
+        multiple = float(critical(level, units - 1))
+    if variance <= 1e-24:  # rounding of identical components
+        raise NotEstimable("the two scores rank the cases alike: their AUROC difference has no sampling variance here")
+    difference, error = a.area - b.area, math.sqrt(variance)
+    z = difference / error
+    return PairedAUC(
+        auc_a=a.area,
+        auc_b=b.area,
+        difference=difference,
+        standard_error=error,
+        interval=Interval(max(-1.0, difference - multiple * error), min(1.0, difference + multiple * error)),
+        z=z,
+        p_value=float(2 * (ndtr(-abs(z)) if clusters is None else stdtr(units - 1, -abs(z)))),
+        units=units,
+    )
+
+
+def average_precision(positives: ArrayLike, negatives: ArrayLike) -> float:
+    """Average precision: the mean, over positives, of the precision at their score; the step-wise area under
+    precision-recall.
+
+    positives, negatives: counts per distinct score, ascending, shape (bins,). Its chance level is the prevalence, so
+    two values compare only at one prevalence. Raises NotEstimable without a positive.
+    Source: the definition of scikit-learn's `average_precision_score`; Boyd, Eng, Page (2013), ECML PKDD, eq. 3.
+    """
+    positive, negative = _histograms(positives, negatives)
+    if not positive.any():
+        raise NotEstimable("average precision needs at least one positive case")
+    held = positive > 0
+    hits = np.cumsum(positive[::-1])[::-1][held]
+    flagged = np.cumsum((positive + negative)[::-1])[::-1][held]
+    return float(positive[held] @ (hits / flagged) / positive.sum())
+
+
+def average_precision_interval(average_precision: float, *, positives: int, level: float = 0.95) -> Interval:
+    """Confidence interval of an average precision, symmetric on the log-odds scale, with standard error 1/sqrt(m A (1 -
+    A)).
+
+    average_precision: the estimate in (0, 1]; positives: independent positive cases m, 1 or more. Treats A as a
+    proportion of m cases; at A = 1 the exact binomial bound (alpha / 2) ** (1 / m) stands in, as the log-odds do not
+    exist there. Raises NotEstimable at 0, which no data with a positive can give.
+    Source: Boyd, Eng, Page (2013), ECML PKDD, LNCS 8190, 451-466, section 4.
+    """
+    half = critical(level)
+    if not 0 <= average_precision <= 1 or positives < 1:
+        raise ValueError(
+            f"average_precision must be in [0, 1] and positives 1 or more. Got {average_precision!r}, {positives!r}"
+        )
+    if average_precision == 0:
+        raise NotEstimable("an average precision of 0 has no interval")
+    if average_precision == 1:
+        return Interval(float(((1 - level) / 2) ** (1 / positives)), 1.0)
+    reach = half / math.sqrt(positives * average_precision * (1 - average_precision))
+    centre = logit(average_precision)
+    return Interval(float(expit(centre - reach)), float(expit(centre + reach)))
