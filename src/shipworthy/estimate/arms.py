@@ -7,7 +7,7 @@ values, sample sizes and a function from level to limits; differences, ratios an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -56,6 +56,25 @@ class Arms:
         return [
             self._estimate(index, float(low[index]), float(high[index]), level) for index in range(len(self.slices))
         ]
+
+    def only(self, chosen: Sequence[int]) -> Arms:
+        """The same metric on some of the slices."""
+        at = np.array(chosen, dtype=int)
+
+        def chosen_of(limits: Limits) -> Limits:
+            return lambda level: tuple(values[at] for values in limits(level))  # type: ignore[return-value]
+
+        return replace(
+            self,
+            slices=tuple(self.slices[index] for index in at),
+            values=self.values[at],
+            n=self.n[at],
+            effective=self.effective[at],
+            reasons=tuple(self.reasons[index] for index in at),
+            limits=chosen_of(self.limits),
+            gate=chosen_of(self.gate) if self.gate else None,
+            correlation=None if self.correlation is None else self.correlation[np.ix_(at, at)],
+        )
 
     def _estimate(self, index: int, low: float, high: float, level: float) -> Estimate:
         reason = self.reasons[index]

@@ -1,0 +1,273 @@
+"""The main job: a plan in, a decision out, with everything it rests on."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from shipworthy.api.measuring import measure_all
+from shipworthy.api.evaluating import Evaluated, evaluate_rows, metrics_of
+from shipworthy.digest import digest
+from shipworthy.errors import DataError, Fault, Unusable
+from shipworthy.estimate.arms import Arms
+from shipworthy.estimate.estimates import Estimate, SliceKey
+from shipworthy.estimate.spread import between_slices
+from shipworthy.evidence.run import Run
+from shipworthy.evidence.store import open_baseline, write_run
+from shipworthy.gates.rules import judge
+from shipworthy.gates.verdicts import Outcome, Verdict, decide
+from shipworthy.metrics.catalogue import UnknownMetric, lookup
+from shipworthy.plan.loading import LoadedPlan, load_plan
+from shipworthy.plan.lock import lock_path, read_lock
+from shipworthy.plan.models import Evaluation, Plan, Requirement
+
+Progress = Callable[[str], None]
+DISPLAY_LEVEL = 0.95
+
+
+def load(path: Path | str) -> LoadedPlan:
+    """Load a plan, with the metrics there are. Raises PlanError with every fault."""
+    return load_plan(Path(path), known_metric=_mend_metric)
+
+
+def check(
+    plan: Path | str,
+    *,
+    out: Path | str | None = None,
+    seed: int | None = None,
+    now: datetime | None = None,
+    progress: Progress = lambda step: None,  # noqa: ARG005
+    write: bool = True,
+) -> Run:
+    """Evaluate what a plan names, judge what it requires, decide, and write the run's folder.
+
+    out: the run's folder; default `.shipworthy/runs/<run>/` beside the plan. seed: overrides the plan's.
+    Raises Unusable (PlanError, DataError, SubjectError, MissingExtra): nothing is written then.
+    """
+    loaded = load(plan)
+    started = now or datetime.now(UTC)
+    evaluated = []
+    seeds = np.random.SeedSequence(loaded.plan.seed if seed is None else seed).spawn(len(loaded.plan.evaluations) + 1)
+    for (name, model), own in zip(loaded.plan.evaluations.items(), seeds, strict=False):
+        progress(f"evaluating {name}")
+        evaluated.append(_evaluate(loaded, name, model, np.random.default_rng(own)))
+    progress("judging")
+    baselines = _baselines(loaded, evaluated, np.random.default_rng(seeds[-1]))
+    run = _run(loaded, evaluated, baselines, started, np.random.default_rng(seeds[-1]))
+    if write:
+        progress("writing the evidence")
+        write_run(
+            run,
+            run_folder(run, loaded.path, out),
+            loaded=loaded,
+            tables={one.name: one.observations for one in evaluated},
+        )
+    return run
+
+
+def run_folder(run: Run, plan: Path | str, out: Path | str | None = None) -> Path:
+    """Where a run lies: `out`, or its own folder under `.shipworthy/runs` beside the plan."""
+    return Path(out) if out is not None else Path(plan).parent / ".shipworthy" / "runs" / run.id
+
+
+def _mend_metric(name: str) -> str | None:
+    try:
+        lookup(name)
+    except UnknownMetric as error:
+        return error.faults[0].mend
+    return None
+
+
+def _locator(loaded: LoadedPlan, name: str) -> Callable[..., str]:
+    return lambda *path: loaded.locate(("evaluations", name, *path))
+
+
+def requirements_of(loaded: LoadedPlan, name: str) -> list[Requirement]:
+    """The requirements about one evaluation; one that names none is about the only one there is."""
+    return [r for r in loaded.plan.requirements if (r.evaluation or next(iter(loaded.plan.evaluations), None)) == name]
+
+
+def _evaluate(loaded: LoadedPlan, name: str, model: Evaluation, rng: np.random.Generator) -> Evaluated:
+    variant = loaded.plan.baseline if loaded.plan.baseline in model.variants else None
+    return evaluate_rows(
+        name,
+        model,
+        resolve=loaded.resolve,
+        locate=_locator(loaded, name),
+        rng=rng,
+        requirements=requirements_of(loaded, name),
+        subjects=dict(loaded.plan.subjects),
+        folder=loaded.path.parent,
+        baseline=variant,
+    )
+
+
+def _baselines(loaded: LoadedPlan, evaluated: Sequence[Evaluated], rng: np.random.Generator) -> dict[str, Evaluated]:
+    """Changes against a baseline run: each evaluation joined with the baseline's predictions, case by case."""
+    stated = loaded.plan.baseline
+    if stated is None or any(stated in one.model.variants for one in evaluated):
+        return {}
+    folder = Path(loaded.resolve(stated))
+    joined = {}
+    for one in evaluated:
+        observations, finding = open_baseline(folder, one.observations, where=loaded.locate(("baseline",)))
+        measured = measure_all(observations, one.metrics, rng=rng, baseline="baseline", with_curves=False)
+        joined[one.name] = replace(one, measured=measured, findings=(finding,))
+    return joined
+
+
+def _run(
+    loaded: LoadedPlan,
+    evaluated: Sequence[Evaluated],
+    baselines: Mapping[str, Evaluated],
+    started: datetime,
+    rng: np.random.Generator,
+) -> Run:
+    by_name = {one.name: one for one in evaluated}
+    verdicts = plan_verdicts(loaded.plan, by_name, baselines, loaded.locate, rng)
+    lock = read_lock(lock_path(loaded.path))
+    locked_at = lock.locked_at if lock is not None and not lock.covers(loaded) and lock.locked_at <= started else None
+    digests = "".join(one.source.digest for one in evaluated)
+    return Run(
+        id=_run_id(loaded, started, digests),
+        created=started,
+        plan=loaded.plan,
+        plan_digest=loaded.digest,
+        locked_at=locked_at,
+        decision=decide(verdicts),
+        verdicts=tuple(verdicts),
+        estimates=tuple(_estimates(evaluated, baselines)),
+        curves=tuple(curve for one in evaluated for curve in one.measured.curves),
+        inputs=tuple(one.source for one in evaluated),
+        excluded=tuple(exclusion for one in evaluated for exclusion in one.observations.exclusions),
+        findings=tuple(f for one in [*evaluated, *baselines.values()] for f in one.findings),
+        environment=environment(),
+        baseline=loaded.plan.baseline,
+        command=f"shipworthy check {loaded.path.name}",
+    )
+
+
+def plan_verdicts(
+    plan: Plan,
+    evaluated: Mapping[str, Evaluated],
+    baselines: Mapping[str, Evaluated],
+    locate: Callable[[tuple[str | int, ...]], str],
+    rng: np.random.Generator,
+) -> list[Verdict]:
+    """Judge every requirement of a plan; worst first."""
+    verdicts = [
+        _verdict(requirement, locate(("requirements", index)), evaluated, baselines, rng)
+        for index, requirement in enumerate(plan.requirements)
+    ]
+    rank = {Outcome.BREACHED: 0, Outcome.UNDECIDED: 1, Outcome.MET: 2}
+    severity = {"blocker": 0, "major": 1, "minor": 2}
+    return sorted(verdicts, key=lambda verdict: (rank[verdict.outcome], severity[verdict.requirement.severity]))
+
+
+def _run_id(loaded: LoadedPlan, started: datetime, digests: str) -> str:
+    return f"{started:%Y%m%dT%H%M%S%f}-{digest([loaded.digest, digests]).removeprefix('sha256:')[:8]}"
+
+
+def environment() -> dict[str, str]:
+    """Versions of what computes: Python, the platform, and the packages that numbers depend on."""
+    packages = ("shipworthy", "numpy", "scipy", "duckdb", "ibis-framework", "pyarrow", "pydantic", "sqlglot")
+    found = {"python": platform.python_version(), "platform": f"{sys.platform} {platform.machine()}"}
+    for package in packages:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _estimates(evaluated: Sequence[Evaluated], baselines: Mapping[str, Evaluated]) -> list[Estimate]:
+    found: list[Estimate] = []
+    for one in evaluated:
+        for arms in one.measured.values.values():
+            found += arms.estimates(DISPLAY_LEVEL)
+        for arms in (
+            *one.measured.changes.values(),
+            *(baselines[one.name].measured.changes.values() if one.name in baselines else ()),
+        ):
+            found += arms.estimates(DISPLAY_LEVEL)
+    return found
+
+
+def _verdict(
+    requirement: Requirement,
+    where: str,
+    evaluated: Mapping[str, Evaluated],
+    baselines: Mapping[str, Evaluated],
+    rng: np.random.Generator,
+) -> Verdict:
+    name = requirement.evaluation or next(iter(evaluated))
+    one = evaluated[name]
+    metrics, summary = metrics_of(requirement, one.observations.task)
+    if summary is not None:
+        requirement = requirement.model_copy(update={"compare": summary.compare})
+    axis = one.observations.axis(requirement.across)
+    if requirement.compare in ("difference", "ratio") and not axis.parts:
+        raise Unusable(
+            Fault(
+                code="PLAN070",
+                what=f"a {requirement.compare} compares slices, and {requirement.id!r} names none",
+                where=where,
+                mend="add across: <slice>",
+            )
+        )
+    table = one.measured.values
+    if requirement.compare == "change":
+        table = baselines[name].measured.changes if name in baselines else one.measured.changes
+    found: list[Arms] = []
+    for metric in metrics:
+        arms = table.get((requirement.variant, metric.name, axis.name))
+        if arms is None:
+            raise Unusable(
+                Fault(
+                    code="PLAN071",
+                    what=f"{requirement.id!r} asks for {_asked(requirement, metric.name)}, which is not measured here",
+                    where=where,
+                    mend="a change is measured for counts, means and AUC; a variant needs its own column",
+                )
+            )
+        found.append(_in_scope(arms, axis.is_condition, requirement))
+    spread = None
+    if requirement.compare in ("difference", "ratio") and len(found) == 1:
+        spread = between_slices(found[0], level=DISPLAY_LEVEL, rng=rng)
+    return judge(requirement, name, found, reference=_reference(requirement, found[0], where), spread=spread)
+
+
+def _asked(requirement: Requirement, metric: str) -> str:
+    variant = f" of variant {requirement.variant!r}" if requirement.variant else ""
+    return f"the {requirement.compare} of {metric!r}{variant}"
+
+
+def _in_scope(arms: Arms, is_condition: bool, requirement: Requirement) -> Arms:
+    """A claim about a named condition is about the rows that fulfil it; a comparison sets them against the others."""
+    if not is_condition or requirement.compare in ("difference", "ratio"):
+        return arms
+    return arms.only([i for i, key in enumerate(arms.slices) if not str(key["name"]).startswith("not ")])
+
+
+def _reference(requirement: Requirement, arms: Arms, where: str) -> SliceKey | None:
+    if requirement.reference is None or requirement.compare not in ("difference", "ratio"):
+        return None
+    for key in arms.slices:
+        if requirement.reference in (" × ".join(map(str, key.values())), ", ".join(map(str, key.values()))):
+            return key
+    levels = ", ".join(repr(" × ".join(map(str, key.values()))) for key in arms.slices[:12])
+    raise DataError(
+        Fault(
+            code="DATA019",
+            what=f"the reference {requirement.reference!r} is not among the slices",
+            where=where,
+            mend=f"the slices are {levels}",
+        )
+    )

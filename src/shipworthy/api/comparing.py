@@ -1,0 +1,162 @@
+"""Two versions on the same cases: what changed, and whether the new one is worse."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from shipworthy.api.checking import Progress, environment, load, plan_verdicts, requirements_of
+from shipworthy.api.evaluating import Evaluated, evaluate_rows, metrics_for
+from shipworthy.api.measuring import measure_all
+from shipworthy.digest import digest
+from shipworthy.errors import Fault, Unusable
+from shipworthy.evidence.run import Run
+from shipworthy.evidence.store import open_baseline, reopen, write_run
+from shipworthy.gates.verdicts import decide
+from shipworthy.metrics.kinds import CellFunction, CellMixture, CellRate, Metric, RowMean, ScoreStatistic
+from shipworthy.plan.loading import LoadedPlan
+from shipworthy.plan.models import Plan, Requirement, Variant
+
+MARGIN = 0.02
+
+
+def compare(
+    old: str,
+    new: str,
+    *,
+    plan: Path | str | None = None,
+    margin: float = MARGIN,
+    out: Path | str | None = None,
+    now: datetime | None = None,
+    progress: Progress = lambda step: None,  # noqa: ARG005
+) -> Run:
+    """Compare two runs, or two prediction columns of a plan's data, paired case by case.
+
+    Every metric with a good direction becomes a requirement: the new version is not worse by more than `margin`
+    (non-inferiority).
+    All have to be met to ship. Raises Unusable where cases cannot be paired.
+    """
+    if not 0 <= margin < 1:
+        raise Unusable(
+            Fault(code="CALL002", what=f"the margin {margin} is not in [0, 1)", mend="give a share, such as 0.02")
+        )
+    started = now or datetime.now(UTC)
+    if plan is None:
+        loaded, evaluated = _of_runs(Path(old), Path(new), progress)
+    else:
+        loaded, evaluated = _of_columns(old, new, load(plan), progress)
+    requirements = [r for one in evaluated for r in _not_worse(one, margin)]
+    if not requirements:
+        raise Unusable(
+            Fault(
+                code="CALL003",
+                what="nothing can be compared: no metric here has a good direction and a paired change",
+                mend="name metrics such as accuracy, tpr or auc in the plan",
+            )
+        )
+    judged = Plan(
+        system=loaded.plan.system,
+        evaluations={one.name: one.model for one in evaluated},
+        baseline=old if plan is not None else "baseline",
+        requirements=tuple(requirements),
+        seed=loaded.plan.seed,
+    )
+    verdicts = plan_verdicts(
+        judged, {one.name: one for one in evaluated}, {}, loaded.locate, np.random.default_rng(judged.seed)
+    )
+    arms = [a for one in evaluated for a in (*one.measured.values.values(), *one.measured.changes.values())]
+    run = Run(
+        id=f"compare-{started:%Y%m%dT%H%M%S%f}-{digest([loaded.digest, old, new]).removeprefix('sha256:')[:8]}",
+        created=started,
+        plan=judged,
+        plan_digest=loaded.digest,
+        locked_at=None,
+        decision=decide(verdicts),
+        verdicts=tuple(verdicts),
+        estimates=tuple(estimate for one in arms for estimate in one.estimates(0.95)),
+        curves=(),
+        inputs=tuple(one.source for one in evaluated),
+        excluded=tuple(exclusion for one in evaluated for exclusion in one.observations.exclusions),
+        findings=tuple(finding for one in evaluated for finding in one.findings),
+        environment=environment(),
+        baseline=Path(old).name,
+        command=f"shipworthy compare {Path(old).name} {Path(new).name}",
+    )
+    if out is not None:
+        write_run(run, Path(out), loaded=loaded, tables={})
+    return run
+
+
+def _of_columns(old: str, new: str, loaded: LoadedPlan, progress: Progress) -> tuple[LoadedPlan, list[Evaluated]]:
+    evaluated = []
+    for name, model in loaded.plan.evaluations.items():
+        progress(f"comparing {name}")
+        roles = model.variants.get(new)
+        main = (
+            {"prediction": new, "score": None}
+            if roles is None
+            else {"prediction": roles.prediction, "score": roles.score}
+        )
+        other = model.variants.get(old) or Variant(prediction=old)
+        changed = model.model_copy(update={"roles": model.roles.model_copy(update=main), "variants": {old: other}})
+        evaluated.append(
+            evaluate_rows(
+                name,
+                changed,
+                resolve=loaded.resolve,
+                locate=lambda *path, name=name: loaded.locate(("evaluations", name, *path)),
+                rng=np.random.default_rng(loaded.plan.seed),
+                folder=loaded.path.parent,
+                baseline=old,
+                curves=False,
+            )
+        )
+    return loaded, evaluated
+
+
+def _of_runs(old: Path, new: Path, progress: Progress) -> tuple[LoadedPlan, list[Evaluated]]:
+    loaded = load(new / "plan.yaml")
+    evaluated = []
+    for name, model in loaded.plan.evaluations.items():
+        progress(f"comparing {name}")
+        observations, source = reopen(new, name, model)
+        metrics = metrics_for(model, requirements_of(loaded, name), observations.task)
+        joined, finding = open_baseline(old, observations, where=str(old))
+        measured = measure_all(
+            joined, metrics, rng=np.random.default_rng(loaded.plan.seed), baseline="baseline", with_curves=False
+        )
+        evaluated.append(
+            Evaluated(
+                name=name,
+                model=model,
+                observations=joined,
+                measured=measured,
+                metrics=tuple(metrics),
+                findings=(finding,),
+                source=source,
+            )
+        )
+    return loaded, evaluated
+
+
+def _not_worse(one: Evaluated, margin: float) -> Sequence[Requirement]:
+    """One requirement for each metric that has a good direction and a paired change."""
+    measured = {metric for variant, metric, axis in one.measured.changes if variant is None and axis == ""}
+    return [_promise(one.name, metric, margin) for metric in one.metrics if metric.better and metric.name in measured]
+
+
+def _promise(evaluation: str, metric: Metric, margin: float) -> Requirement:
+    assert isinstance(metric, CellRate | CellMixture | CellFunction | RowMean | ScoreStatistic)
+    bound = {"at_least": -margin} if metric.better == "higher" else {"at_most": margin}
+    return Requirement(
+        id=f"{evaluation}-{metric.name}".replace("@", "-at-").replace("[", "-").replace("]", "").replace(" ", "-")[:80],
+        text=f"{metric.title} is not worse by more than {margin:g}.",
+        evaluation=evaluation,
+        metric=metric.name,
+        compare="change",
+        severity="major",
+        **bound,  # type: ignore[arg-type]
+    )

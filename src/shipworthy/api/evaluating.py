@@ -1,0 +1,216 @@
+"""One evaluation: open the rows, let a subject predict, prepare, check the data, measure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import ibis
+import numpy as np
+import pyarrow as pa
+
+from shipworthy.api.measuring import Measured, measure_all
+from shipworthy.errors import DataError, Fault
+from shipworthy.metrics.catalogue import custom, load_custom, lookup
+from shipworthy.metrics.kinds import Metric, Summary
+from shipworthy.observations.checks import check_overlap, check_population, check_proxies, check_rows
+from shipworthy.observations.findings import Finding, Input
+from shipworthy.observations.fingerprints import fingerprint
+from shipworthy.observations.sources import Source, connect, open_frame, open_source
+from shipworthy.observations.table import Locate, Observations, prepare
+from shipworthy.observations.tasks import infer_task
+from shipworthy.plan.models import Evaluation, Requirement, Roles, Subject, Task
+from shipworthy.subjects.loading import load_subject, predict_batches
+
+_DEFAULTS: dict[Task, tuple[str, ...]] = {
+    "binary": ("accuracy", "selection_rate", "tpr", "fpr"),
+    "multiclass": ("accuracy", "macro_recall", "macro_f1"),
+    "regression": ("mae", "mean_error"),
+    "ranking": ("ndcg@10", "mrr"),
+}
+_WITH_SCORE = ("auc", "brier", "ece")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """Everything known about one evaluation."""
+
+    name: str
+    model: Evaluation
+    observations: Observations
+    measured: Measured
+    metrics: tuple[Metric, ...]
+    findings: tuple[Finding, ...]
+    source: Input
+
+
+def evaluate_rows(
+    name: str,
+    model: Evaluation,
+    *,
+    resolve: Any,
+    locate: Locate,
+    rng: np.random.Generator,
+    frame: Any = None,
+    requirements: Sequence[Requirement] = (),
+    subjects: dict[str, Subject] | None = None,
+    folder: Path | None = None,
+    baseline: str | None = None,
+    checks: bool = True,
+    digest: bool = True,
+    curves: bool = True,
+    functions: Sequence[Callable[..., Any]] = (),
+) -> Evaluated:
+    """Evaluate one set of rows.
+
+    resolve: from a path in the plan to a path from here. frame: a table in memory, instead of what `data:` names.
+    requirements: those of this evaluation; their metrics and axes are measured too. functions: metrics of one's own.
+    """
+    backend = connect()
+    if folder is not None:
+        backend.raw_sql(f"SET file_search_path = '{str(folder).replace(chr(39), chr(39) * 2)}'")
+    if frame is not None:
+        source = open_frame(frame, backend=backend, name=model.data)
+    else:
+        source = open_source(resolve(model.data), connection=model.connection, backend=backend, where=locate("data"))
+        backend = source.table.get_backend()
+    _refuse_empty(source, locate)
+    if model.subject is not None and subjects:
+        source, model = _predicted(source, model, subjects[model.subject], backend, folder or Path())
+    task = infer_task(model, _possible(model, requirements), source.table, backend, where=locate("roles", "label"))
+    metrics = [*(custom(function) for function in functions)]
+    if model.metrics or requirements or not functions:
+        metrics = [*metrics_for(model, requirements, task), *metrics]
+    axes = [requirement.across for requirement in requirements if requirement.across is not None]
+    observations = prepare(name, model, source, backend=backend, task=task, locate=locate, extra_axes=axes)
+    if task == "ranking" and "cluster" not in observations.roles:
+        observations = _cluster_by_query(observations)
+    findings = tuple(_findings(observations, source, model, resolve, locate)) if checks else ()
+    measured = measure_all(observations, metrics, rng=rng, baseline=baseline, with_curves=curves)
+    return Evaluated(
+        name=name,
+        model=model,
+        observations=observations,
+        measured=measured,
+        metrics=tuple(metrics),
+        findings=findings,
+        source=Input(
+            evaluation=name,
+            source=source.name,
+            digest=fingerprint(observations.table, backend) if digest else "not computed",
+            rows=observations.rows + sum(exclusion.rows for exclusion in observations.exclusions),
+            columns=source.columns,
+        ),
+    )
+
+
+def _refuse_empty(source: Source, locate: Locate) -> None:
+    if not source.table.columns:
+        raise DataError(
+            Fault(code="DATA007", what="the data have no columns", where=locate("data"), mend="point data: at a table")
+        )
+
+
+def _cluster_by_query(observations: Observations) -> Observations:
+    table = observations.table.mutate(cluster=observations.table["query"])
+    return replace(observations, table=table, roles=observations.roles | {"cluster"})
+
+
+def metrics_of(requirement: Requirement, task: Task | None) -> tuple[list[Metric], Summary | None]:
+    """The metrics that a requirement is about, and the fairness summary that it names, if it does."""
+    found = lookup(requirement.metric, task)
+    if isinstance(found, Summary):
+        return [_metric(name, task) for name in found.metrics], found
+    return [found], None
+
+
+def _metric(name: str, task: Task | None) -> Metric:
+    found = lookup(name, task)
+    assert isinstance(found, Metric)
+    return found
+
+
+def _possible(model: Evaluation, requirements: Sequence[Requirement]) -> list[frozenset[str]]:
+    names = [entry for entry in model.metrics if isinstance(entry, str)] + [r.metric for r in requirements]
+    found = [lookup(name) for name in names]
+    return [metric.tasks for metric in found if isinstance(metric, Metric)] + [
+        frozenset({"binary"}) for metric in found if isinstance(metric, Summary) and metric.metrics != ("accuracy",)
+    ]
+
+
+def metrics_for(model: Evaluation, requirements: Sequence[Requirement], task: Task) -> list[Metric]:
+    """The metrics that an evaluation and its requirements name; sensible ones where they name none."""
+    chosen: dict[str, Metric] = {}
+    for entry in model.metrics:
+        if isinstance(entry, str):
+            found = lookup(entry, task)
+            parts = [found] if isinstance(found, Metric) else [_metric(name, task) for name in found.metrics]
+        else:
+            parts = [load_custom(entry.python, entry.name)]
+        chosen |= {metric.name: metric for metric in parts}
+    for requirement in requirements:
+        if requirement.metric not in chosen:
+            chosen |= {metric.name: metric for metric in metrics_of(requirement, task)[0] if metric.name not in chosen}
+    if not chosen:
+        names = _DEFAULTS[task] + (_WITH_SCORE if task == "binary" and model.roles.score else ())
+        have = {role for role in ("label", "prediction", "score") if getattr(model.roles, role)}
+        chosen = {name: metric for name in names if (metric := _metric(name, task)).needs <= have | {"query"}}
+    return list(chosen.values())
+
+
+def _predicted(
+    source: Source, model: Evaluation, subject: Subject, backend: Any, folder: Path
+) -> tuple[Source, Evaluation]:
+    """Let the subject predict for all rows, and put its answers beside them."""
+    assert model.subject is not None
+    predictor = load_subject(model.subject, subject, folder=folder)
+    rows = backend.to_pyarrow(source.table)
+    answers = pa.concat_tables(
+        [answer for _, answer in predict_batches(predictor, rows.to_batches())], promote_options="permissive"
+    )
+    roles: dict[str, Any] = model.roles.model_dump()
+    for column in answers.column_names:
+        rows = rows.append_column(f"subject.{column}", answers[column])
+        if column in ("prediction", "score") and roles[column] is None:
+            roles[column] = f"subject.{column}"
+        elif column.startswith("score["):
+            roles["scores"] = {**roles["scores"], column[6:-1]: f"subject.{column}"}
+    name = ibis.util.gen_name("predicted")
+    backend.con.register(name, rows)
+    predicted = Source(table=backend.table(name), name=source.name, files=source.files, columns=source.columns)
+    return predicted, model.model_copy(update={"roles": Roles(**roles)})
+
+
+def _findings(
+    observations: Observations, source: Source, model: Evaluation, resolve: Any, locate: Locate
+) -> list[Finding]:
+    found = list(check_rows(observations))
+    roles = model.roles
+    if model.train is not None:
+        train = open_source(resolve(model.train), connection=None, backend=observations.backend, where=locate("train"))
+        found.append(check_overlap(observations, source.table, train.table, key=roles.id))
+    for column, shares in model.population.items():
+        if column not in source.table.columns:
+            raise DataError(
+                Fault(
+                    code="DATA002",
+                    what=f"there is no column {column!r} to compare with the population",
+                    where=locate("population", column),
+                    mend=f"the columns are {', '.join(source.table.columns)[:300]}",
+                )
+            )
+        found += check_population(observations, source.table, column, shares)
+    own = frozenset(
+        text
+        for text in (roles.label, roles.prediction, roles.score, roles.id, roles.weight, roles.cluster, roles.query)
+        if text
+    )
+    protected = model.protected or tuple(entry for entry in model.slices if isinstance(entry, str))
+    for attribute in protected:
+        if attribute in source.table.columns:
+            proxy = check_proxies(observations, source.table, attribute, ignore=own | frozenset(protected))
+            if proxy is not None:
+                found.append(proxy)
+    return found

@@ -1,0 +1,320 @@
+"""From an evaluation's rows to arms: which passes the metrics need, and each metric bound to what a pass brought back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import ibis.expr.types as ir
+import numpy as np
+
+from shipworthy.errors import DataError, Fault
+from shipworthy.estimate.arms import Arms, Context, measure
+from shipworthy.estimate.changes import measure_auc_change, measure_change
+from shipworthy.estimate.curves import CalibrationCurve
+from shipworthy.estimate.lists import measure_rows
+from shipworthy.estimate.scores import curves, measure_scores
+from shipworthy.metrics.kinds import (
+    CellFunction,
+    CellMixture,
+    CellRate,
+    ListMean,
+    Metric,
+    RowFunction,
+    RowMean,
+    RowQuantile,
+    ScoreStatistic,
+)
+from shipworthy.observations.passes import fetch_rows, histograms, tally_cells, tally_terms
+from shipworthy.observations.table import EVERYONE, Axis, Observations
+
+_CELLS = (CellRate, CellMixture, CellFunction)
+
+
+@dataclass(kw_only=True)
+class Measured:
+    """Arms of one evaluation, by what they are of."""
+
+    observations: Observations
+    values: dict[tuple[str | None, str, str], Arms] = field(default_factory=dict)  # (variant, metric, axis)
+    changes: dict[tuple[str | None, str, str], Arms] = field(default_factory=dict)
+    curves: list[CalibrationCurve] = field(default_factory=list)
+
+
+def measure_all(
+    observations: Observations,
+    metrics: Sequence[Metric],
+    *,
+    rng: np.random.Generator,
+    baseline: str | None = None,
+    with_curves: bool = True,
+) -> Measured:
+    """Measure every metric on every axis, for the main predictions and every variant.
+
+    baseline: the variant that changes are measured against; None: no changes are.
+    Raises DataError (DATA016) where a metric needs a role that the plan does not fill.
+    """
+    _refuse_missing_roles(observations, metrics, baseline)
+    measured = Measured(observations=observations)
+    axes = (EVERYONE, *observations.axes)
+    versions: list[str | None] = [v for v in (None, *observations.variants) if _has_version(observations, v)]
+    for version in versions:
+        for metric_name, axis_name, arms in _of_version(observations, metrics, axes, version, rng):
+            measured.values[version, metric_name, axis_name] = arms
+        if with_curves and observations.task == "binary" and {"label", _column("score", version)} <= observations.roles:
+            found = histograms(observations, axes, _column("score", version))
+            for axis in axes:
+                measured.curves += curves(found[axis.name], _context(observations, version))
+    if baseline is not None:
+        for version in versions:
+            if version != baseline:
+                for metric_name, axis_name, arms in _changes(observations, metrics, axes, version, baseline):
+                    measured.changes[version, metric_name, axis_name] = arms
+    return measured
+
+
+def _column(role: str, version: str | None) -> str:
+    return role if version is None else f"{role}@{version}"
+
+
+def _has_version(observations: Observations, version: str | None) -> bool:
+    if version is None:
+        return not observations.variants or bool({"prediction", "score", "scores"} & observations.roles)
+    return True
+
+
+def _context(observations: Observations, version: str | None) -> Context:
+    return Context(
+        evaluation=observations.evaluation,
+        minimum_group=observations.minimum_group,
+        conditions=frozenset(axis.name for axis in observations.axes if axis.is_condition),
+        variant=version,
+    )
+
+
+def _refuse_missing_roles(observations: Observations, metrics: Iterable[Metric], baseline: str | None) -> None:
+    roles = set(observations.roles)
+    if any(role.startswith("scores.") for role in roles):
+        roles.add("scores")
+    if any(role.startswith("prediction@") for role in roles):
+        roles.add("prediction")
+    if any(role.startswith("score@") for role in roles):
+        roles.add("score")
+    where = f"evaluations.{observations.evaluation}.roles"
+    faults = [
+        Fault(
+            code="DATA016",
+            what=f"the metric {metric.name!r} needs {' and '.join(sorted(metric.needs - roles))}, which no role names",
+            where=where,
+            mend="name the column under roles, or drop the metric",
+        )
+        for metric in metrics
+        if metric.needs - roles
+    ]
+    faults += [
+        Fault(
+            code="DATA017",
+            what=f"the metric {metric.name!r} is for {' or '.join(sorted(metric.tasks))}, and this is {observations.task}",
+            where=where,
+            mend="drop the metric, or set task:",
+        )
+        for metric in metrics
+        if observations.task not in metric.tasks
+    ]
+    if baseline is not None and baseline not in observations.variants:
+        faults.append(
+            Fault(
+                code="DATA018",
+                what=f"the baseline {baseline!r} is not a variant of this evaluation",
+                where=where,
+                mend=f"the variants are {', '.join(observations.variants) or 'none'}",
+            )
+        )
+    if faults:
+        raise DataError(faults)
+
+
+def _version_of(observations: Observations, version: str | None) -> Observations:
+    """The same rows with a variant's prediction and score in the main places."""
+    if version is None:
+        return observations
+    moved = {
+        role: observations.table[_column(role, version)]
+        for role in ("prediction", "score")
+        if _column(role, version) in observations.roles
+    }
+    return replace(observations, table=observations.table.mutate(**moved), roles=observations.roles | set(moved))
+
+
+def _of_version(
+    observations: Observations,
+    metrics: Sequence[Metric],
+    axes: Sequence[Axis],
+    version: str | None,
+    rng: np.random.Generator,
+) -> Iterable[tuple[str, str, Arms]]:
+    mine = _version_of(observations, version)
+    context = _context(observations, version)
+    usable = [metric for metric in metrics if {n for n in metric.needs if n != "scores"} <= mine.roles]
+    cells = [metric for metric in usable if isinstance(metric, _CELLS)]
+    if cells:
+        outcomes = [role for role in ("label", "prediction") if role in mine.roles]
+        tallies = tally_cells(mine, axes, outcomes)
+        for metric in cells:
+            for axis in axes:
+                yield metric.name, axis.name, measure(metric, tallies[axis.name], context)
+    yield from _row_sums(
+        mine, [metric for metric in usable if isinstance(metric, RowMean | RowFunction)], axes, context
+    )
+    scored = [metric for metric in usable if isinstance(metric, ScoreStatistic)]
+    if scored:
+        yield from _scored(mine, scored, axes, context, rng)
+    for metric in usable:
+        for axis in axes if isinstance(metric, RowQuantile | ListMean) else ():
+            if isinstance(metric, RowQuantile):
+                own = replace(mine, table=mine.table.mutate(value=metric.row(mine.table)))
+                yield metric.name, axis.name, measure_rows(metric, fetch_rows(own, axis, ["value"]), context)
+            elif isinstance(metric, ListMean):
+                yield metric.name, axis.name, measure_rows(metric, fetch_rows(mine, axis, ["label", "score"]), context)
+
+
+def _row_sums(
+    observations: Observations, metrics: Sequence[RowMean | RowFunction], axes: Sequence[Axis], context: Context
+) -> Iterable[tuple[str, str, Arms]]:
+    if not metrics:
+        return
+    terms: dict[Any, ir.Value] = {}
+    groups, conditions = [], set()
+    for metric in metrics:
+        if isinstance(metric, RowMean):
+            row = metric.row(observations.table)
+            if isinstance(row, ir.BooleanValue):
+                conditions.add(metric.name)
+            own = {metric.name: row.cast("float64"), f"{metric.name}.n": row.notnull().cast("float64")}
+        else:
+            own = {f"{metric.name}.{name}": row for name, row in metric.rows(observations.table).items()}
+        terms |= own
+        groups.append(list(own))
+    tallies = tally_terms(observations, axes, terms, groups)
+    context = replace(context, proportions=frozenset(conditions))
+    for metric, group in zip(metrics, groups, strict=True):
+        for axis in axes:
+            arms = measure(metric, tallies[axis.name].select(group), context)
+            yield metric.name, axis.name, _refuse_improbable(arms, metric, observations)
+
+
+def _refuse_improbable(arms: Arms, metric: Metric, observations: Observations) -> Arms:
+    """A proper score asks for probabilities: anything else has no value."""
+    lowest, highest = observations.score_ranges.get(_column("score", arms.variant), (0.0, 1.0))
+    if not metric.probability or (lowest >= 0 and highest <= 1):
+        return arms
+    reason = f"scores from {lowest:g} to {highest:g} are not probabilities"
+    return without_values(arms, lambda known: known or reason)
+
+
+def without_values(arms: Arms, reason: Callable[[str | None], str | None]) -> Arms:
+    """The same slices with no value, each for its reason."""
+    size = len(arms.slices)
+    return replace(
+        arms,
+        values=np.full(size, np.nan),
+        effective=np.full(size, np.nan),
+        reasons=tuple(reason(known) for known in arms.reasons),
+        limits=lambda level: (np.full(size, -np.inf), np.full(size, np.inf)),  # noqa: ARG005
+        gate=None,
+    )
+
+
+def _scored(
+    observations: Observations,
+    metrics: Sequence[ScoreStatistic],
+    axes: Sequence[Axis],
+    context: Context,
+    rng: np.random.Generator,
+) -> Iterable[tuple[str, str, Arms]]:
+    weighted = "weight" in observations.roles
+    score = _column("score", context.variant)
+    if score not in observations.score_ranges:
+        raise DataError(
+            Fault(
+                code="DATA008",
+                what="the score is missing in every row",
+                where=f"evaluations.{observations.evaluation}.roles.score",
+                mend="name the column that holds it",
+            )
+        )
+    found = histograms(observations, axes, score)
+    for axis in axes:
+        rows = None
+        if "cluster" in observations.roles and not weighted:
+            rows = fetch_rows(observations, axis, ["label", score])
+        for metric in metrics:
+            arms = measure_scores(metric, found[axis.name], context, rng=rng, rows=rows, score=score)
+            if weighted:
+                arms = without_values(arms, lambda known: known or "this metric is not defined here for weighted rows")
+            yield metric.name, axis.name, arms
+
+
+def _changes(
+    observations: Observations, metrics: Sequence[Metric], axes: Sequence[Axis], version: str | None, baseline: str
+) -> Iterable[tuple[str, str, Arms]]:
+    context = _context(observations, version)
+    old, new = _version_of(observations, baseline), _version_of(observations, version)
+    cells = [metric for metric in metrics if isinstance(metric, _CELLS)]
+    predictions = [_column("prediction", baseline), _column("prediction", version)]
+    if cells and set(predictions) <= observations.roles:
+        outcomes = [*(["label"] if "label" in observations.roles else []), *predictions]
+        tallies = tally_cells(observations, axes, outcomes)
+        for metric in cells:
+            if metric.needs & {"prediction"}:
+                for axis in axes:
+                    yield metric.name, axis.name, measure_change(metric, tallies[axis.name], context, baseline=baseline)  # type: ignore[arg-type]
+    means = [
+        m for m in metrics if isinstance(m, RowMean) and not m.root and m.needs <= old.roles and m.needs <= new.roles
+    ]
+    paired = [replace(m, row=_row_change(m, baseline, version), bounds=None) for m in means]
+    for name, axis_name, arms in _row_sums(observations, paired, axes, context):
+        yield name, axis_name, replace(arms, compare="change", baseline=baseline, method=f"paired {arms.method}")
+    scores = [_column("score", baseline), _column("score", version)]
+    if set(scores) <= observations.roles:
+        for metric in metrics:
+            if isinstance(metric, ScoreStatistic) and metric.statistic == "auc" and "weight" not in observations.roles:
+                for axis in axes:
+                    rows = fetch_rows(observations, axis, ["label", *scores])
+                    yield (
+                        metric.name,
+                        axis.name,
+                        measure_auc_change(metric, rows, context, baseline=baseline, old=scores[0], new=scores[1]),
+                    )
+
+
+def _row_change(metric: RowMean, baseline: str, version: str | None) -> Callable[[ir.Table], ir.Value]:
+    """The change of a row's value. Both versions' columns live in one table, so that the rows are the same."""
+
+    def row(table: ir.Table) -> ir.Value:
+        def of(name: str | None) -> ir.Value:
+            return metric.row(_View(table, name)).cast("float64")  # type: ignore[arg-type]
+
+        return of(version) - of(baseline)
+
+    return row
+
+
+class _View:
+    """A table seen through one version: its prediction and score stand in the main places."""
+
+    def __init__(self, table: ir.Table, version: str | None) -> None:
+        self._table, self._version = table, version
+
+    def __getattr__(self, name: str) -> ir.Value:
+        return self[name]
+
+    def __getitem__(self, name: str) -> ir.Value:
+        own = _column(name, self._version)
+        return self._table[own if own in self._table.columns else name]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(self._table.columns)

@@ -1,0 +1,141 @@
+"""Run a check again from what it pinned, and hold every estimate against the recorded one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shipworthy.api.checking import DISPLAY_LEVEL, load, requirements_of
+from shipworthy.api.evaluating import evaluate_rows, metrics_for
+from shipworthy.api.measuring import measure_all
+from shipworthy.errors import DataError, Unusable
+from shipworthy.evidence.manifest import verify_manifest
+from shipworthy.evidence.store import read_results, reopen
+
+TOLERANCE = 1e-9  # relative: the same numbers on another processor, thread count or order of rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One thing that did not come out as recorded."""
+
+    what: str
+    recorded: Any
+    found: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproduction:
+    """What running again showed."""
+
+    run: str
+    rows_from: dict[str, str]  # evaluation -> "source" or "the run's own rows"
+    compared: int  # estimates
+    differences: tuple[Difference, ...]
+
+    @property
+    def reproduced(self) -> bool:
+        """Every estimate came out as recorded."""
+        return not self.differences
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "run": self.run,
+            "reproduced": self.reproduced,
+            "rows_from": self.rows_from,
+            "compared": self.compared,
+            "differences": [{"what": d.what, "recorded": d.recorded, "found": d.found} for d in self.differences],
+        }
+
+
+def reproduce(folder: Path | str, *, root: Path | str | None = None) -> Reproduction:
+    """Re-execute a run and compare each estimate within TOLERANCE.
+
+    root: the folder that relative paths of the plan start from; where the data are not there, the rows that the run
+    kept are used.
+    Raises Unusable when the folder is not a run.
+    """
+    folder = Path(folder)
+    results = read_results(folder)
+    differences = [
+        Difference(what=fault.what, recorded="manifest", found=fault.where) for fault in verify_manifest(folder)
+    ]
+    loaded = load(folder / "plan.yaml")
+    start = Path(root) if root is not None else folder
+    seeds = np.random.SeedSequence(loaded.plan.seed).spawn(len(loaded.plan.evaluations) + 1)
+    found: dict[str, dict[str, Any]] = {}
+    rows_from = {}
+    for (name, model), own in zip(loaded.plan.evaluations.items(), seeds, strict=False):
+        variant = loaded.plan.baseline if loaded.plan.baseline in model.variants else None
+        requirements = requirements_of(loaded, name)
+        try:
+            one = evaluate_rows(
+                name,
+                model,
+                resolve=lambda text: (
+                    str(start / text) if loaded.resolve(text) != text and root is not None else loaded.resolve(text)
+                ),
+                locate=lambda *path, name=name: loaded.locate(("evaluations", name, *path)),
+                rng=np.random.default_rng(own),
+                requirements=requirements,
+                subjects=dict(loaded.plan.subjects),
+                folder=start,
+                baseline=variant,
+                checks=False,
+            )
+            rows_from[name] = "source"
+            measured = one.measured
+            recorded = next((entry["digest"] for entry in results["inputs"] if entry["evaluation"] == name), None)
+            if one.source.digest != recorded:
+                differences.append(Difference(what=f"the data of {name}", recorded=recorded, found=one.source.digest))
+        except Unusable as error:
+            if not isinstance(error, DataError) or not any(fault.code == "DATA001" for fault in error.faults):
+                raise
+            observations, _ = reopen(folder, name, model)
+            metrics = metrics_for(model, requirements, observations.task)
+            measured = measure_all(
+                observations, metrics, rng=np.random.default_rng(own), baseline=variant, with_curves=False
+            )
+            rows_from[name] = "the run's own rows"
+        for arms in (*measured.values.values(), *measured.changes.values()):
+            found |= {_key(estimate.as_json()): estimate.as_json() for estimate in arms.estimates(DISPLAY_LEVEL)}
+    compared = 0
+    for entry in results["estimates"]:
+        if entry.get("baseline") == "baseline":
+            continue
+        compared += 1
+        differences += _differences(entry, found.get(_key(entry)))
+    return Reproduction(run=results["run"], rows_from=rows_from, compared=compared, differences=tuple(differences))
+
+
+def _key(entry: dict[str, Any]) -> str:
+    parts = (
+        entry["evaluation"],
+        entry["metric"],
+        entry["compare"],
+        sorted(entry["slice"].items(), key=str),
+        entry["variant"],
+    )
+    return repr((*parts, entry.get("baseline")))
+
+
+def _differences(recorded: dict[str, Any], found: dict[str, Any] | None) -> list[Difference]:
+    name = f"{recorded['evaluation']}, {recorded['metric']}, {recorded['slice'] or 'everyone'}"
+    if found is None:
+        return [Difference(what=name, recorded=recorded["value"], found="not measured")]
+    return [
+        Difference(what=f"{name}: {part}", recorded=recorded[part], found=found[part])
+        for part in ("value", "low", "high", "n")
+        if not _same(recorded[part], found[part])
+    ]
+
+
+def _same(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE)

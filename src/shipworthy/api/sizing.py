@@ -1,0 +1,181 @@
+"""How large a sample has to be, planned from the requirements before any data exist."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from scipy.special import ndtri
+
+from shipworthy.api.checking import load
+from shipworthy.api.evaluating import metrics_of
+from shipworthy.errors import NotEstimable
+from shipworthy.metrics.kinds import CellRate, Metric, RowMean
+from shipworthy.plan.loading import LoadedPlan
+from shipworthy.plan.models import Evaluation, Requirement
+from shipworthy.stats.power import n_for_equal_groups, n_for_proportion_bound, n_for_ratio_groups
+
+ASSUMED_GROUPS = 2
+ASSUMED_DISCORDANCE = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceSize:
+    """What one slice needs."""
+
+    level: str
+    share: float | None  # of the population, where the plan states it
+    cases: int  # of the metric's denominator
+    total: int | None  # rows in all at which this slice is expected to hold that many
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """The sample that one requirement needs, or the reason why none can be planned."""
+
+    requirement: str
+    metric: str
+    cases: int | None  # per slice
+    among: str  # what a case is, e.g. "rows with a positive label"
+    slices: tuple[SliceSize, ...]
+    total: int | None  # cases over all slices; with shares, rows at which the smallest slice is filled
+    assumes: tuple[str, ...]
+    reason: str | None = None
+
+
+def size(plan: Path | str) -> list[Size]:
+    """Plan the sample for every requirement of a plan. Needs no data. Raises PlanError."""
+    loaded = load(plan)
+    return [_size(loaded, requirement) for requirement in loaded.plan.requirements]
+
+
+def _size(loaded: LoadedPlan, requirement: Requirement) -> Size:
+    name = requirement.evaluation or next(iter(loaded.plan.evaluations), None)
+    evaluation = loaded.plan.evaluations.get(name) if name else None
+    metrics, summary = metrics_of(requirement, evaluation.task if evaluation else None)
+    compare = summary.compare if summary else requirement.compare
+    levels = _levels(requirement, evaluation)
+    assumes: list[str] = []
+    try:
+        cases = max(_cases(requirement, compare, metric, levels, assumes) for metric in metrics)
+    except NotEstimable as error:
+        return Size(
+            requirement=requirement.id,
+            metric=requirement.metric,
+            cases=None,
+            among="",
+            slices=(),
+            total=None,
+            assumes=tuple(assumes),
+            reason=str(error),
+        )
+    if requirement.across is not None and not levels:
+        assumes.append(f"{ASSUMED_GROUPS} slices of equal size (state the levels under population:)")
+    known = (
+        levels or dict.fromkeys((f"slice {i + 1}" for i in range(ASSUMED_GROUPS)), None) if requirement.across else {}
+    )
+    slices = tuple(
+        SliceSize(level=level, share=share, cases=cases, total=math.ceil(cases / share) if share else None)
+        for level, share in known.items()
+    )
+    totals = [one.total for one in slices if one.total is not None]
+    return Size(
+        requirement=requirement.id,
+        metric=requirement.metric,
+        cases=cases,
+        among=_among(metrics),
+        slices=slices,
+        total=max(totals) if totals else cases * max(len(slices), 1),
+        assumes=tuple(assumes),
+    )
+
+
+def _levels(requirement: Requirement, evaluation: Evaluation | None) -> Mapping[str, float | None]:
+    """Levels of the axis with their shares; an intersection takes the product of its parts, as if they were independent."""
+    if requirement.across is None or evaluation is None:
+        return {}
+    parts = (requirement.across,) if isinstance(requirement.across, str) else requirement.across
+    levels: dict[str, float] = {"": 1.0}
+    for part in parts:
+        shares = evaluation.population.get(part)
+        if not shares:
+            return {}
+        levels = {
+            f"{name} × {level}".strip(" ×"): share * own
+            for name, share in levels.items()
+            for level, own in shares.items()
+        }
+    return dict(levels)
+
+
+def _cases(
+    requirement: Requirement, compare: str, metric: Metric, levels: Mapping[str, float | None], assumes: list[str]
+) -> int:
+    alpha, power = 1 - requirement.confidence, requirement.power
+    groups = (len(levels) or ASSUMED_GROUPS) if requirement.across is not None else 1
+    if not isinstance(metric, CellRate | RowMean):
+        raise NotEstimable(f"no sample size is known for {metric.name!r}; plan it on a rate, or from a pilot run")
+    bounds = [bound for bound in (requirement.low, requirement.high) if bound is not None]
+    if compare == "value":
+        each = 1 - (1 - power) / groups
+        sizes = []
+        for bound in bounds:
+            truth = requirement.expect
+            if truth is None:
+                truth = bound / 2 if bound == requirement.high else (1 + bound) / 2
+            _say(
+                assumes,
+                f"a true {metric.name} of {truth:g}" + ("" if requirement.expect is not None else " (state expect:)"),
+            )
+            sizes.append(n_for_proportion_bound(truth, bound, alpha=alpha, power=each))
+        return max(sizes)
+    if compare == "change":
+        discordance = requirement.expect if requirement.expect is not None else ASSUMED_DISCORDANCE
+        _say(
+            assumes,
+            f"no true change, and {discordance:g} of the cases decided differently"
+            + ("" if requirement.expect else " (state expect:)"),
+        )
+        margin = min(abs(bound) for bound in bounds)
+        if margin == 0:
+            raise NotEstimable(
+                "no sample can show that a change is not below zero when it is exactly zero; allow a margin"
+            )
+        each = 1 - (1 - power) / groups
+        return math.ceil(discordance * ((ndtri(1 - alpha) + ndtri(each)) / margin) ** 2)
+    rate = requirement.expect if requirement.expect is not None else 0.5
+    _say(
+        assumes,
+        f"a {metric.name} of {rate:g} in every slice" + ("" if requirement.expect is not None else " (state expect:)"),
+    )
+    groups = max(groups, 2)
+    if requirement.reference is not None and groups > 2:
+        power, groups = 1 - (1 - power) / (groups - 1), 2
+    if compare == "difference":
+        return n_for_equal_groups(rate, min(abs(bound) for bound in bounds), groups, alpha=alpha, power=power)
+    limit = max(bound if bound < 1 else 1 / bound for bound in bounds)
+    return n_for_ratio_groups(rate, limit, groups, alpha=alpha, power=power)
+
+
+def _say(assumes: list[str], text: str) -> None:
+    if text not in assumes:
+        assumes.append(text)
+
+
+def _among(metrics: list[Metric]) -> str:
+    said = {
+        "tpr": "rows with a positive label",
+        "fnr": "rows with a positive label",
+        "fpr": "rows with a negative label",
+        "tnr": "rows with a negative label",
+        "ppv": "rows with a positive prediction",
+        "fdr": "rows with a positive prediction",
+        "npv": "rows with a negative prediction",
+        "for": "rows with a negative prediction",
+    }
+    from shipworthy.metrics import binary
+
+    found = {said.get(binary.ALIASES.get(metric.name, metric.name), "rows") for metric in metrics}
+    return " and as many ".join(sorted(found))

@@ -1,0 +1,41 @@
+"""`shipworthy check`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from shipworthy.cli.shared import EXIT_OF_DECISION, command_options, guarded, print_json, talker
+
+
+@click.command("check")
+@click.argument("plan", type=click.Path(path_type=Path), default="shipworthy.yaml")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; default .shipworthy/runs/<run>.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of everything drawn; default the plan's.")
+@command_options
+@guarded
+def command(plan: Path, out: Path | None, seed: int | None, as_json: bool, quiet: bool, verbose: bool) -> None:
+    """Evaluate what PLAN names, judge what it requires, decide, and write the evidence.
+
+    Exits with 0 to ship, 1 to hold, 3 when the data cannot tell, 2 when the plan or the data cannot be used.
+    """
+    from rich.console import Console
+
+    from shipworthy.api.checking import check, run_folder
+    from shipworthy.cli.printing import print_run
+
+    say = talker(quiet=quiet)
+    try:
+        run = check(plan, out=out, seed=seed, progress=say)
+    finally:
+        say("")
+    folder = run_folder(run, plan, out)
+    if as_json:
+        print_json(run.as_json())
+    if quiet and not as_json:
+        click.echo(run.headline)
+    elif not quiet:
+        print_run(run, console=Console(stderr=as_json), folder=str(folder), verbose=verbose)
+    sys.exit(EXIT_OF_DECISION[run.decision.value])

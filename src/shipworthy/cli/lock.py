@@ -1,0 +1,34 @@
+"""`shipworthy lock`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from shipworthy.cli.shared import command_options, guarded, print_json
+
+
+@click.command("lock")
+@click.argument("plan", type=click.Path(path_type=Path), default="shipworthy.yaml")
+@command_options
+@guarded
+def command(plan: Path, as_json: bool, quiet: bool, verbose: bool) -> None:  # noqa: ARG001
+    """Write PLAN's lock beside it: what is promised, before the first case is looked at.
+
+    A check then says whether its plan was locked first, and a changed plan no longer counts as locked.
+    """
+    from datetime import UTC, datetime
+
+    from shipworthy.api.checking import load
+    from shipworthy.plan.lock import lock_path, write_lock
+
+    loaded = load(plan)
+    lock = write_lock(loaded, now=datetime.now(UTC))
+    if as_json:
+        print_json(
+            {"plan_digest": lock.plan_digest, "locked_at": lock.locked_at.isoformat(), "file": lock_path(plan).name}
+        )
+    elif not quiet:
+        click.echo(f"Locked {len(lock.requirements)} requirements in {lock_path(plan)}")
+        click.echo(lock.plan_digest)

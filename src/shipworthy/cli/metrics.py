@@ -1,0 +1,45 @@
+"""`shipworthy metrics`."""
+
+from __future__ import annotations
+
+import click
+
+from shipworthy.cli.shared import guarded, print_json
+
+
+@click.command("metrics")
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@guarded
+def command(name: str | None, as_json: bool) -> None:
+    """List the metrics there are, or explain the one called NAME."""
+    from shipworthy.metrics.catalogue import all_metrics, lookup
+    from shipworthy.metrics.fairness import SUMMARIES
+    from shipworthy.metrics.kinds import Metric
+
+    found = [lookup(name)] if name else [*all_metrics(), *SUMMARIES.values()]
+    facts = [
+        {
+            "name": one.name,
+            "title": one.title,
+            "meaning": one.meaning,
+            "tasks": sorted(one.tasks),
+            "needs": sorted(one.needs),
+        }
+        if isinstance(one, Metric)
+        else {
+            "name": one.name,
+            "title": one.title,
+            "meaning": f"The {one.compare} of {' and '.join(one.metrics)} between slices.",
+            "tasks": ["binary"],
+            "needs": ["label", "prediction"],
+        }
+        for one in found
+    ]
+    if as_json:
+        print_json(facts)
+        return
+    for fact in facts:
+        click.echo(f"{fact['name']:<38} {fact['meaning']}")
+        if name:
+            click.echo(f"  needs {', '.join(fact['needs'])}; for {', '.join(fact['tasks'])}")

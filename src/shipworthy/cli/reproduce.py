@@ -1,0 +1,44 @@
+"""`shipworthy reproduce`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from shipworthy.cli.shared import SHIP, STALE, command_options, guarded, print_json
+
+
+@click.command("reproduce")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--root", type=click.Path(path_type=Path), help="Folder that the plan's relative paths start from.")
+@command_options
+@guarded
+def command(run: Path, root: Path | None, as_json: bool, quiet: bool, verbose: bool) -> None:
+    """Run the check in the folder RUN again and hold every estimate against the recorded one.
+
+    Uses the source data where they are found, and otherwise the rows that the run kept. Exits with 0 when every estimate came
+    out as recorded, 4 when one did not or the data have changed.
+    """
+    from shipworthy.api.reproducing import reproduce
+    from shipworthy.present.safe import plain
+
+    found = reproduce(run, root=root)
+    if as_json:
+        print_json(found.as_json())
+    if not quiet:
+        for evaluation, origin in found.rows_from.items():
+            click.echo(f"{plain(evaluation)}: rows from {origin}", err=True)
+        most = len(found.differences) if verbose else 20
+        for difference in found.differences[:most]:
+            click.echo(f"  {plain(difference.what)}: recorded {difference.recorded}, now {difference.found}", err=True)
+        if len(found.differences) > most:
+            click.echo(f"  … and {len(found.differences) - most} more (--verbose lists them)", err=True)
+    if not as_json:
+        click.echo(
+            f"Reproduced: {found.compared} estimates came out as recorded."
+            if found.reproduced
+            else f"Not reproduced: {len(found.differences)} differences over {found.compared} estimates."
+        )
+    sys.exit(SHIP if found.reproduced else STALE)

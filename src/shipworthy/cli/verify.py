@@ -1,0 +1,33 @@
+"""`shipworthy verify`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from shipworthy.cli.shared import SHIP, STALE, command_options, guarded, print_json
+
+
+@click.command("verify")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--sha256", help="Digest of manifest.json that was kept elsewhere.")
+@command_options
+@guarded
+def command(run: Path, sha256: str | None, as_json: bool, quiet: bool, verbose: bool) -> None:  # noqa: ARG001
+    """Check every file of the folder RUN against its manifest. Exits with 4 when one was changed, added or removed."""
+    from shipworthy.evidence.manifest import verify_manifest
+    from shipworthy.present.safe import plain
+
+    faults = verify_manifest(run, sha256=sha256)
+    if as_json:
+        print_json(
+            {"intact": not faults, "faults": [{"what": f.what, "where": f.where, "code": f.code} for f in faults]}
+        )
+    if not quiet:
+        for fault in faults:
+            click.echo(f"{fault.code}  {plain(fault.what)}", err=True)
+    if not as_json:
+        click.echo("Intact: every file is as it was written." if not faults else f"Not intact: {len(faults)} faults.")
+    sys.exit(STALE if faults else SHIP)

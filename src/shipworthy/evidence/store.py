@@ -1,0 +1,242 @@
+"""The run's folder: what is written, and how it is read back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from shipworthy.errors import DataError, Fault, Unusable
+from shipworthy.evidence.files import write_atomically
+from shipworthy.evidence.run import SCHEMA, Run
+from shipworthy.evidence.write import write_documents
+from shipworthy.observations.findings import Finding, Input
+from shipworthy.observations.sources import connect
+from shipworthy.observations.table import Axis, Observations
+from shipworthy.plan.loading import LoadedPlan
+from shipworthy.plan.lock import lock_path
+from shipworthy.plan.models import Evaluation
+
+
+_FACTS = b"shipworthy"  # key of the rows' own description in their Parquet file
+
+
+def write_run(run: Run, folder: Path, *, loaded: LoadedPlan, tables: Mapping[str, Observations]) -> None:
+    """Write a run's folder, whole or not at all: into a folder beside it, which then takes its place.
+
+    Raises Unusable (RUN001) when the folder already holds something that is not a run, or cannot be written.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / "results.json").is_file():
+        raise Unusable(
+            Fault(code="RUN001", what=f"the folder {folder.name!r} holds other things than a run", where=str(folder),
+                  mend="give --out a new folder")
+        )
+    part = folder.with_name(f".{folder.name}.part")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        (part / "observations").mkdir(parents=True)
+        write_atomically(part / "plan.yaml", loaded.source)
+        if lock_path(loaded.path).is_file():
+            shutil.copyfile(lock_path(loaded.path), part / "plan.lock.json")
+        write_atomically(part / "environment.json", json.dumps(dict(run.environment), indent=2) + "\n")
+        write_atomically(part / "results.json", to_json(run))
+        pq.write_table(estimates_table(run), part / "estimates.parquet")
+        for name, observations in tables.items():
+            _write_rows(observations, part / "observations" / f"{_file_name(name)}.parquet")
+        write_documents(run, part)
+        if folder.exists():
+            shutil.rmtree(folder)
+        part.rename(folder)
+    except OSError as error:
+        raise Unusable(
+            Fault(
+                code="RUN001",
+                what=f"the run cannot be written: {error.strerror or error}",
+                where=str(folder),
+                mend="give --out another folder",
+            )
+        ) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def to_json(run: Run) -> str:
+    """`results.json` of a run."""
+    return json.dumps(run.as_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def estimates_table(run: Run) -> pa.Table:
+    """All estimates of a run as an Arrow table, one row each; slices as JSON objects."""
+    rows = []
+    for estimate in run.estimates:
+        row = estimate.as_json()
+        row["slice"] = json.dumps(row["slice"], ensure_ascii=False)
+        row["reference"] = json.dumps(row["reference"], ensure_ascii=False) if "reference" in row else None
+        row.setdefault("baseline", None)
+        rows.append(row)
+    text, number = pa.string(), pa.float64()
+    schema = pa.schema(
+        {
+            **dict.fromkeys(("evaluation", "metric", "compare", "slice", "reference", "variant", "baseline"), text),
+            **dict.fromkeys(("value", "low", "high", "level"), number),
+            "n": pa.int64(),
+            "effective_n": number,
+            "method": text,
+            "reason": text,
+        }
+    )
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def read_results(folder: Path) -> dict[str, Any]:
+    """Read `results.json` of a run's folder. Raises Unusable (RUN002) when it is not one."""
+    path = folder / "results.json"
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        if isinstance(found, dict) and found.get("schema") == SCHEMA:
+            return found
+        reason = f"its schema is not {SCHEMA}"
+    except (OSError, ValueError) as error:
+        reason = str(error.strerror or error) if isinstance(error, OSError) else "it is not JSON"
+    raise Unusable(
+        Fault(code="RUN002", what=f"{folder.name!r} is not a run: results.json: {reason}", where=str(path),
+              mend="name a folder that `shipworthy check` wrote")
+    )
+
+
+def rows_path(folder: Path, evaluation: str) -> Path:
+    """Where a run keeps the rows of an evaluation."""
+    return folder / "observations" / f"{_file_name(evaluation)}.parquet"
+
+
+def reopen(folder: Path, name: str, model: Evaluation) -> tuple[Observations, Input]:
+    """Open the rows that a run kept, as they were evaluated. Raises Unusable (RUN002)."""
+    results = read_results(folder)
+    path = rows_path(folder, name)
+    try:
+        kept = pq.read_schema(path).metadata or {}
+        facts = json.loads(kept[_FACTS])
+        source = next(Input(**entry) for entry in results["inputs"] if entry["evaluation"] == name)
+    except (OSError, KeyError, ValueError, TypeError, StopIteration, pa.ArrowException) as error:
+        raise Unusable(
+            Fault(
+                code="RUN002",
+                what=f"the run kept no rows of {name!r} that can be read",
+                where=str(path),
+                mend="run the check again",
+            )
+        ) from error
+    backend = connect()
+    table = backend.read_parquet(str(path))
+    return Observations(
+        evaluation=name,
+        task=facts["task"],
+        table=table,
+        backend=backend,
+        axes=tuple(
+            Axis(name=a["name"], parts=tuple(a["parts"]), is_condition=a["is_condition"]) for a in facts["axes"]
+        ),
+        rows=facts["rows"],
+        exclusions=(),
+        variants=tuple(facts["variants"]),
+        roles=frozenset(table.columns),
+        score_ranges={column: (low, high) for column, (low, high) in facts["score_ranges"].items()},
+        minimum_group=model.minimum_group,
+        fold_below=model.fold_below,
+    ), source
+
+
+def open_baseline(folder: Path, observations: Observations, *, where: str) -> tuple[Observations, Finding]:
+    """Join the predictions of a baseline run to the same cases here, as the variant `baseline`.
+
+    Raises DataError (DATA020) where cases cannot be told apart or do not meet.
+    """
+    read_results(folder)
+    path = rows_path(folder, observations.evaluation)
+    if not path.is_file():
+        raise DataError(
+            Fault(code="DATA020", what=f"the baseline run has no evaluation {observations.evaluation!r}", where=where,
+                  mend="compare runs of plans that share the evaluation")
+        )
+    old = observations.backend.read_parquet(str(path))
+    if "case" not in observations.roles or "case" not in old.columns:
+        raise DataError(
+            Fault(
+                code="DATA020",
+                what="cases of the two runs cannot be paired without an id",
+                where=where,
+                mend="add id: <column> under roles in both plans",
+            )
+        )
+    moved = {f"{role}@baseline": old[role] for role in ("prediction", "score") if role in old.columns}
+    matched = observations.table.join(
+        old.select(case_key=old["case"].cast("string"), **moved), _same_case(observations)
+    )
+    matched = matched.drop("case_key")
+    counts = matched.aggregate(n=matched.count(), cases=matched["case"].nunique())
+    found = observations.backend.to_pyarrow(counts).to_pylist()[0]
+    if not found["n"] or found["n"] != found["cases"]:
+        raise DataError(
+            Fault(
+                code="DATA020",
+                what="no case of the baseline run is in these data"
+                if not found["n"]
+                else "an id stands for several rows, so cases cannot be paired",
+                where=where,
+                mend="name a baseline over the same cases, with one row per id",
+            )
+        )
+    joined = replace(
+        observations,
+        table=matched,
+        rows=found["n"],
+        variants=(*observations.variants, "baseline"),
+        roles=observations.roles | set(moved),
+        score_ranges={**observations.score_ranges, **_range(matched, observations)},
+    )
+    left = observations.rows - found["n"]
+    return joined, Finding(
+        evaluation=observations.evaluation,
+        check="pairing with the baseline",
+        gravity="warning" if left else "ok",
+        what=f"{found['n']:,} of {observations.rows:,} cases are in the baseline run; changes are measured on them",
+        rows=left,
+    )
+
+
+def _same_case(observations: Observations) -> Any:
+    return [(observations.table["case"].cast("string"), "case_key")]
+
+
+def _range(matched: Any, observations: Observations) -> dict[str, tuple[float, float]]:
+    if "score@baseline" not in matched.columns:
+        return {}
+    column = matched["score@baseline"]
+    found = observations.backend.to_pyarrow(matched.aggregate(low=column.min(), high=column.max())).to_pylist()[0]
+    return {} if found["low"] is None else {"score@baseline": (found["low"], found["high"])}
+
+
+def _write_rows(observations: Observations, path: Path) -> None:
+    """Write the rows, with what reading them back needs in the file's own metadata."""
+    facts = {
+        "task": observations.task,
+        "rows": observations.rows,
+        "variants": list(observations.variants),
+        "axes": [{"name": a.name, "parts": list(a.parts), "is_condition": a.is_condition} for a in observations.axes],
+        "score_ranges": {column: list(pair) for column, pair in observations.score_ranges.items()},
+    }
+    observations.backend.to_parquet(observations.table, str(path), KV_METADATA={_FACTS.decode(): json.dumps(facts)})
+
+
+def _file_name(evaluation: str) -> str:
+    """A file name for an evaluation: its own where that is plain, else a digest of it."""
+    from shipworthy.digest import digest
+
+    plain = evaluation.isascii() and evaluation.replace("-", "").replace("_", "").isalnum() and len(evaluation) < 80
+    return evaluation if plain else digest(evaluation).removeprefix("sha256:")[:16]

@@ -1,0 +1,179 @@
+"""Data checks, made before anyone believes a metric. Each is a finding; what makes data unusable is an error elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import ibis.expr.types as ir
+import numpy as np
+
+from shipworthy.observations.findings import Finding
+from shipworthy.observations.table import Observations
+from shipworthy.stats.proportion import wilson
+
+MOST_COLUMNS = 60  # that proxies are looked for in
+MOST_LEVELS = 50  # of a column that is taken as categories
+STRONG_PROXY = 0.3  # Cramér's V from which a column gives a protected attribute away
+
+
+def check_rows(observations: Observations) -> Iterator[Finding]:
+    """Constant columns, duplicate ids, missing scores, and how much of the data the evaluation is about."""
+    name, table, backend = observations.evaluation, observations.table, observations.backend
+    questions: dict[str, ir.Value] = {}
+    for column in sorted(observations.roles & {"label", "prediction", "score", "weight"}):
+        questions[f"distinct {column}"] = table[column].nunique()
+    for column in sorted(role for role in observations.roles if role.startswith(("score", "slice."))):
+        questions[f"missing {column}"] = table[column].isnull().sum()
+    if "case" in observations.roles:
+        questions["distinct case"], questions["missing case"] = table["case"].nunique(), table["case"].isnull().sum()
+    if "cluster" in observations.roles:
+        questions["distinct cluster"] = table["cluster"].nunique()
+    found: Mapping[str, Any] = backend.to_pyarrow(table.aggregate(**questions)).to_pylist()[0] if questions else {}
+    for question, count in found.items():
+        kind, _, column = question.partition(" ")
+        if kind == "missing" and count:
+            yield _warn(
+                name, "missing values", f"{count:,} of {observations.rows:,} rows have no {_plain(column)}", count
+            )
+        elif kind == "distinct" and count == 1 and column in ("label", "prediction", "score"):
+            yield _warn(name, "constant column", f"every row has the same {column}", observations.rows)
+    if "case" in observations.roles:
+        twice = observations.rows - (found["missing case"] or 0) - found["distinct case"]
+        if twice:
+            yield _warn(name, "duplicate ids", f"{twice:,} rows repeat an id that another row has", twice)
+        else:
+            yield Finding(evaluation=name, check="duplicate ids", gravity="ok", what="every id stands once")
+    if "cluster" in observations.roles:
+        clusters = found["distinct cluster"]
+        what = f"{observations.rows:,} rows in {clusters:,} clusters; intervals count clusters, not rows"
+        yield Finding(evaluation=name, check="clusters", gravity="note", what=what, rows=observations.rows)
+
+
+def check_overlap(observations: Observations, rows: ir.Table, train: ir.Table, *, key: str | None) -> Finding:
+    """How many evaluated rows also stand in the training data: by id where both have it, else by all shared columns."""
+    name = observations.evaluation
+    shared = (
+        [key]
+        if key and key in rows.columns and key in train.columns
+        else [c for c in rows.columns if c in train.columns]
+    )
+    if not shared:
+        return _warn(
+            name,
+            "overlap with training",
+            "the training data share no column with the evaluated data, so overlap is unknown",
+        )
+    left = rows.select(**{f"k{i}": rows[c].cast("string").fill_null("\x00") for i, c in enumerate(shared)})
+    right = train.select(
+        **{f"k{i}": train[c].cast("string").fill_null("\x00") for i, c in enumerate(shared)}
+    ).distinct()
+    both = left.semi_join(right, [f"k{i}" for i in range(len(shared))])
+    count = int(observations.backend.to_pyarrow(both.aggregate(n=both.count())).to_pylist()[0]["n"])
+    basis = f"the id {key!r}" if shared == [key] else f"all {len(shared)} shared columns"
+    if count:
+        return _warn(
+            name,
+            "overlap with training",
+            f"{count:,} evaluated rows also stand in the training data (by {basis})",
+            count,
+        )
+    return Finding(
+        evaluation=name,
+        check="overlap with training",
+        gravity="ok",
+        what=f"no evaluated row stands in the training data (by {basis})",
+    )
+
+
+def check_population(
+    observations: Observations, rows: ir.Table, column: str, shares: Mapping[str, float]
+) -> Iterator[Finding]:
+    """Shares of the evaluated rows against those of a reference population, level by level."""
+    name = observations.evaluation
+    counts = observations.backend.to_pyarrow(
+        rows.select(level=rows[column].cast("string")).group_by("level").aggregate(n=lambda t: t.count())
+    ).to_pylist()
+    by_level = {row["level"]: row["n"] for row in counts}
+    total = sum(by_level.values())
+    for level, share in shares.items():
+        n = by_level.get(level, 0)
+        low, high = wilson(n, total)
+        what = (
+            f"{column} = {level}: {n / total:.1%} of the rows ({low:.1%} to {high:.1%}), {share:.1%} of the population"
+        )
+        off = not low <= share <= high and abs(n / total - share) > 0.2 * share
+        yield Finding(evaluation=name, check="population", gravity="warning" if off else "ok", what=what, rows=n)
+    for level in sorted((str(level) for level in by_level if level not in shares), key=str):
+        what = f"{column} = {level} is in the data and not in the stated population"
+        yield Finding(evaluation=name, check="population", gravity="note", what=what)
+
+
+def check_proxies(
+    observations: Observations, rows: ir.Table, attribute: str, *, ignore: frozenset[str]
+) -> Finding | None:
+    """Which other columns give a protected attribute away: bias-corrected Cramér's V of each, numbers cut into ten bins.
+
+    Source: Bergsma (2013), J. Korean Stat. Soc. 42, 323-328.
+    """
+    others = [column for column in rows.columns if column != attribute and column not in ignore][:MOST_COLUMNS]
+    strengths = []
+    for column in others:
+        value = rows[column]
+        if value.type().is_numeric():
+            edges = rows.aggregate(**{f"q{k}": value.cast("float64").quantile(k / 10) for k in range(1, 10)})
+            cuts = sorted({v for v in observations.backend.to_pyarrow(edges).to_pylist()[0].values() if v is not None})
+            if not cuts:
+                continue
+            level = sum(
+                ((value.cast("float64") >= cut).cast("int64") for cut in cuts[1:]),
+                (value.cast("float64") >= cuts[0]).cast("int64"),
+            )
+        elif value.type().is_string() or value.type().is_boolean():
+            level = value.cast("string")
+        else:
+            continue
+        pairs = rows.select(a=rows[attribute].cast("string"), b=level.cast("string"))
+        table = observations.backend.to_pyarrow(
+            pairs.group_by(["a", "b"]).aggregate(n=lambda t: t.count()).limit(5_000)
+        )
+        strength = _cramers_v(table)
+        if strength is not None:
+            strengths.append((strength, column))
+    if not strengths:
+        return None
+    strengths.sort(reverse=True)
+    said = ", ".join(f"{column} {strength:.2f}" for strength, column in strengths[:3])
+    strong = strengths[0][0] >= STRONG_PROXY
+    what = (
+        f"{attribute} shows through other columns (Cramér's V: {said})"
+        if strong
+        else f"no single column gives {attribute} away ({said})"
+    )
+    return Finding(
+        evaluation=observations.evaluation, check="proxies", gravity="warning" if strong else "ok", what=what
+    )
+
+
+def _cramers_v(table: Any) -> float | None:
+    a, b = table["a"].to_pylist(), table["b"].to_pylist()
+    rows, columns = list(dict.fromkeys(a)), list(dict.fromkeys(b))
+    if len(rows) < 2 or len(columns) < 2 or len(columns) > MOST_LEVELS or len(rows) > MOST_LEVELS:
+        return None
+    counts = np.zeros((len(rows), len(columns)))
+    np.add.at(counts, ([rows.index(x) for x in a], [columns.index(x) for x in b]), table["n"].to_numpy().astype(float))
+    n = counts.sum()
+    expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0) / n
+    phi2 = float(((counts - expected) ** 2 / expected).sum() / n)
+    r, k = counts.shape
+    corrected = max(0.0, phi2 - (k - 1) * (r - 1) / (n - 1))
+    smaller = min(k - (k - 1) ** 2 / (n - 1), r - (r - 1) ** 2 / (n - 1)) - 1
+    return float(np.sqrt(corrected / smaller)) if smaller > 0 else None
+
+
+def _plain(column: str) -> str:
+    return column.removeprefix("slice.")
+
+
+def _warn(evaluation: str, check: str, what: str, rows: int | None = None) -> Finding:
+    return Finding(evaluation=evaluation, check=check, gravity="warning", what=what, rows=rows)
