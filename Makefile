@@ -1,0 +1,51 @@
+# Needs make and Python >= 3.11; everything else comes, pinned and hashed, from requirements/*.lock.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -n 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test quick lint lock clean
+
+help:  ## Show what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
+
+demo: $(VENV)/demo.stamp  ## Train a model on simulated loans, check it, and say whether it may ship
+	@rm -rf demo/out
+	@$(BIN)/python demo/lending.py
+	@$(BIN)/shipworthy check demo/shipworthy.yaml --out demo/out/run; code=$$?; \
+	if [ $$code -ne 1 ]; then echo "The demo should end in hold (exit code 1), not in exit code $$code."; exit 1; fi
+	@echo
+	@echo "The decision is HOLD, as it should be: the check found the unfairness that was put into the model."
+	@echo "In CI its exit code 1 would stop the release (0 ship, 1 hold, 2 unusable, 3 undecided, 4 stale)."
+	@echo "Read demo/out/run/report.html, then the plan: demo/shipworthy.yaml"
+
+test: lint  ## Everything that CI runs: lint, types, layers, all tests
+	$(PYTEST)
+
+quick: lint  ## The same without the long simulations
+	$(PYTEST) -m "not slow"
+
+lint: $(VENV)/test.stamp  ## Lint, format, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: $(VENV)/test.stamp  ## Resolve the locks again, after a dependency of pyproject.toml changed
+	$(BIN)/uv pip compile $(LOCKED) --extra sklearn -o requirements/demo.lock
+	$(BIN)/uv pip compile $(LOCKED) --extra dev --constraint requirements/demo.lock -o requirements/test.lock
+
+clean:  ## Remove the environment and what was built
+	rm -rf $(VENV) build dist demo/out .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+LOCKED := pyproject.toml requirements/build.in --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate
+
+# The test lock holds the demo lock, version for version, so both can live in one environment.
+$(VENV)/%.stamp: requirements/%.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Shipworthy needs Python >= 3.11: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$*.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,1 @@
+"""A requirement as a test."""
