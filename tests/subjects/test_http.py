@@ -1,0 +1,220 @@
+import dataclasses
+import json
+import socket
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pyarrow as pa
+import pytest
+
+from shipworthy.errors import SubjectError
+from shipworthy.subjects.http import ATTEMPTS, IN_FLIGHT
+from shipworthy.testing import check_subject
+
+
+@pytest.fixture
+def waits():
+    return []
+
+
+@pytest.fixture
+def scorer(endpoint, load, waits):
+    """A subject that notes how long it would have slept."""
+
+    def make(**declared):
+        subject = load(http=declared.pop("url", endpoint.url), **declared)
+        return dataclasses.replace(subject, inner=dataclasses.replace(subject.inner, sleep=waits.append))
+
+    return make
+
+
+def fault_of(subject, rows):
+    with pytest.raises(SubjectError) as caught:
+        subject.predict(rows)
+    (fault,) = caught.value.faults
+    assert fault.where == "subjects.scorer"
+    assert fault.mend
+    return fault
+
+
+def test_batches_go_out_and_come_back_in_order(scorer, endpoint, rows):
+    predicted = scorer(batch=7, features=("debt", "region")).predict(rows)
+    assert predicted["score"].to_pylist() == rows["debt"].to_pylist()
+    assert sorted(len(body["rows"]) for body in endpoint.asked) == [4] + [7] * 8
+    assert set(endpoint.asked[0]["rows"][0]) == {"debt", "region"}
+    check_subject(scorer(batch=7), rows)
+
+
+def test_a_few_batches_are_on_their_way_at_once(scorer, endpoint, rows):
+    def slow(body):
+        time.sleep(0.1)
+        return endpoint.score(body)
+
+    endpoint.replies = [slow]
+    start = time.monotonic()
+    scorer(batch=5).predict(rows)  # 12 batches: 1.2 s one after the other, 0.3 s four at once
+    assert 0.1 * 12 / IN_FLIGHT <= time.monotonic() - start < 0.9
+
+
+def test_scores_by_class_and_text_predictions(scorer, endpoint, rows):
+    answer = {"predictions": ["a", "b"] * 30, "scores": [{"a": 0.25, "b": 0.75}, None] * 30}
+    endpoint.replies = [endpoint.status(200, json.dumps(answer))]
+    predicted = scorer().predict(rows)
+    assert set(predicted.column_names) == {"prediction", "score[a]", "score[b]"}
+    assert predicted["score[b]"].to_pylist() == [0.75, None] * 30
+
+
+def test_rows_are_plain_json(scorer, endpoint):
+    row = {
+        "at": [datetime(2026, 1, 2, tzinfo=UTC)],
+        "nan": [float("nan")],
+        "tags": [["a"]],
+        "raw": [{"deep": 1.5}],
+        "none": pa.array([None], pa.int64()),
+        "yes": [True],
+    }
+    endpoint.replies = [endpoint.status(200, '{"predictions": [1]}')]
+    scorer().predict(pa.table(row))
+    assert endpoint.asked[0]["rows"] == [
+        {"at": "2026-01-02T00:00:00+00:00", "nan": None, "tags": ["a"], "raw": {"deep": 1.5}, "none": None, "yes": True}
+    ]
+
+
+def test_infinity_validates_input(scorer):
+    assert "infinity" in fault_of(scorer(), pa.table({"x": [float("inf")]})).what
+
+
+@pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504])
+def test_passing_failures_are_asked_again(code, scorer, endpoint, rows, waits):
+    endpoint.replies = [endpoint.status(code), endpoint.status(code), endpoint.score]
+    assert scorer().predict(rows)["score"].to_pylist() == rows["debt"].to_pylist()
+    assert waits == [0.5, 1.0]
+
+
+def test_retry_after_is_honoured_in_seconds_and_as_a_date(scorer, endpoint, rows, waits):
+    until = format_datetime(datetime.now(tz=UTC) + timedelta(seconds=30), usegmt=True)
+    endpoint.replies = [
+        endpoint.status(429, Retry_After="7"),
+        endpoint.status(503, Retry_After=until),
+        endpoint.status(429, Retry_After="?"),
+        endpoint.score,
+    ]
+    scorer().predict(rows)
+    assert waits[0] == 7
+    assert 27 < waits[1] <= 30
+    assert waits[2] == 2.0
+
+
+def test_a_long_retry_after_is_not_waited_for(scorer, endpoint, rows, waits):
+    endpoint.replies = [endpoint.status(429, Retry_After="3600")]
+    fault = fault_of(scorer(), rows)
+    assert fault.code == "SUBJ010"
+    assert "3600 s" in fault.what
+    assert waits == []
+
+
+def test_it_gives_up_after_bounded_attempts(scorer, endpoint, rows, waits):
+    endpoint.replies = [endpoint.status(503, "overloaded")]
+    fault = fault_of(scorer(), rows)
+    assert fault.code == "SUBJ010"
+    assert f"{ATTEMPTS} attempts: HTTP 503: overloaded" in fault.what
+    assert len(endpoint.asked) == ATTEMPTS
+    assert len(waits) == ATTEMPTS - 1
+
+
+def test_a_timeout_is_located(scorer, endpoint, rows):
+    def asleep(body):
+        time.sleep(0.3)
+        return endpoint.score(body)
+
+    endpoint.replies = [asleep]
+    fault = fault_of(scorer(timeout=0.05), rows)
+    assert fault.code == "SUBJ010"
+    assert "no answer within 0.05 s" in fault.what
+
+
+def test_a_failure_cancels_what_has_not_been_sent(scorer, endpoint, rows):
+    def slow_refusal(body):
+        time.sleep(0.1)
+        return endpoint.status(400)(body)
+
+    endpoint.replies = [slow_refusal]
+    assert fault_of(scorer(batch=1), rows).code == "SUBJ011"
+    assert len(endpoint.asked) <= 3 * IN_FLIGHT < rows.num_rows
+
+
+def test_nobody_listening_is_located(scorer, rows):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/"
+    fault = fault_of(scorer(url=url), rows)
+    assert fault.code == "SUBJ010"
+    assert "refused" in fault.what
+
+
+@pytest.mark.parametrize(("code", "mend"), [(400, "expects"), (401, "headers"), (302, "redirects"), (413, "batch")])
+def test_refusals_are_not_asked_again(code, mend, scorer, endpoint, rows):
+    endpoint.replies = [endpoint.status(code, "no such model", Location="http://127.0.0.1:1/elsewhere")]
+    fault = fault_of(scorer(), rows)
+    assert fault.code == "SUBJ011"
+    assert f"HTTP {code}: no such model" in fault.what
+    assert mend in fault.mend
+    assert len(endpoint.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("<html>", "SUBJ012"),
+        ("", "SUBJ012"),
+        ("\xff\xfe", "SUBJ012"),
+        ("[]", "SUBJ012"),
+        ('{"detail": 1}', "SUBJ012"),
+        ('{"predictions": 3}', "SUBJ012"),
+        ('{"predictions": [1, 2]}', "SUBJ007"),
+        ('{"predictions": {"0": 1}}', "SUBJ012"),
+        ('{"scores": ["high"]}', "SUBJ008"),
+        ('{"predictions": [[1]]}', "SUBJ008"),
+        ('{"scores": [NaN]}', "SUBJ009"),
+        ('{"scores": [1e999]}', "SUBJ009"),
+        ('{"predictions": null, "scores": null}', "SUBJ008"),
+    ],
+)
+def test_answers_validate(said, code, scorer, endpoint):
+    endpoint.replies = [endpoint.status(200, said)]
+    assert fault_of(scorer(), pa.table({"debt": [0.5]})).code == code
+
+
+def test_a_missing_feature_validates_input(scorer, rows):
+    assert fault_of(scorer(features=("wealth",)), rows).code == "SUBJ005"
+
+
+def test_secrets_come_from_the_environment_and_stay_out_of_every_message(scorer, endpoint, rows, monkeypatch):
+    monkeypatch.setenv("SCORER_KEY", "s3cr3t-value")
+    endpoint.replies = [endpoint.status(500, "bad key s3cr3t-value")]
+    subject = scorer(headers={"X-Key": "Bearer ${SCORER_KEY}"}, url=endpoint.url + "?sig=hidden-too")
+    fault = fault_of(subject, rows)
+    assert endpoint.headers[0]["X-Key"] == "Bearer s3cr3t-value"
+    for shown in (str(fault), repr(subject), str(subject.describe())):
+        assert "s3cr3t-value" not in shown
+    assert "hidden-too" not in str(fault) + str(subject.describe())
+    assert subject.describe()["headers"] == "X-Key"
+
+
+@pytest.mark.parametrize(("value", "told"), [(None, "not set"), ("two\nlines", "line break")])
+def test_header_variables_validate_input(value, told, load, monkeypatch):
+    monkeypatch.delenv("SCORER_KEY", raising=False)
+    if value is not None:
+        monkeypatch.setenv("SCORER_KEY", value)
+    with pytest.raises(SubjectError) as caught:
+        load(http="http://127.0.0.1:1/", headers={"X-Key": "${SCORER_KEY}"})
+    (fault,) = caught.value.faults
+    assert fault.code == "SUBJ013"
+    assert told in fault.what
+
+
+@pytest.mark.parametrize("url", ["localhost:80", "file:///etc/passwd", "ftp://host/x", "", "http://"])
+def test_addresses_validate_input(url, load):
+    with pytest.raises(SubjectError, match="SUBJ001"):
+        load(http=url)
