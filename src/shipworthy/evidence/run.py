@@ -1,0 +1,75 @@
+"""One run, whole: what every document, export and page is made from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from shipworthy.estimate.curves import CalibrationCurve
+from shipworthy.estimate.estimates import Estimate
+from shipworthy.gates.verdicts import Decision, Outcome, Verdict
+from shipworthy.observations.findings import Exclusion, Finding, Input
+from shipworthy.plan.models import Plan
+
+SCHEMA = "shipworthy/results@1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Everything that a check measured and decided."""
+
+    id: str
+    created: datetime  # UTC
+    plan: Plan
+    plan_digest: str  # sha256:... of the canonical plan, packs resolved
+    locked_at: datetime | None  # when the plan was locked; None: it was not locked before this run
+    decision: Decision
+    verdicts: tuple[Verdict, ...]  # worst first
+    estimates: tuple[Estimate, ...]
+    curves: tuple[CalibrationCurve, ...]
+    inputs: tuple[Input, ...]
+    excluded: tuple[Exclusion, ...]
+    findings: tuple[Finding, ...]
+    environment: Mapping[str, str]  # package -> version, with python and platform
+    baseline: str | None = None  # run id or variant that changes are measured against
+    command: str = "shipworthy check"  # repeats the run
+
+    @property
+    def headline(self) -> str:
+        """The decision in one line: "HOLD: 2 of 9 requirements breached, 1 undecided"."""
+        counts = Counter(verdict.outcome for verdict in self.verdicts)
+        total = len(self.verdicts)
+        if not total:
+            return "UNDECIDED: the plan requires nothing"
+        noun = "requirement" if total == 1 else "requirements"
+        of_all = f"of {total} {noun} "
+        said = []
+        for outcome in (Outcome.BREACHED, Outcome.UNDECIDED):
+            if counts[outcome]:
+                said.append(f"{counts[outcome]} {'' if said else of_all}{outcome.value}")
+        return f"{self.decision.value.upper()}: " + (", ".join(said) or f"{total} of {total} {noun} met")
+
+    def as_json(self) -> dict[str, object]:
+        """The machine's view, stable: schema `shipworthy/results@1`."""
+        return {
+            "schema": SCHEMA,
+            "run": self.id,
+            "created": self.created.isoformat(),
+            "system": {"name": self.plan.system.name, "version": self.plan.system.version},
+            "plan_digest": self.plan_digest,
+            "plan_locked_at": self.locked_at.isoformat() if self.locked_at else None,
+            "decision": self.decision.value,
+            "verdicts": [verdict.as_json() for verdict in self.verdicts],
+            "estimates": [estimate.as_json() for estimate in self.estimates],
+            "inputs": [
+                {"evaluation": i.evaluation, "source": i.source, "digest": i.digest, "rows": i.rows}
+                for i in self.inputs
+            ],
+            "excluded": [{"evaluation": e.evaluation, "reason": e.reason, "rows": e.rows} for e in self.excluded],
+            "findings": [
+                {"evaluation": f.evaluation, "check": f.check, "gravity": f.gravity, "what": f.what, "rows": f.rows}
+                for f in self.findings
+            ],
+        }

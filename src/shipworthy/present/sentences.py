@@ -1,0 +1,197 @@
+"""Numbers as plain sentences: natural frequencies, bounds, and what would change a verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shipworthy.present import numbers
+from shipworthy.present.safe import plain, shorten
+from shipworthy.present.slices import axis_name, slice_name, subject
+from shipworthy.present.vocabulary import terms, words
+
+if TYPE_CHECKING:
+    from shipworthy.estimate.estimates import Comparison, Estimate
+    from shipworthy.gates.verdicts import Piece, Verdict
+    from shipworthy.plan.models import Requirement
+
+
+def frequency(share: float) -> str:
+    """A share in whole cases: 0.4 -> "4 in 10", 0.449 -> "45 in 100", 0.0031 -> "3 in 1,000", 0 -> "none"."""
+    if share == 0:
+        return "none"
+    if share == 1:
+        return "all"
+    for base in (100, 1_000, 10_000, 100_000):
+        hits = round(share * base)
+        if hits >= 2 and hits < base:
+            return f"{hits // 10} in 10" if base == 100 and hits % 10 == 0 else f"{hits} in {base:,}"
+    return "nearly all" if share > 0.5 else "fewer than 2 in 100,000"
+
+
+def said(estimate: Estimate) -> str:
+    """A rate in words: "45 in 100 negative cases were flagged"; "" where the metric is not a share or nothing is
+    known."""
+    speak = words(estimate.metric)
+    if speak.kind != "share" or estimate.compare != "value" or estimate.value is None or not 0 <= estimate.value <= 1:
+        return ""
+    often = frequency(estimate.value)
+    if not speak.event:
+        return ""
+    joined = f"{often} of the {speak.among}" if often in ("none", "all", "nearly all") else f"{often} {speak.among}"
+    return f"{joined} {speak.event}"
+
+
+def pair(one: Estimate, other: Estimate) -> str:
+    """Two rates side by side: "45 in 100 negative cases were flagged for African-American; 23 in 100 for Caucasian"."""
+    first = said(one)
+    if not first or other.value is None or not 0 <= other.value <= 1:
+        return ""
+    return f"{first} for {slice_name(one.slice)}; {frequency(other.value)} for {slice_name(other.slice)}"
+
+
+def metrics_of(requirement: Requirement) -> tuple[str, ...]:
+    """The metrics that a claim is about: one, or those of a fairness summary."""
+    return terms(requirement.metric, requirement.compare)[0]
+
+
+def compare_of(requirement: Requirement) -> Comparison:
+    """How a claim compares; a fairness summary says so by its name."""
+    return terms(requirement.metric, requirement.compare)[1]
+
+
+def bound(requirement: Requirement) -> str:
+    """The bound in words: "at most 5 points", "at least 0.8", "within 0.8 to 1.25"."""
+    metric, compare = metrics_of(requirement)[0], compare_of(requirement)
+    if requirement.within is not None:
+        low, high = (numbers.bound_value(end, metric, compare) for end in requirement.within)
+        return f"within {low} to {high}"
+    if requirement.at_least is not None:
+        return f"at least {numbers.bound_value(requirement.at_least, metric, compare)}"
+    if requirement.at_most is not None:
+        return f"at most {numbers.bound_value(requirement.at_most, metric, compare)}"
+    return "no bound"
+
+
+def axis_of(requirement: Requirement) -> str:
+    """The slice axis of a requirement in words; "" for the whole population."""
+    across = requirement.across
+    if across is None:
+        return ""
+    return axis_name((across,) if isinstance(across, str) else tuple(across))
+
+
+def claim(requirement: Requirement) -> str:
+    """The technical claim: "False positive rate, difference between any two of race: at most 5 points"."""
+    across = axis_of(requirement)
+    name = " and ".join(words(metric).title for metric in metrics_of(requirement))
+    versus = (
+        f"each of {across} and {shorten(requirement.reference, 60)}"
+        if requirement.reference
+        else f"any two of {across}"
+    )
+    what = {
+        "value": f"{name}, for each of {across}" if across else name,
+        "difference": f"{name}, difference between {versus}",
+        "ratio": f"{name}, ratio between {versus}",
+        "change": f"{name}, change against the baseline" + (f", for each of {across}" if across else ""),
+    }[compare_of(requirement)]
+    variant = f" ({shorten(requirement.variant, 60)})" if requirement.variant else ""
+    return f"{what}{variant}: {bound(requirement)}"
+
+
+def title(requirement: Requirement) -> str:
+    """The promise in plain words; the claim where the plan gives none."""
+    return plain(requirement.text) or claim(requirement)
+
+
+def excess(requirement: Requirement, estimate: Estimate) -> str:
+    """By how much an estimate lies beyond its bound, in cases; "" where it does not, or where the metric is no share.
+
+    "about 160 more per 1,000 negative cases were flagged than allowed"; "the gap is about 160 per 1,000 negative cases
+    too wide".
+    """
+    speak = words(estimate.metric)
+    if speak.kind != "share" or estimate.compare == "ratio" or estimate.value is None:
+        return ""
+    undirected = estimate.compare == "difference" and requirement.reference is None
+    size = abs(estimate.value) if undirected else estimate.value
+    over = size - requirement.high if requirement.high is not None else 0.0
+    under = requirement.low - estimate.value if requirement.low is not None else 0.0
+    if max(over, under) <= 0:
+        return ""
+    cases = max(1, round(max(over, under) * 1000))
+    among = speak.among or "cases"
+    if estimate.compare == "difference":
+        return f"the gap is {numbers.about(cases)} per 1,000 {among} too wide"
+    happened = f"{among} {speak.event}".strip()
+    more = "more" if over > under else "fewer"
+    if estimate.compare == "change":
+        return f"{numbers.about(cases)} {more} per 1,000 {happened}, beyond the change allowed"
+    return f"{numbers.about(cases)} {more} per 1,000 {happened} than allowed"
+
+
+def needed(cases: int | None) -> str:
+    """What an undecided claim waits for."""
+    return f"{numbers.about(cases)} more cases" if cases else "no practical number of cases would decide it"
+
+
+def next_step(verdict: Verdict) -> str:
+    """What would change a verdict: the size of a breach, or the cases still needed. "–" when it is met."""
+    outcome, it = str(verdict.outcome), verdict.estimate
+    if outcome == "met":
+        return numbers.NOTHING
+    if it is None:
+        return "nothing was in scope: check the plan and the data"
+    if outcome == "undecided":
+        return (
+            f"cannot be shown: {shorten(it.reason or 'unknown', 120)}" if it.value is None else needed(verdict.needed)
+        )
+    return excess(verdict.requirement, it) or f"bring it to {bound(verdict.requirement)}"
+
+
+def why(verdict: Verdict) -> str:
+    """Why a verdict is what it is, in one sentence with its numbers and a full stop."""
+    it, outcome = verdict.estimate, str(verdict.outcome)
+    if it is None or it.value is None:
+        return _stopped(plain(verdict.why))
+    about = f" of {shorten(subject(it), 160)}" if it.slice or it.reference or it.compare == "change" else ""
+    does = {"met": "clears", "breached": "lies beyond"}.get(outcome, "does not settle")
+    parts = max(verdict.looked_at, len(verdict.pieces))
+    part = "comparisons" if it.reference is not None else "slices"
+    said = f"{words(it.metric).title}{about}: {numbers.estimate(it)} {does} the bound of {bound(verdict.requirement)}"
+    if parts < 2:
+        return said + "."
+    if outcome == "met":
+        return f"{said}; it is the closest of {parts:,} {part}."
+    same = sum(piece.outcome == verdict.outcome for piece in verdict.pieces)
+    return f"{said} ({'beyond it' if outcome == 'breached' else 'open'}: {same:,} of {parts:,} {part})."
+
+
+def spread(estimate: Estimate) -> str:
+    """The standard deviation between slices, on the scale of their metric: "11.8 points (8.3 to 21.2)"."""
+    metric = estimate.metric.removeprefix("sd between slices of ")
+    if estimate.value is None:
+        return numbers.estimate(estimate)
+    ends = [numbers.value(end, metric, "difference", signed=False) for end in (estimate.low, estimate.high)]
+    unit = numbers.unit(metric, "difference")
+    inside = f" ({ends[0].removesuffix(unit)} to {ends[1].removesuffix(unit)})" if numbers.NOTHING not in ends else ""
+    return numbers.value(estimate.value, metric, "difference", signed=False) + inside
+
+
+def _stopped(text: str) -> str:
+    return text if not text or text.endswith((".", "!", "?", "…")) else text + "."
+
+
+def piece_note(piece: Piece) -> str:
+    """What one part of a claim waits for: "needs 780 more"; "" once it is decided."""
+    if str(piece.outcome) != "undecided" or piece.estimate.value is None:
+        return ""
+    return f"needs {numbers.rounded(piece.needed)} more" if piece.needed else "no practical n"
+
+
+def better(metric: str, change: float) -> str:
+    """Whether a change of this sign is better or worse; "" where neither way is good in itself."""
+    good = words(metric).good
+    if good is None or change == 0:
+        return ""
+    return "better" if (change > 0) == (good == "high") else "worse"
