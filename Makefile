@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint lock clean
+.PHONY: help demo test quick lint lock bench clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
@@ -32,12 +32,20 @@ lint: $(VENV)/test.stamp  ## Lint, format, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+bench: $(VENV)/test.stamp .venv-peers/stamp  ## Measure against the floor and the peers; writes docs/performance.md
+	$(BIN)/python benchmarks/run.py
+
+.venv-peers/stamp: requirements/peers.in
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/peers.in
+	@touch $@
+
 lock: $(VENV)/test.stamp  ## Resolve the locks again, after a dependency of pyproject.toml changed
 	$(BIN)/uv pip compile $(LOCKED) --extra sklearn -o requirements/demo.lock
 	$(BIN)/uv pip compile $(LOCKED) --extra dev --constraint requirements/demo.lock -o requirements/test.lock
 
 clean:  ## Remove the environment and what was built
-	rm -rf $(VENV) build dist demo/out .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .venv-peers benchmarks/out build dist demo/out .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 LOCKED := pyproject.toml requirements/build.in --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --no-annotate

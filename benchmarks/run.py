@@ -1,0 +1,130 @@
+"""All benchmarks, one command: `make bench`. Writes docs/performance.md.
+
+Each task runs in a process of its own; what counts is its CPU time (median of the repeats after a warm-up), because the wall time
+of a shared machine says little. Ratios are taken within one run. `--quick` leaves out what takes minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from data import decisions
+
+HERE = Path(__file__).parent
+PEERS = HERE.parent / ".venv-peers" / "bin" / "python"
+PAGE = HERE.parent / "docs" / "performance.md"
+
+
+def measure(task: str, path: Path, repeats: int, python: str | Path = sys.executable) -> dict[str, float]:
+    """One task in a process of its own."""
+    command = [str(python), str(HERE / "tasks.py"), task, str(path), str(repeats)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{task} failed:\n{done.stderr[-2000:]}")
+    found: dict[str, float] = json.loads(done.stdout)
+    print(f"{task:<22} {path.name:<28} {found['cpu']:9.3f} s CPU {found['peak']:8.0f} MiB", flush=True)
+    return found
+
+
+def groups(quick: bool) -> list[str]:
+    """A million rows, two attributes intersected: ours beside the floor and the peers."""
+    million, tenth = decisions(1_000_000), decisions(100_000)
+    floor = measure("floor-duckdb", million, 9)
+    rows = [("DuckDB, bare grouped counts (the floor)", "10^6", floor["cpu"], floor["peak"])]
+
+    def add(name: str, task: str, path: Path, size: str, repeats: int, python: str | Path = sys.executable) -> None:
+        found = measure(task, path, repeats, python)
+        rows.append((name, size, found["cpu"], found["peak"]))
+
+    add("Polars, bare grouped counts", "floor-polars", million, "10^6", 9)
+    add("**Shipworthy**: ten metrics, intervals, two calibrated gap claims", "ours-counts", million, "10^6", 9)
+    add("**Shipworthy**: AUC and calibration error with intervals, one gap claim", "ours-scores", million, "10^6", 9)
+    if PEERS.is_file():
+        add("Fairlearn MetricFrame, four metrics, no intervals", "fairlearn", million, "10^6", 3, PEERS)
+        add("Aequitas, disparities with significance", "aequitas", million, "10^6", 1, PEERS)
+        add("Fairlearn MetricFrame, 10 bootstrap draws", "fairlearn-boot-10", tenth, "10^5", 1, PEERS)
+        if not quick:
+            add("Fairlearn MetricFrame, 2 bootstrap draws", "fairlearn-boot-2", million, "10^6", 1, PEERS)
+            add("Fairlearn MetricFrame, 100 bootstrap draws", "fairlearn-boot-100", tenth, "10^5", 1, PEERS)
+    lines = ["| system | rows | CPU seconds | times the floor at 10^6 rows | peak memory, MiB |", "|---|---|---|---|---|"]
+    lines += [f"| {n} | {size} | {cpu:,.3f} | {cpu / floor['cpu']:,.1f} | {peak:,.0f} |" for n, size, cpu, peak in rows]
+    return lines
+
+
+def growth(quick: bool) -> list[str]:
+    """Ten metrics with intervals and gap claims, by rows and by groups."""
+    lines = ["| rows | groups | CPU seconds | floor | ratio | peak memory, MiB |", "|---|---|---|---|---|---|"]
+    sizes = [(100_000, 10), (1_000_000, 10), (10_000_000, 10)]
+    cells = [(1_000_000, 100), (1_000_000, 1_000)]
+    for rows, count in [*sizes, *cells]:
+        path = decisions(rows, count)
+        plain = count == 10
+        mine = measure("ours-counts" if plain else "ours-units", path, 3 if rows > 1_000_000 else 7)
+        floor = measure("floor-duckdb" if plain else "floor-units", path, 3 if rows > 1_000_000 else 7)
+        ratio = mine["cpu"] / floor["cpu"]
+        lines.append(f"| {rows:,} | {count:,} | {mine['cpu']:.3f} | {floor['cpu']:.3f} | {ratio:.1f} | {mine['peak']:,.0f} |")
+    if not quick:
+        for rows in (10_000_000, 50_000_000):
+            path = decisions(rows)
+            for task in ("ours-counts", "ours-scores"):
+                found = measure(task, path, 1)
+                lines.append(f"| {rows:,} ({task[5:]}, cold) | 10 | {found['cpu']:.2f} | – | – | {found['peak']:,.0f} |")
+    return lines
+
+
+def help_time() -> list[str]:
+    """Wall time of `shipworthy --help` as a whole process."""
+    command = [str(Path(sys.executable).parent / "shipworthy"), "--help"]
+    taken = []
+    for _ in range(21):
+        start = time.perf_counter()
+        subprocess.run(command, capture_output=True, check=True)
+        taken.append(time.perf_counter() - start)
+    return [f"`shipworthy --help`: median {statistics.median(taken):.3f} s, slowest {max(taken):.3f} s of 21 runs."]
+
+
+def machine() -> str:
+    """Machine and versions."""
+    model = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "?")
+    packages = ("shipworthy", "duckdb", "ibis-framework", "numpy", "pyarrow", "polars")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    return f"{os.cpu_count()} cores of {model}, Python {platform.python_version()}; {versions}; peers: fairlearn 0.15.0, aequitas 1.1.0."
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    quick = parser.parse_args().quick
+    page = f"""# Performance
+
+Measured by `make bench`{" (quick)" if quick else ""} on {machine()}
+CPU time of the task alone, imports apart: the median of several runs in one process after a warm-up. The machine is shared, so compare
+ratios within a table, not seconds between machines.
+
+## A million rows, two attributes intersected (10 groups), string keys, from Parquet
+
+{chr(10).join(groups(quick))}
+
+## Growth
+
+{chr(10).join(growth(quick))}
+
+## The command line
+
+{chr(10).join(help_time())}
+"""
+    PAGE.write_text(page, "utf-8")
+    print(page)
+
+
+if __name__ == "__main__":
+    main()
