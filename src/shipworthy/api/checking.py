@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from shipworthy.api.measuring import measure_all
 from shipworthy.api.evaluating import Evaluated, evaluate_rows, metrics_of
+from shipworthy.api.measuring import measure_all
 from shipworthy.digest import digest
 from shipworthy.errors import DataError, Fault, Unusable
 from shipworthy.estimate.arms import Arms
@@ -24,6 +24,7 @@ from shipworthy.evidence.store import open_baseline, write_run
 from shipworthy.gates.rules import judge
 from shipworthy.gates.verdicts import Outcome, Verdict, decide
 from shipworthy.metrics.catalogue import UnknownMetric, lookup
+from shipworthy.observations.findings import Finding
 from shipworthy.plan.loading import LoadedPlan, load_plan
 from shipworthy.plan.lock import lock_path, read_lock
 from shipworthy.plan.models import Evaluation, Plan, Requirement
@@ -43,7 +44,7 @@ def check(
     out: Path | str | None = None,
     seed: int | None = None,
     now: datetime | None = None,
-    progress: Progress = lambda step: None,  # noqa: ARG005
+    progress: Progress = lambda step: None,
     write: bool = True,
 ) -> Run:
     """Evaluate what a plan names, judge what it requires, decide, and write the run's folder.
@@ -132,26 +133,38 @@ def _run(
 ) -> Run:
     by_name = {one.name: one for one in evaluated}
     verdicts = plan_verdicts(loaded.plan, by_name, baselines, loaded.locate, rng)
-    lock = read_lock(lock_path(loaded.path))
-    locked_at = lock.locked_at if lock is not None and not lock.covers(loaded) and lock.locked_at <= started else None
-    digests = "".join(one.source.digest for one in evaluated)
+    digests = {one.name: one.source.digest for one in evaluated}
     return Run(
-        id=_run_id(loaded, started, digests),
+        id=_run_id(loaded, started, "".join(digests.values())),
         created=started,
         plan=loaded.plan,
         plan_digest=loaded.digest,
-        locked_at=locked_at,
+        locked_at=_locked_at(loaded, started, digests),
         decision=decide(verdicts),
         verdicts=tuple(verdicts),
         estimates=tuple(_estimates(evaluated, baselines)),
         curves=tuple(curve for one in evaluated for curve in one.measured.curves),
         inputs=tuple(one.source for one in evaluated),
         excluded=tuple(exclusion for one in evaluated for exclusion in one.observations.exclusions),
-        findings=tuple(f for one in [*evaluated, *baselines.values()] for f in one.findings),
+        findings=(*_notes(loaded), *(f for one in [*evaluated, *baselines.values()] for f in one.findings)),
         environment=environment(),
         baseline=loaded.plan.baseline,
         command=f"shipworthy check {loaded.path.name}",
     )
+
+
+def _locked_at(loaded: LoadedPlan, started: datetime, digests: Mapping[str, str]) -> datetime | None:
+    """When the plan was locked, if the lock still covers it and the data, and was there first."""
+    lock = read_lock(lock_path(loaded.path))
+    if lock is None or lock.locked_at > started or lock.covers(loaded, inputs=digests):
+        return None
+    return lock.locked_at
+
+
+def _notes(loaded: LoadedPlan) -> list[Finding]:
+    """What a policy pack asks that fits no evaluation here."""
+    name = next(iter(loaded.plan.evaluations), "")
+    return [Finding(evaluation=name, check="policy pack", gravity="warning", what=note) for note in loaded.notes]
 
 
 def plan_verdicts(

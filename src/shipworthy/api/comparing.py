@@ -31,7 +31,7 @@ def compare(
     margin: float = MARGIN,
     out: Path | str | None = None,
     now: datetime | None = None,
-    progress: Progress = lambda step: None,  # noqa: ARG005
+    progress: Progress = lambda step: None,
 ) -> Run:
     """Compare two runs, or two prediction columns of a plan's data, paired case by case.
 

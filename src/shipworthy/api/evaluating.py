@@ -80,7 +80,7 @@ def evaluate_rows(
     if model.subject is not None and subjects:
         source, model = _predicted(source, model, subjects[model.subject], backend, folder or Path())
     task = infer_task(model, _possible(model, requirements), source.table, backend, where=locate("roles", "label"))
-    metrics = [*(custom(function) for function in functions)]
+    metrics: list[Metric] = [*(custom(function) for function in functions)]
     if model.metrics or requirements or not functions:
         metrics = [*metrics_for(model, requirements, task), *metrics]
     axes = [requirement.across for requirement in requirements if requirement.across is not None]
@@ -167,16 +167,23 @@ def _predicted(
     assert model.subject is not None
     predictor = load_subject(model.subject, subject, folder=folder)
     rows = backend.to_pyarrow(source.table)
+    # Nobody predicts from the answer: without a list of features the subject sees everything but the outcome.
+    shown = rows.drop_columns([c for c in (model.roles.label, model.roles.weight) if c in rows.column_names])
     answers = pa.concat_tables(
-        [answer for _, answer in predict_batches(predictor, rows.to_batches())], promote_options="permissive"
+        [answer for _, answer in predict_batches(predictor, shown.to_batches())], promote_options="permissive"
     )
     roles: dict[str, Any] = model.roles.model_dump()
+    of_positive = f"score[{model.roles.positive}]"
     for column in answers.column_names:
         rows = rows.append_column(f"subject.{column}", answers[column])
-        if column in ("prediction", "score") and roles[column] is None:
-            roles[column] = f"subject.{column}"
-        elif column.startswith("score["):
+        if column.startswith("score["):
             roles["scores"] = {**roles["scores"], column[6:-1]: f"subject.{column}"}
+    if roles["prediction"] is None and "prediction" in answers.column_names:
+        roles["prediction"] = "subject.prediction"
+    if roles["score"] is None and (
+        chosen := next((c for c in (of_positive, "score") if c in answers.column_names), None)
+    ):
+        roles["score"] = f"subject.{chosen}"
     name = ibis.util.gen_name("predicted")
     backend.con.register(name, rows)
     predicted = Source(table=backend.table(name), name=source.name, files=source.files, columns=source.columns)
@@ -208,9 +215,6 @@ def _findings(
         if text
     )
     protected = model.protected or tuple(entry for entry in model.slices if isinstance(entry, str))
-    for attribute in protected:
-        if attribute in source.table.columns:
-            proxy = check_proxies(observations, source.table, attribute, ignore=own | frozenset(protected))
-            if proxy is not None:
-                found.append(proxy)
+    present = [attribute for attribute in protected if attribute in source.table.columns]
+    found += check_proxies(observations, source.table, present, ignore=own)
     return found

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from shipworthy.api.checking import DISPLAY_LEVEL, plan_verdicts
 from shipworthy.api.evaluating import Evaluated, evaluate_rows
-from shipworthy.errors import Fault, PlanError
+from shipworthy.errors import Fault, PlanError, Unusable
 from shipworthy.estimate.estimates import Estimate
 from shipworthy.estimate.pairs import all_pairs
 from shipworthy.gates.verdicts import Verdict
 from shipworthy.plan import models
+
+if TYPE_CHECKING:
+    from shipworthy.notebook.display import Chart
 
 _NAME = "table"
 
@@ -52,11 +55,11 @@ class Evaluation:
         return polars.from_arrow(self.to_arrow())
 
     def gaps(self, metric: str, across: str | Sequence[str], *, compare: str = "difference") -> list[Estimate]:
-        """Every pair of slices with its own interval at 95 %: the larger against the smaller. For display; claims use `require`."""
-        axis = self._evaluated.observations.axis(across)
-        pairs = all_pairs(
-            self._evaluated.measured.values[None, metric, axis.name], "ratio" if compare == "ratio" else "difference"
-        )
+        """Every pair of slices with its own interval at 95 %: the larger against the smaller. Claims use `require`."""
+        arms = self._evaluated.measured.values.get((None, metric, self._axis(across)))
+        if arms is None:
+            raise Unusable(_unmeasured(repr(metric), [one.name for one in self._evaluated.metrics]))
+        pairs = all_pairs(arms, "ratio" if compare == "ratio" else "difference")
         low, high = pairs.limits(DISPLAY_LEVEL)
         neutral = 1.0 if compare == "ratio" else 0.0
         chosen = [
@@ -66,12 +69,30 @@ class Evaluation:
         ]
         return [pairs.estimate(i, float(low[i]), float(high[i]), DISPLAY_LEVEL, "mover") for i in chosen]
 
+    def chart(self, metric: str, across: str | Sequence[str] | None = None) -> Chart:
+        """The forest plot of a metric: everyone, and every slice of the axis. Notebooks draw it.
+
+        Raises Unusable for an axis that was not sliced, ValueError for a metric that was not measured.
+        """
+        from shipworthy.notebook.display import chart
+
+        wanted = {"", self._axis(across)}
+        return chart(
+            [
+                one
+                for (_, name, axis), arms in self._evaluated.measured.values.items()
+                if name == metric and axis in wanted
+                for one in arms.estimates(DISPLAY_LEVEL)
+            ]
+        )
+
     def require(self, metric: str, **claim: Any) -> Verdict:
         """Judge one claim, written as in a plan: across, compare, reference, at_least, at_most, within, confidence.
 
         The metric and the axis must have been measured. Raises PlanError with what is wrong with the claim.
         """
         requirement = _model(models.Requirement, {"id": claim.pop("id", "claim"), "metric": metric, **claim})
+        self._axis(requirement.across)
         plan = models.Plan(
             system=models.System(name=_NAME),
             evaluations={_NAME: self._evaluated.model},
@@ -79,7 +100,13 @@ class Evaluation:
             seed=self._seed,
         )
         rng = np.random.default_rng(self._seed)
-        return plan_verdicts(plan, {_NAME: self._evaluated}, {}, lambda path: "the claim", rng)[0]  # noqa: ARG005
+        return plan_verdicts(plan, {_NAME: self._evaluated}, {}, lambda path: "the claim", rng)[0]
+
+    def _axis(self, across: str | Sequence[str] | None) -> str:
+        try:
+            return self._evaluated.observations.axis(across).name
+        except KeyError as error:
+            raise Unusable(_unmeasured(f"slices of {across!r}", [error.args[0]])) from None
 
     def __repr__(self) -> str:
         rows = self._evaluated.observations.rows
@@ -135,8 +162,9 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate decisions in a pandas, Polars or Arrow table, or a dict of columns.
 
-    label, prediction, score: column names, or SQL expressions over columns such as "score >= 0.5". slices, metrics: as in a plan;
-    a metric may also be a function of columns. more: further roles (id, cluster, weight, query, lower, upper, scores, at) and
+    label, prediction, score: column names, or SQL expressions such as "score >= 0.5". slices, metrics: as in a plan;
+    a metric may also be a function of columns. more: further roles (id, cluster, weight, query, lower, upper,
+    scores, at) and
     settings of an evaluation (variants, where, minimum_group, fold_below).
     Raises PlanError or DataError with everything that is wrong.
     """
@@ -165,6 +193,15 @@ def evaluate(
         functions=functions,
     )
     return Evaluation(evaluated, seed)
+
+
+def _unmeasured(what: str, known: Sequence[str]) -> Fault:
+    return Fault(
+        code="PLAN071",
+        what=f"{what} is asked for, and not measured",
+        where="the claim",
+        mend=f"name it in evaluate(...); there is {', '.join(known)}",
+    )
 
 
 def _model(kind: Any, settings: Mapping[str, Any]) -> Any:

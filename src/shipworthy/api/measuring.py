@@ -1,10 +1,10 @@
-"""From an evaluation's rows to arms: which passes the metrics need, and each metric bound to what a pass brought back."""
+"""From an evaluation's rows to arms: which passes the metrics need, each metric bound to what its pass brought."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import ibis.expr.types as ir
 import numpy as np
@@ -29,7 +29,7 @@ from shipworthy.metrics.kinds import (
 from shipworthy.observations.passes import fetch_rows, histograms, tally_cells, tally_terms
 from shipworthy.observations.table import EVERYONE, Axis, Observations
 
-_CELLS = (CellRate, CellMixture, CellFunction)
+CellMetric: TypeAlias = CellRate | CellMixture | CellFunction
 
 
 @dataclass(kw_only=True)
@@ -115,7 +115,7 @@ def _refuse_missing_roles(observations: Observations, metrics: Iterable[Metric],
     faults += [
         Fault(
             code="DATA017",
-            what=f"the metric {metric.name!r} is for {' or '.join(sorted(metric.tasks))}, and this is {observations.task}",
+            what=f"the metric {metric.name!r} is for {' or '.join(sorted(metric.tasks))}; this is {observations.task}",
             where=where,
             mend="drop the metric, or set task:",
         )
@@ -157,13 +157,13 @@ def _of_version(
     mine = _version_of(observations, version)
     context = _context(observations, version)
     usable = [metric for metric in metrics if {n for n in metric.needs if n != "scores"} <= mine.roles]
-    cells = [metric for metric in usable if isinstance(metric, _CELLS)]
+    cells: list[CellMetric] = [metric for metric in usable if isinstance(metric, CellRate | CellMixture | CellFunction)]
     if cells:
         outcomes = [role for role in ("label", "prediction") if role in mine.roles]
         tallies = tally_cells(mine, axes, outcomes)
-        for metric in cells:
+        for one in cells:
             for axis in axes:
-                yield metric.name, axis.name, measure(metric, tallies[axis.name], context)
+                yield one.name, axis.name, measure(one, tallies[axis.name], context)
     yield from _row_sums(
         mine, [metric for metric in usable if isinstance(metric, RowMean | RowFunction)], axes, context
     )
@@ -221,7 +221,7 @@ def without_values(arms: Arms, reason: Callable[[str | None], str | None]) -> Ar
         values=np.full(size, np.nan),
         effective=np.full(size, np.nan),
         reasons=tuple(reason(known) for known in arms.reasons),
-        limits=lambda level: (np.full(size, -np.inf), np.full(size, np.inf)),  # noqa: ARG005
+        limits=lambda level: (np.full(size, -np.inf), np.full(size, np.inf)),
         gate=None,
     )
 
@@ -261,15 +261,17 @@ def _changes(
 ) -> Iterable[tuple[str, str, Arms]]:
     context = _context(observations, version)
     old, new = _version_of(observations, baseline), _version_of(observations, version)
-    cells = [metric for metric in metrics if isinstance(metric, _CELLS)]
+    cells: list[CellMetric] = [
+        metric for metric in metrics if isinstance(metric, CellRate | CellMixture | CellFunction)
+    ]
     predictions = [_column("prediction", baseline), _column("prediction", version)]
     if cells and set(predictions) <= observations.roles:
         outcomes = [*(["label"] if "label" in observations.roles else []), *predictions]
         tallies = tally_cells(observations, axes, outcomes)
-        for metric in cells:
-            if metric.needs & {"prediction"}:
+        for one in cells:
+            if "prediction" in one.needs:
                 for axis in axes:
-                    yield metric.name, axis.name, measure_change(metric, tallies[axis.name], context, baseline=baseline)  # type: ignore[arg-type]
+                    yield one.name, axis.name, measure_change(one, tallies[axis.name], context, baseline=baseline)
     means = [
         m for m in metrics if isinstance(m, RowMean) and not m.root and m.needs <= old.roles and m.needs <= new.roles
     ]
@@ -294,7 +296,7 @@ def _row_change(metric: RowMean, baseline: str, version: str | None) -> Callable
 
     def row(table: ir.Table) -> ir.Value:
         def of(name: str | None) -> ir.Value:
-            return metric.row(_View(table, name)).cast("float64")  # type: ignore[arg-type]
+            return metric.row(_View(table, name)).cast("float64")
 
         return of(version) - of(baseline)
 

@@ -93,7 +93,7 @@ def _size(loaded: LoadedPlan, requirement: Requirement) -> Size:
 
 
 def _levels(requirement: Requirement, evaluation: Evaluation | None) -> Mapping[str, float | None]:
-    """Levels of the axis with their shares; an intersection takes the product of its parts, as if they were independent."""
+    """Levels of the axis with their shares; an intersection takes the product of its parts, as if independent."""
     if requirement.across is None or evaluation is None:
         return {}
     parts = (requirement.across,) if isinstance(requirement.across, str) else requirement.across
@@ -144,7 +144,7 @@ def _cases(
                 "no sample can show that a change is not below zero when it is exactly zero; allow a margin"
             )
         each = 1 - (1 - power) / groups
-        return math.ceil(discordance * ((ndtri(1 - alpha) + ndtri(each)) / margin) ** 2)
+        return math.ceil(discordance * float((ndtri(1 - alpha) + ndtri(each)) / margin) ** 2)
     rate = requirement.expect if requirement.expect is not None else 0.5
     _say(
         assumes,

@@ -16,7 +16,7 @@ from shipworthy.cli.shared import EXIT_OF_DECISION, command_options, guarded, pr
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything drawn; default the plan's.")
 @command_options
 @guarded
-def command(plan: Path, out: Path | None, seed: int | None, as_json: bool, quiet: bool, verbose: bool) -> None:
+def command(*, plan: Path, out: Path | None, seed: int | None, as_json: bool, quiet: bool, verbose: bool) -> None:
     """Evaluate what PLAN names, judge what it requires, decide, and write the evidence.
 
     Exits with 0 to ship, 1 to hold, 3 when the data cannot tell, 2 when the plan or the data cannot be used.

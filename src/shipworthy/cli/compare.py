@@ -19,11 +19,12 @@ from shipworthy.cli.shared import EXIT_OF_DECISION, command_options, guarded, pr
 @command_options
 @guarded
 def command(
-    old: str, new: str, plan: Path | None, margin: float, out: Path | None, as_json: bool, quiet: bool, verbose: bool
+    *, old: str, new: str, plan: Path | None, margin: float, out: Path | None, as_json: bool, quiet: bool, verbose: bool
 ) -> None:
     """Compare NEW with OLD on the same cases: two run folders, or two prediction columns (or variants) with --plan.
 
-    Every metric with a good direction has to be not worse by more than the margin. Exits with 0 when all are shown to be,
+    Every metric with a good direction has to be not worse by more than the margin. Exits with 0 when all are shown
+    to be,
     1 when one is shown to be worse, 3 when the data cannot tell.
     """
     from rich.console import Console

@@ -22,7 +22,7 @@ from shipworthy.cli.shared import UNUSABLE, command_options, guarded, print_json
 @click.option("--force", is_flag=True, help="Overwrite a plan that is there.")
 @command_options
 @guarded
-def command(data: Path, plan: Path, force: bool, as_json: bool, quiet: bool, verbose: bool) -> None:
+def command(*, data: Path, plan: Path, force: bool, as_json: bool, quiet: bool, verbose: bool) -> None:
     """Look at the file DATA and write a commented plan for it: roles, slices, metrics and requirements to start from.
 
     Read it before relying on it: what a column means is guessed from its name and its values, and every guess says so.

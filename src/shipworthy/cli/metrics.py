@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from shipworthy.cli.shared import guarded, print_json
+
+if TYPE_CHECKING:
+    from shipworthy.metrics.kinds import Metric, Summary
 
 
 @click.command("metrics")
@@ -15,27 +20,9 @@ def command(name: str | None, as_json: bool) -> None:
     """List the metrics there are, or explain the one called NAME."""
     from shipworthy.metrics.catalogue import all_metrics, lookup
     from shipworthy.metrics.fairness import SUMMARIES
-    from shipworthy.metrics.kinds import Metric
 
-    found = [lookup(name)] if name else [*all_metrics(), *SUMMARIES.values()]
-    facts = [
-        {
-            "name": one.name,
-            "title": one.title,
-            "meaning": one.meaning,
-            "tasks": sorted(one.tasks),
-            "needs": sorted(one.needs),
-        }
-        if isinstance(one, Metric)
-        else {
-            "name": one.name,
-            "title": one.title,
-            "meaning": f"The {one.compare} of {' and '.join(one.metrics)} between slices.",
-            "tasks": ["binary"],
-            "needs": ["label", "prediction"],
-        }
-        for one in found
-    ]
+    found: list[Metric | Summary] = [lookup(name)] if name else [*all_metrics(), *SUMMARIES.values()]
+    facts = [_facts(one) for one in found]
     if as_json:
         print_json(facts)
         return
@@ -43,3 +30,13 @@ def command(name: str | None, as_json: bool) -> None:
         click.echo(f"{fact['name']:<38} {fact['meaning']}")
         if name:
             click.echo(f"  needs {', '.join(fact['needs'])}; for {', '.join(fact['tasks'])}")
+
+
+def _facts(one: Metric | Summary) -> dict[str, Any]:
+    from shipworthy.metrics.kinds import Metric
+
+    about: dict[str, Any] = {"name": one.name, "title": one.title}
+    if isinstance(one, Metric):
+        return {**about, "meaning": one.meaning, "tasks": sorted(one.tasks), "needs": sorted(one.needs)}
+    meaning = f"The {one.compare} of {' and '.join(one.metrics)} between slices."
+    return {**about, "meaning": meaning, "tasks": ["binary"], "needs": ["label", "prediction"]}

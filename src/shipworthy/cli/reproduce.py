@@ -18,7 +18,8 @@ from shipworthy.cli.shared import SHIP, STALE, command_options, guarded, print_j
 def command(run: Path, root: Path | None, as_json: bool, quiet: bool, verbose: bool) -> None:
     """Run the check in the folder RUN again and hold every estimate against the recorded one.
 
-    Uses the source data where they are found, and otherwise the rows that the run kept. Exits with 0 when every estimate came
+    Uses the source data where they are found, and otherwise the rows that the run kept. Exits with 0 when every
+    estimate came
     out as recorded, 4 when one did not or the data have changed.
     """
     from shipworthy.api.reproducing import reproduce

@@ -86,7 +86,7 @@ def print_json(value: Any) -> None:
 def talker(*, quiet: bool) -> Callable[[str], None]:
     """Progress for people: a spinner on a terminal, silence elsewhere."""
     if quiet or not sys.stderr.isatty():
-        return lambda step: None  # noqa: ARG005
+        return lambda step: None
     from rich.console import Console
 
     status = Console(stderr=True).status("starting")
