@@ -14,7 +14,7 @@ from shipworthy.api.measuring import measure_all
 from shipworthy.digest import digest
 from shipworthy.errors import Fault, Unusable
 from shipworthy.evidence.run import Run
-from shipworthy.evidence.store import open_baseline, reopen, write_run
+from shipworthy.evidence.store import open_baseline, read_plan, reopen, write_run
 from shipworthy.gates.verdicts import decide
 from shipworthy.metrics.kinds import CellFunction, CellMixture, CellRate, Metric, RowMean, ScoreStatistic
 from shipworthy.plan.loading import LoadedPlan
@@ -118,7 +118,7 @@ def _of_columns(old: str, new: str, loaded: LoadedPlan, progress: Progress) -> t
 
 
 def _of_runs(old: Path, new: Path, progress: Progress) -> tuple[LoadedPlan, list[Evaluated]]:
-    loaded = load(new / "plan.yaml")
+    loaded = read_plan(new)
     evaluated = []
     for name, model in loaded.plan.evaluations.items():
         progress(f"comparing {name}")

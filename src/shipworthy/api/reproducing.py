@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from shipworthy.api.checking import DISPLAY_LEVEL, load, requirements_of
+from shipworthy.api.checking import DISPLAY_LEVEL, requirements_of
 from shipworthy.api.evaluating import evaluate_rows, metrics_for
 from shipworthy.api.measuring import measure_all
 from shipworthy.errors import DataError, Unusable
 from shipworthy.evidence.manifest import verify_manifest
-from shipworthy.evidence.store import read_results, reopen
+from shipworthy.evidence.store import read_plan, read_results, reopen
 
 TOLERANCE = 1e-9  # relative: the same numbers on another processor, thread count or order of rows
 
@@ -65,8 +65,9 @@ def reproduce(folder: Path | str, *, root: Path | str | None = None) -> Reproduc
     differences = [
         Difference(what=fault.what, recorded="manifest", found=fault.where) for fault in verify_manifest(folder)
     ]
-    loaded = load(folder / "plan.yaml")
-    start = Path(root) if root is not None else folder
+    loaded = read_plan(folder)
+    start = Path(root) if root is not None else _plan_folder(folder)
+    located = replace(loaded, path=start / loaded.path.name)  # paths of the plan start there
     seeds = np.random.SeedSequence(loaded.plan.seed).spawn(len(loaded.plan.evaluations) + 1)
     found: dict[str, dict[str, Any]] = {}
     rows_from = {}
@@ -77,9 +78,7 @@ def reproduce(folder: Path | str, *, root: Path | str | None = None) -> Reproduc
             one = evaluate_rows(
                 name,
                 model,
-                resolve=lambda text: (
-                    str(start / text) if loaded.resolve(text) != text and root is not None else loaded.resolve(text)
-                ),
+                resolve=located.resolve,
                 locate=lambda *path, name=name: loaded.locate(("evaluations", name, *path)),
                 rng=np.random.default_rng(own),
                 requirements=requirements,
@@ -111,6 +110,11 @@ def reproduce(folder: Path | str, *, root: Path | str | None = None) -> Reproduc
         compared += 1
         differences += _differences(entry, found.get(_key(entry)))
     return Reproduction(run=results["run"], rows_from=rows_from, compared=compared, differences=tuple(differences))
+
+
+def _plan_folder(folder: Path) -> Path:
+    """Where a run's plan lay: above `.shipworthy/runs` for a run in its default place, else nobody knows."""
+    return folder.resolve().parents[2] if folder.resolve().parent.parent.name == ".shipworthy" else folder
 
 
 def _key(entry: dict[str, Any]) -> str:

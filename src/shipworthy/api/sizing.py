@@ -96,6 +96,15 @@ def _levels(requirement: Requirement, evaluation: Evaluation | None) -> Mapping[
     """Levels of the axis with their shares; an intersection takes the product of its parts, as if independent."""
     if requirement.across is None or evaluation is None:
         return {}
+    named = {
+        name
+        for entry in evaluation.slices
+        if isinstance(entry, dict)
+        for name, rule in entry.items()
+        if isinstance(rule, str)
+    }
+    if requirement.across in named and requirement.compare in ("value", "change"):
+        return {str(requirement.across): None}
     parts = (requirement.across,) if isinstance(requirement.across, str) else requirement.across
     levels: dict[str, float] = {"": 1.0}
     for part in parts:
@@ -107,7 +116,7 @@ def _levels(requirement: Requirement, evaluation: Evaluation | None) -> Mapping[
             for name, share in levels.items()
             for level, own in shares.items()
         }
-    return dict(levels)
+    return {**levels}
 
 
 def _cases(

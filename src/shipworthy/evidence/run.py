@@ -45,7 +45,7 @@ class Run:
             return "UNDECIDED: the plan requires nothing"
         noun = "requirement" if total == 1 else "requirements"
         of_all = f"of {total} {noun} "
-        said = []
+        said: list[str] = []
         for outcome in (Outcome.BREACHED, Outcome.UNDECIDED):
             if counts[outcome]:
                 said.append(f"{counts[outcome]} {'' if said else of_all}{outcome.value}")

@@ -19,10 +19,10 @@ from shipworthy.evidence.write import write_documents
 from shipworthy.observations.findings import Finding, Input
 from shipworthy.observations.sources import connect
 from shipworthy.observations.table import Axis, Observations
-from shipworthy.plan.loading import LoadedPlan
+from shipworthy.plan.loading import LoadedPlan, plan_digest
 from shipworthy.plan.lock import lock_path
-from shipworthy.plan.models import Evaluation
-
+from shipworthy.plan.models import Evaluation, Plan
+from shipworthy.plan.tree import parse, read_text
 
 _FACTS = b"shipworthy"  # key of the rows' own description in their Parquet file
 
@@ -34,14 +34,19 @@ def write_run(run: Run, folder: Path, *, loaded: LoadedPlan, tables: Mapping[str
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / "results.json").is_file():
         raise Unusable(
-            Fault(code="RUN001", what=f"the folder {folder.name!r} holds other things than a run", where=str(folder),
-                  mend="give --out a new folder")
+            Fault(
+                code="RUN001",
+                what=f"the folder {folder.name!r} holds other things than a run",
+                where=str(folder),
+                mend="give --out a new folder",
+            )
         )
     part = folder.with_name(f".{folder.name}.part")
     try:
         shutil.rmtree(part, ignore_errors=True)
         (part / "observations").mkdir(parents=True)
         write_atomically(part / "plan.yaml", loaded.source)
+        write_atomically(part / "plan.json", run.plan.model_dump_json(indent=2) + "\n")
         if lock_path(loaded.path).is_file():
             shutil.copyfile(lock_path(loaded.path), part / "plan.lock.json")
         write_atomically(part / "environment.json", json.dumps(dict(run.environment), indent=2) + "\n")
@@ -105,9 +110,34 @@ def read_results(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         reason = str(error.strerror or error) if isinstance(error, OSError) else "it is not JSON"
     raise Unusable(
-        Fault(code="RUN002", what=f"{folder.name!r} is not a run: results.json: {reason}", where=str(path),
-              mend="name a folder that `shipworthy check` wrote")
+        Fault(
+            code="RUN002",
+            what=f"{folder.name!r} is not a run: results.json: {reason}",
+            where=str(path),
+            mend="name a folder that `shipworthy check` wrote",
+        )
     )
+
+
+def read_plan(folder: Path) -> LoadedPlan:
+    """The plan that a run followed, as it was resolved then: neither packs nor a baseline have to be there any more.
+
+    Raises Unusable (RUN002) when it cannot be read.
+    """
+    path = folder / "plan.yaml"
+    try:
+        plan = Plan.model_validate_json((folder / "plan.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise Unusable(
+            Fault(
+                code="RUN002",
+                what=f"the plan of the run {folder.name!r} cannot be read: {type(error).__name__}",
+                where=str(folder / "plan.json"),
+                mend="name a folder that `shipworthy check` wrote, with all its files",
+            )
+        ) from error
+    file = parse(read_text(path, path.name), path.name)
+    return LoadedPlan(plan=plan, path=path, source=file.text, digest=plan_digest(plan), notes=(), file=file, sites=())
 
 
 def rows_path(folder: Path, evaluation: str) -> Path:
@@ -121,7 +151,7 @@ def reopen(folder: Path, name: str, model: Evaluation) -> tuple[Observations, In
     path = rows_path(folder, name)
     try:
         kept = pq.read_schema(path).metadata or {}
-        facts = json.loads(kept[_FACTS])
+        facts = json.loads(bytes.fromhex(kept[_FACTS].decode()))
         source = next(Input(**entry) for entry in results["inputs"] if entry["evaluation"] == name)
     except (OSError, KeyError, ValueError, TypeError, StopIteration, pa.ArrowException) as error:
         raise Unusable(
@@ -161,8 +191,12 @@ def open_baseline(folder: Path, observations: Observations, *, where: str) -> tu
     path = rows_path(folder, observations.evaluation)
     if not path.is_file():
         raise DataError(
-            Fault(code="DATA020", what=f"the baseline run has no evaluation {observations.evaluation!r}", where=where,
-                  mend="compare runs of plans that share the evaluation")
+            Fault(
+                code="DATA020",
+                what=f"the baseline run has no evaluation {observations.evaluation!r}",
+                where=where,
+                mend="compare runs of plans that share the evaluation",
+            )
         )
     old = observations.backend.read_parquet(str(path))
     if "case" not in observations.roles or "case" not in old.columns:
@@ -231,7 +265,8 @@ def _write_rows(observations: Observations, path: Path) -> None:
         "axes": [{"name": a.name, "parts": list(a.parts), "is_condition": a.is_condition} for a in observations.axes],
         "score_ranges": {column: list(pair) for column, pair in observations.score_ranges.items()},
     }
-    observations.backend.to_parquet(observations.table, str(path), KV_METADATA={_FACTS.decode(): json.dumps(facts)})
+    told = json.dumps(facts).encode().hex()  # names may hold quotes, which SQL would trip over
+    observations.backend.to_parquet(observations.table, str(path), KV_METADATA={_FACTS.decode(): told})
 
 
 def _file_name(evaluation: str) -> str:
