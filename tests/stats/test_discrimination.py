@@ -217,3 +217,21 @@ def test_clustered_paired_delong_against_simulation():
         naive += d.paired_delong(label, a, b).p_value < 0.05
     assert clustered / runs == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / runs))
     assert naive / runs > 0.15
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("positives", "negatives", "shift"), [(20, 80, 1.0), (50, 150, 2.0), (100, 900, 1.0)])
+def test_average_precision_interval_against_simulation(positives, negatives, shift):
+    """Binormal scores: the logit interval covers at least its level (it runs from .96 to .99, so it is cautious)."""
+    rng = np.random.default_rng(29)
+
+    def draw(factor=1):
+        scores = np.r_[rng.normal(shift, 1, positives * factor), rng.normal(0, 1, negatives * factor)]
+        label = np.r_[np.ones(positives * factor), np.zeros(negatives * factor)][np.argsort(scores)]
+        return d.average_precision(label, 1 - label)
+
+    truth = np.mean([draw(200) for _ in range(5)])
+    draws = 1500
+    intervals = [d.average_precision_interval(draw(), positives=positives) for _ in range(draws)]
+    covered = np.mean([low <= truth <= high for low, high in intervals])
+    assert covered >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / draws)
