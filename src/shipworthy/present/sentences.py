@@ -143,9 +143,12 @@ def next_step(verdict: Verdict) -> str:
     if it is None:
         return "nothing was in scope: check the plan and the data"
     if outcome == "undecided":
-        return (
-            f"cannot be shown: {shorten(it.reason or 'unknown', 120)}" if it.value is None else needed(verdict.needed)
-        )
+        if it.value is None:
+            return f"cannot be shown: {shorten(it.reason or 'unknown', 120)}"
+        unknown = sum(piece.estimate.value is None for piece in verdict.pieces)
+        if unknown and verdict.needed is None:
+            return f"{unknown:,} of {max(verdict.looked_at, unknown):,} show no value: cases are missing there first"
+        return needed(verdict.needed)
     return excess(verdict.requirement, it) or f"bring it to {bound(verdict.requirement)}"
 
 
