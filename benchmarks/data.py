@@ -46,5 +46,7 @@ def _chunk(rows: int, groups: int, rng: np.random.Generator) -> pa.Table:
     }
     if groups != 10:
         unit = rng.integers(0, groups, rows).astype(np.int32)
-        columns["unit"] = pa.DictionaryArray.from_arrays(unit, [f"unit-{i:05d}" for i in range(groups)]).cast(pa.string())
+        columns["unit"] = pa.DictionaryArray.from_arrays(unit, [f"unit-{i:05d}" for i in range(groups)]).cast(
+            pa.string()
+        )
     return pa.table(columns)

@@ -1,7 +1,7 @@
 """All benchmarks, one command: `make bench`. Writes docs/performance.md.
 
-Each task runs in a process of its own; what counts is its CPU time (median of the repeats after a warm-up), because the wall time
-of a shared machine says little. Ratios are taken within one run. `--quick` leaves out what takes minutes.
+Each task runs in a process of its own; what counts is its CPU time (median of the repeats after a warm-up), because the
+wall time of a shared machine says little. Ratios are taken within one run. `--quick` leaves out what takes minutes.
 """
 
 from __future__ import annotations
@@ -41,21 +41,25 @@ def groups(quick: bool) -> list[str]:
     floor = measure("floor-duckdb", million, 9)
     rows = [("DuckDB, bare grouped counts (the floor)", "10^6", floor["cpu"], floor["peak"])]
 
-    def add(name: str, task: str, path: Path, size: str, repeats: int, python: str | Path = sys.executable) -> None:
+    def add(name: str, task: str, path: Path, repeats: int, python: str | Path = sys.executable) -> None:
         found = measure(task, path, repeats, python)
+        size = "10^6" if path == million else "10^5"
         rows.append((name, size, found["cpu"], found["peak"]))
 
-    add("Polars, bare grouped counts", "floor-polars", million, "10^6", 9)
-    add("**Shipworthy**: ten metrics, intervals, two calibrated gap claims", "ours-counts", million, "10^6", 9)
-    add("**Shipworthy**: AUC and calibration error with intervals, one gap claim", "ours-scores", million, "10^6", 9)
+    add("Polars, bare grouped counts", "floor-polars", million, 9)
+    add("**Shipworthy**: ten metrics, intervals, two calibrated gap claims", "ours-counts", million, 9)
+    add("**Shipworthy**: AUC and calibration error with intervals, one gap claim", "ours-scores", million, 9)
     if PEERS.is_file():
-        add("Fairlearn MetricFrame, four metrics, no intervals", "fairlearn", million, "10^6", 3, PEERS)
-        add("Aequitas, disparities with significance", "aequitas", million, "10^6", 1, PEERS)
-        add("Fairlearn MetricFrame, 10 bootstrap draws", "fairlearn-boot-10", tenth, "10^5", 1, PEERS)
+        add("Fairlearn MetricFrame, four metrics, no intervals", "fairlearn", million, 3, PEERS)
+        add("Aequitas, disparities with significance", "aequitas", million, 1, PEERS)
+        add("Fairlearn MetricFrame, 10 bootstrap draws", "fairlearn-boot-10", tenth, 1, PEERS)
         if not quick:
-            add("Fairlearn MetricFrame, 2 bootstrap draws", "fairlearn-boot-2", million, "10^6", 1, PEERS)
-            add("Fairlearn MetricFrame, 100 bootstrap draws", "fairlearn-boot-100", tenth, "10^5", 1, PEERS)
-    lines = ["| system | rows | CPU seconds | times the floor at 10^6 rows | peak memory, MiB |", "|---|---|---|---|---|"]
+            add("Fairlearn MetricFrame, 2 bootstrap draws", "fairlearn-boot-2", million, 1, PEERS)
+            add("Fairlearn MetricFrame, 100 bootstrap draws", "fairlearn-boot-100", tenth, 1, PEERS)
+    lines = [
+        "| system | rows | CPU seconds | times the floor at 10^6 rows | peak memory, MiB |",
+        "|---|---|---|---|---|",
+    ]
     lines += [f"| {n} | {size} | {cpu:,.3f} | {cpu / floor['cpu']:,.1f} | {peak:,.0f} |" for n, size, cpu, peak in rows]
     return lines
 
@@ -71,13 +75,17 @@ def growth(quick: bool) -> list[str]:
         mine = measure("ours-counts" if plain else "ours-units", path, 3 if rows > 1_000_000 else 7)
         floor = measure("floor-duckdb" if plain else "floor-units", path, 3 if rows > 1_000_000 else 7)
         ratio = mine["cpu"] / floor["cpu"]
-        lines.append(f"| {rows:,} | {count:,} | {mine['cpu']:.3f} | {floor['cpu']:.3f} | {ratio:.1f} | {mine['peak']:,.0f} |")
+        lines.append(
+            f"| {rows:,} | {count:,} | {mine['cpu']:.3f} | {floor['cpu']:.3f} | {ratio:.1f} | {mine['peak']:,.0f} |"
+        )
     if not quick:
         for rows in (10_000_000, 50_000_000):
             path = decisions(rows)
             for task in ("ours-counts", "ours-scores"):
                 found = measure(task, path, 1)
-                lines.append(f"| {rows:,} ({task[5:]}, cold) | 10 | {found['cpu']:.2f} | – | – | {found['peak']:,.0f} |")
+                lines.append(
+                    f"| {rows:,} ({task[5:]}, cold) | 10 | {found['cpu']:.2f} | – | – | {found['peak']:,.0f} |"
+                )
     return lines
 
 
@@ -94,10 +102,12 @@ def help_time() -> list[str]:
 
 def machine() -> str:
     """Machine and versions."""
-    model = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), "?")
+    names = (line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line)
+    model = next(names, ": an unnamed processor").split(":", 1)[1].strip()
     packages = ("shipworthy", "duckdb", "ibis-framework", "numpy", "pyarrow", "polars")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
-    return f"{os.cpu_count()} cores of {model}, Python {platform.python_version()}; {versions}; peers: fairlearn 0.15.0, aequitas 1.1.0."
+    here = f"{os.cpu_count()} cores of {model}, Python {platform.python_version()}"
+    return f"{here}; {versions}; peers: fairlearn 0.15.0, aequitas 1.1.0."
 
 
 def main() -> None:

@@ -1,4 +1,6 @@
-"""What is measured, each task in a process of its own: `python tasks.py NAME PATH` prints CPU seconds, wall seconds and peak memory."""
+"""What is measured, each task in a process of its own: `python tasks.py NAME PATH` prints CPU seconds, wall seconds and
+peak memory.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ def ours(metrics: tuple[str, ...], axis: Any, claims: int) -> Callable[[str], No
         ][:claims]
         model = Evaluation(
             data=path,
-            roles={"label": "label", "prediction": "prediction", "score": "score"},
+            roles={"label": "label", "prediction": "prediction"} | ({"score": "score"} if "auc" in metrics else {}),
             slices=(axis,),
             metrics=metrics,
         )
@@ -115,7 +117,7 @@ def aequitas() -> Callable[[str], None]:
 
 TASKS: dict[str, Callable[[], Callable[[str], None]]] = {
     "ours-counts": lambda: ours(TEN, ("race", "sex"), 2),
-    "ours-scores": lambda: ours(("auc", "ece"), ("race", "sex"), 1),
+    "ours-scores": lambda: ours(("ece", "auc"), ("race", "sex"), 1),
     "ours-units": lambda: ours(TEN, "unit", 2),
     "floor-duckdb": lambda: floor_duckdb("race, sex"),
     "floor-units": lambda: floor_duckdb("unit"),
@@ -143,7 +145,12 @@ def main() -> None:
         wall.append(time.perf_counter() - start)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     json.dump(
-        {"cpu": statistics.median(cpu), "wall": statistics.median(wall), "peak": peak / 1024, "above": (peak - base) / 1024},
+        {
+            "cpu": statistics.median(cpu),
+            "wall": statistics.median(wall),
+            "peak": peak / 1024,
+            "above": (peak - base) / 1024,
+        },
         sys.stdout,
     )
 

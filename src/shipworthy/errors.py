@@ -1,4 +1,5 @@
-"""The error tree. Every error says what is wrong, where, and how to mend it, under a stable code with a page in `docs/errors.md`.
+"""The error tree. Every error says what is wrong, where, and how to mend it, under a stable code with a page in
+`docs/errors.md`.
 
 ShipworthyError
 ├── NotEstimable            a quantity has no value on these data; caught by `estimate` and recorded as a reason
