@@ -1,7 +1,8 @@
 """One metric on every slice of an axis, with limits at any level: what claims are judged on.
 
-`Arms` is the meeting point of metrics and statistics. Whatever the metric (a proportion, a mean, an AUC, a paired change), it becomes
-values, sample sizes and a function from level to limits; differences, ratios and gates are then the same for all of them.
+`Arms` is the meeting point of metrics and statistics. Whatever the metric (a proportion, a mean, an AUC, a paired
+change), it becomes values, sample sizes and a function from level to limits; differences, ratios and gates are then the
+same for all of them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ Limits: TypeAlias = Callable[
     [float], tuple[Array, Array]
 ]  # two-sided level -> limits per slice; infinite where there is none
 FEWEST_CLUSTERS = 10
+NO_SPREAD = "no interval: the cases show no spread, so nothing tells how far off the value may be"
+ROUNDING = 1e-13  # a sum of squares this small against what it was computed from is zero
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +50,7 @@ class Arms:
     variant: str | None = None
     baseline: str | None = None
     is_proportion: bool = False
-    limits_reason: str | None = None  # why there is a value and no interval
+    limits_reason: str | None = None  # why a slice with a value has no interval, where it has none
     notes: tuple[str, ...] = ()
 
     def estimates(self, level: float) -> list[Estimate]:
@@ -62,7 +65,11 @@ class Arms:
         at = np.array(chosen, dtype=int)
 
         def chosen_of(limits: Limits) -> Limits:
-            return lambda level: tuple(values[at] for values in limits(level))  # type: ignore[return-value]
+            def of(level: float) -> tuple[Array, Array]:
+                low, high = limits(level)
+                return low[at], high[at]
+
+            return of
 
         return replace(
             self,
@@ -92,7 +99,7 @@ class Arms:
             n=int(self.n[index]),
             effective_n=None if reason else float(self.effective[index]),
             method=None if reason else self.method,
-            reason=reason or self.limits_reason,
+            reason=reason or (None if np.isfinite(low) or np.isfinite(high) else self.limits_reason),
         )
 
 
@@ -124,7 +131,7 @@ def measure(metric: Metric, tally: Tally, context: Context) -> Arms:
     if isinstance(metric, CellMixture):
         return _mixture(metric, tally, context)
     if isinstance(metric, CellFunction):
-        classes, cells = _classes(tally), tally.terms
+        classes, cells = _classes(tally), cells_of(tally)
         return linearised(
             metric,
             tally,
@@ -149,32 +156,54 @@ def measure(metric: Metric, tally: Tally, context: Context) -> Arms:
     raise TypeError(f"{type(metric).__name__} has no tally")
 
 
+def cells_of(tally: Tally) -> list[tuple[Any, ...]]:
+    """The tally's terms that are cells of outcomes."""
+    return [cell for cell in tally.terms if not isinstance(cell, str)]
+
+
 def _classes(tally: Tally) -> list[Any]:
-    return sorted({value for cell in tally.terms for value in cell}, key=str)
+    return sorted({value for cell in cells_of(tally) for value in cell}, key=str)
 
 
 def _indicators(metric: CellRate, tally: Tally) -> tuple[Array, Array]:
-    cells = [cell if len(cell) == 2 else (cell[0], cell[0]) for cell in tally.terms]
+    cells = [cell if len(cell) == 2 else (cell[0], cell[0]) for cell in cells_of(tally)]
     case = np.array([bool(metric.case(*cell)) for cell in cells], dtype=float)
     hit = np.array([bool(metric.hit(*cell)) for cell in cells], dtype=float) * case
     return hit, case
 
 
-def few(n: Array, units: Array, tally: Tally, context: Context) -> list[str | None]:
-    """Why a slice shows no rate, if it does not."""
+def few(n: Array, tally: Tally, context: Context, *, case: Array | None = None) -> list[str | None]:
+    """Why a slice shows no rate, if it does not. case: which terms make up the denominator; None: all rows do."""
     reasons: list[str | None] = []
-    for cases, clusters in zip(n, units, strict=True):
+    units = tally.units if case is None else effective_units(tally, case)
+    weights = np.ones(len(n)) if case is None else tally.sums @ case
+    for cases, clusters, weight in zip(n, units, weights, strict=True):
         if cases < 1:
             reasons.append("no cases")
         elif cases < context.minimum_group:
             reasons.append(
                 f"only {int(cases)} case{'s' if cases > 1 else ''}: fewer than {context.minimum_group} show no rate"
             )
-        elif tally.clustered and clusters < FEWEST_CLUSTERS:
-            reasons.append(f"only {int(clusters)} clusters: an interval needs {FEWEST_CLUSTERS}")
+        elif weight <= 0:
+            reasons.append("the weights of its cases add up to zero")
+        elif not tally.is_simple and clusters < FEWEST_CLUSTERS:
+            unit = "clusters" if tally.clustered else "weighted cases"
+            reasons.append(f"worth only {clusters:.3g} equal {unit}: an interval needs {FEWEST_CLUSTERS}")
         else:
             reasons.append(None)
     return reasons
+
+
+def effective_units(tally: Tally, case: Array) -> Array:
+    """(S,) how many equal units the cases of each slice are worth: the number of units, or fewer where cases crowd in
+    some.
+
+    Source: Kish (1965), Survey Sampling, section 11.7, on the cases of units; as degrees of freedom it follows Carter,
+    Schnepel & Steigerwald (2017), Rev. Econ. Stat. 99, 698-709.
+    """
+    squares = _quadratic(np.broadcast_to(case, (len(tally.keys), len(case))), tally.second)
+    worth = np.divide((tally.sums @ case) ** 2, squares, out=np.zeros(len(tally.keys)), where=squares > 0)
+    return np.asarray(np.minimum(np.round(worth, 9), tally.units))
 
 
 def _spread(values: Array, fill: float, ok: Array) -> Array:
@@ -184,7 +213,7 @@ def _spread(values: Array, fill: float, ok: Array) -> Array:
 
 
 def _quadratic(vectors: Array, second: Array) -> Array:
-    return np.einsum("st,stu,su->s", vectors, second, vectors)
+    return np.asarray(np.einsum("st,stu,su->s", vectors, second, vectors))
 
 
 def _proportion(
@@ -197,10 +226,10 @@ def _proportion(
     transform: Callable[[Any], Any] | None = None,
 ) -> Arms:
     n = tally.raw @ case
-    reasons = few(n, tally.units, tally, context)
+    reasons = few(n, tally, context, case=case)
     ok = np.array([reason is None for reason in reasons])
     hits, cases, raw = (tally.sums @ hit)[ok], (tally.sums @ case)[ok], n[ok]
-    p = hits / np.where(cases > 0, cases, 1)
+    p = np.clip(hits / cases, 0, 1)
     move = transform or (lambda value: value)
     deff, correlation = np.ones(len(raw)), None
     if not tally.is_simple:
@@ -210,19 +239,25 @@ def _proportion(
         se = np.sqrt(np.maximum(squares, 0) * units / np.maximum(units - 1, 1)) / cases
         ceiling = raw * _quadratic(np.broadcast_to(case, residual.shape), second) / cases**2
         largest = np.maximum(np.maximum(tally.largest[ok], ceiling), 1.0)
+        if tally.weighted:  # weights that go with the outcome can cost more than the largest unit
+            largest = np.where((p > 0) & (p < 1), np.maximum(raw, 1.0), largest)
         deff = np.asarray(design_effect(p, raw, se, largest))
         correlation = _correlation(tally, ok, residual, squares)
     effective = raw / deff
+    worth = effective_units(tally, case)[ok]
 
     def limits(level: float) -> tuple[Array, Array]:
         if tally.is_simple:
             low, high = wilson(hits, cases, level=level)
         else:
-            low, high = cluster_wilson(p, raw, deff, tally.units[ok], level=level)
+            low, high = cluster_wilson(p, raw, deff, worth, level=level)
         return _spread(move(np.asarray(low)), -np.inf, ok), _spread(move(np.asarray(high)), np.inf, ok)
 
     def exact(level: float) -> tuple[Array, Array]:
-        low, high = clopper_pearson(np.clip(p * effective, 0, effective), effective, level=level)
+        sure = effective
+        if not tally.is_simple:  # Korn & Graubard (1998): as much smaller as Student's t is wider than the normal
+            sure = effective * (critical(level) / np.asarray(critical(level, worth - 1))) ** 2
+        low, high = clopper_pearson(np.clip(p * sure, 0, sure), sure, level=level)
         return _spread(move(np.asarray(low)), -np.inf, ok), _spread(move(np.asarray(high)), np.inf, ok)
 
     return Arms(
@@ -246,24 +281,25 @@ def _proportion(
 
 
 def _nowhere(size: int) -> Limits:
-    return lambda level: (np.full(size, -np.inf), np.full(size, np.inf))  # noqa: ARG005
+    return lambda level: (np.full(size, -np.inf), np.full(size, np.inf))
 
 
 def _correlation(tally: Tally, ok: Array, residual: Array, squares: Array) -> Array | None:
     if tally.cross is None:
         return None
-    cross = tally.cross[np.ix_(ok, range(len(tally.terms)), ok, range(len(tally.terms)))]
+    at = np.flatnonzero(ok)
+    cross = tally.cross[at][:, :, at]
     covariance = np.einsum("st,stru,ru->sr", residual, cross, residual)
     scale = np.sqrt(np.maximum(squares, 1e-300))
     full = np.zeros((len(ok), len(ok)))
-    full[np.ix_(ok, ok)] = np.clip(covariance / scale[:, None] / scale[None, :], -1, 1)
+    full[np.ix_(at, at)] = np.clip(covariance / scale[:, None] / scale[None, :], -1, 1)
     np.fill_diagonal(full, 1.0)
     return full
 
 
 def _mixture(metric: CellMixture, tally: Tally, context: Context) -> Arms:
     rates = list(metric.parts(_classes(tally)))
-    parts = [_proportion(metric, tally, context, *_indicators(rate, tally)) for rate in rates]
+    parts = [_proportion(rate, tally, context, *_indicators(rate, tally)) for rate in rates]
     if not tally.is_simple:
         vectors = [_indicators(rate, tally) for rate in rates]
 
@@ -277,7 +313,10 @@ def _mixture(metric: CellMixture, tally: Tally, context: Context) -> Arms:
 
         return linearised(metric, tally, context, mean, n=tally.raw.sum(axis=1))
     values = np.mean([part.values for part in parts], axis=0)
-    reasons = tuple(next((part.reasons[s] for part in parts if part.reasons[s]), None) for s in range(len(tally.keys)))
+    reasons = tuple(
+        next((f"{part.metric}: {part.reasons[s]}" for part in parts if part.reasons[s]), None)
+        for s in range(len(tally.keys))
+    )
     n = np.sum([part.n for part in parts], axis=0)
 
     def combined(level: float, which: Callable[[Arms], Limits]) -> tuple[Array, Array]:
@@ -300,6 +339,8 @@ def _mixture(metric: CellMixture, tally: Tally, context: Context) -> Arms:
         reasons=reasons,
         method="mover-wilson",
         limits=lambda level: combined(level, lambda part: part.limits),
+        gate=lambda level: combined(level, lambda part: part.gate or part.limits),
+        gate_method="mover-clopper-pearson",
         lowest=0.0,
         highest=1.0,
         variant=context.variant,
@@ -315,8 +356,10 @@ def linearised(
     scale: Scale = "identity",
     n: Array,
 ) -> Arms:
-    """A smooth function of sums: its variance by linearisation, the derivative by a complex step (Squire & Trapp 1998)."""
-    reasons = few(n, tally.units, tally, context)
+    """A smooth function of sums: its variance by linearisation, the derivative by a complex step (Squire & Trapp
+    1998).
+    """
+    reasons = few(n, tally, context)
     size, count = tally.sums.shape
     values, se = np.full(size, np.nan), np.full(size, np.nan)
     forward, backward = _SCALES[scale]
@@ -332,18 +375,24 @@ def linearised(
                 moved = list(sums)
                 moved[t] = moved[t] + 1j * step
                 gradient[t] = complex(_quietly(function, moved)).imag / step
-            variance = float(gradient @ tally.second[s] @ gradient) * tally.units[s] / max(tally.units[s] - 1, 1)
+            squares = float(gradient @ tally.second[s] @ gradient)
+            if squares <= ROUNDING * float(np.abs(gradient) @ np.abs(tally.second[s]) @ np.abs(gradient)):
+                squares = 0.0
+            variance = squares * tally.units[s] / max(tally.units[s] - 1, 1)
             if not np.isfinite(value.real) or not np.isfinite(variance):
                 reasons[s] = "undefined here: a count that it divides by is zero"
                 continue
             values[s], se[s] = value.real, np.sqrt(max(variance, 0.0))
-    ok = ~np.isnan(values)
+    if scale == "atanh":
+        values = np.clip(values, -1, 1)
+    ok = se > 0
     inner = np.clip(values, -1 + 1e-12, 1 - 1e-12) if scale == "atanh" else values
     derivative = 1 / (1 - inner**2) if scale == "atanh" else np.ones(size)
 
     def limits(level: float) -> tuple[Array, Array]:
-        half = critical(level, np.maximum(tally.units - 1, 1)) * se * derivative
-        low, high = backward(forward(inner) - half), backward(forward(inner) + half)
+        with np.errstate(invalid="ignore"):
+            half = critical(level, np.maximum(tally.units - 1, 1)) * se * derivative
+            low, high = backward(forward(inner) - half), backward(forward(inner) + half)
         return np.where(ok, low, -np.inf), np.where(ok, high, np.inf)
 
     return Arms(
@@ -357,6 +406,7 @@ def linearised(
         method="delta" if scale == "identity" else f"delta-{scale}",
         limits=limits,
         variant=context.variant,
+        limits_reason=NO_SPREAD,
     )
 
 
@@ -380,7 +430,7 @@ def _mean(metric: RowMean, tally: Tally, context: Context) -> Arms:
     if metric.name in context.proportions:
         return _proportion(metric, tally, context, hit, case)
     n = tally.raw @ case
-    reasons = few(n, tally.units, tally, context)
+    reasons = few(n, tally, context, case=case)
     reasons = [
         reason or ("only 1 case: a mean needs 2" if cases < 2 else None)
         for reason, cases in zip(reasons, n, strict=True)
@@ -389,16 +439,17 @@ def _mean(metric: RowMean, tally: Tally, context: Context) -> Arms:
     total, cases = (tally.sums @ hit)[ok], (tally.sums @ case)[ok]
     mean = total / cases
     residual = hit[None, :] - mean[:, None] * case[None, :]
-    units = np.minimum(tally.units, n)[ok]
+    units, worth = np.minimum(tally.units, n)[ok], effective_units(tally, case)[ok]
     squares = _quadratic(residual, tally.second[ok])
-    se = np.sqrt(np.maximum(squares, 0) * units / np.maximum(units - 1, 1)) / cases
+    squares = np.where(squares <= ROUNDING * _quadratic(np.abs(residual), np.abs(tally.second[ok])), 0, squares)
+    se = np.sqrt(squares * units / np.maximum(units - 1, 1)) / cases
     move: Callable[[Any], Any] = (lambda v: np.sqrt(np.maximum(v, 0))) if metric.root else (lambda v: v)
     floor, roof = metric.bounds or (-np.inf, np.inf)
 
     def limits(level: float) -> tuple[Array, Array]:
-        half = critical(level, np.maximum(units - 1, 1)) * se
+        half = np.where(se > 0, critical(level, np.maximum(worth - 1, 1)) * se, np.inf)
         low, high = move(np.maximum(mean - half, floor)), move(np.minimum(mean + half, roof))
-        return _spread(low, -np.inf, ok), _spread(high, np.inf, ok)
+        return _spread(np.where(se > 0, low, -np.inf), -np.inf, ok), _spread(np.where(se > 0, high, np.inf), np.inf, ok)
 
     return Arms(
         evaluation=context.evaluation,
@@ -414,4 +465,5 @@ def _mean(metric: RowMean, tally: Tally, context: Context) -> Arms:
         lowest=move(floor) if np.isfinite(floor) else floor,
         highest=roof,
         variant=context.variant,
+        limits_reason=NO_SPREAD,
     )

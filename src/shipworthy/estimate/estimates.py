@@ -23,14 +23,14 @@ class Estimate:
     reference: SliceKey | None = None  # the other slice of a difference or ratio: `slice` minus, or over, `reference`
     variant: str | None = None  # None: the main predictions
     baseline: str | None = None  # the other side of a change: `variant` minus `baseline`
-    value: float | None  # None exactly when `reason` is set
+    value: float | None  # None only with a `reason`
     low: float | None  # None without an interval, or where the limit does not exist at this n
     high: float | None
     level: float  # two-sided confidence level of (low, high)
     n: int  # cases in the denominator, after exclusions
     effective_n: float | None  # n divided by the design effect of clusters and weights
     method: str | None
-    reason: str | None = None
+    reason: str | None = None  # why there is no value, or no interval
 
     def as_json(self) -> dict[str, object]:
         """The estimate as `shipworthy/results@1` writes it."""

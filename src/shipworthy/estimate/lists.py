@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shipworthy.errors import NotEstimable
-from shipworthy.estimate.arms import Arms, Context, slice_of
+from shipworthy.estimate.arms import NO_SPREAD, ROUNDING, Arms, Context, slice_of
 from shipworthy.metrics.kinds import ListMean, Metric, RowQuantile
 from shipworthy.observations.tally import Array, Rows
 from shipworthy.stats.interval import Interval, critical
+from shipworthy.stats.proportion import clopper_pearson
 from shipworthy.stats.quantile import quantile_interval
 
 
 def measure_rows(metric: RowQuantile | ListMean, rows: Rows, context: Context) -> Arms:
-    """Bind a quantile (column `value`) or a list metric (columns `label` and `score`, units are queries) to row arrays."""
+    """Bind a quantile (column `value`) or a list metric (columns `label` and `score`, units are queries) to row
+    arrays.
+    """
     per_slice = [
         _quantile(metric, rows, s) if isinstance(metric, RowQuantile) else _list(metric, rows, s)
         for s in range(len(rows.keys))
@@ -52,7 +56,7 @@ def measure_rows(metric: RowQuantile | ListMean, rows: Rows, context: Context) -
         lowest=0.0 if isinstance(metric, ListMean) else -np.inf,
         highest=1.0 if isinstance(metric, ListMean) else np.inf,
         variant=context.variant,
-        limits_reason="no interval: order statistics need independent rows" if clustered else None,
+        limits_reason="no interval: order statistics need independent rows" if clustered else NO_SPREAD,
     )
 
 
@@ -81,9 +85,18 @@ def _list(metric: ListMean, rows: Rows, index: int) -> _Found:
     count = len(values)
     if count < 2:
         return np.nan, count, None, "only 1 query: a mean needs 2" if count else "no query has a relevant item"
-    mean, se = float(values.mean()), float(values.std(ddof=1) / np.sqrt(count))
+    mean = float(values.mean())
+    se = 0.0 if np.ptp(values) < ROUNDING else float(values.std(ddof=1) / np.sqrt(count))
+    mean = float(values[0]) if se == 0 else mean
 
     def limits(level: float) -> Interval:
+        if se == 0 and mean in (
+            0.0,
+            1.0,
+        ):  # all lists at an edge: P(at the edge) bounds a mean in [0, 1], so Clopper-Pearson holds
+            return clopper_pearson(round(mean * count), count, level=level)
+        if se == 0:
+            return Interval(-np.inf, np.inf)
         half = float(critical(level, count - 1)) * se
         return Interval(max(0.0, mean - half), min(1.0, mean + half))
 
@@ -94,14 +107,15 @@ def list_values(metric: ListMean, label: Array, score: Array, query: Array) -> A
     """The quality of every query's list, shape (queries,). Queries without a relevant item have none and are left out.
 
     label: relevance, >= 0; score: higher ranks first; query: which list a row belongs to. All of shape (rows,).
-    Tied scores share their places for nDCG (as scikit-learn does); elsewhere the less relevant of two tied items comes first.
+    Tied scores share their places for nDCG (as scikit-learn does); elsewhere the less relevant of two tied items comes
+    first.
     Source: Järvelin & Kekäläinen (2002), ACM TOIS 20, 422-446; Voorhees (1999), TREC-8, for MRR.
     """
     if (label < 0).any():
         raise NotEstimable("a relevance below 0 has no place in a ranking")
-    _, query = np.unique(query, return_inverse=True)
-    order = np.lexsort((label, -score, query))
-    q, y, s = query[order], label[order], score[order]
+    _, codes = np.unique(query, return_inverse=True)
+    order = np.lexsort((label, -score, codes))
+    q, y, s = codes[order], label[order], score[order]
     first = np.flatnonzero(np.r_[True, q[1:] != q[:-1]])
     place = np.arange(len(q)) - np.repeat(first, np.diff(np.r_[first, len(q)]))
     size = len(first)
@@ -113,8 +127,8 @@ def list_values(metric: ListMean, label: Array, score: Array, query: Array) -> A
         discount = np.where(top, 1 / np.log2(place + 2), 0.0)
         tie = np.cumsum(np.r_[True, (q[1:] != q[:-1]) | (s[1:] != s[:-1])]) - 1
         shared = (np.bincount(tie, discount) / np.bincount(tie))[tie]
-        ideal = np.lexsort((-label, query))
-        best = np.bincount(query[ideal], label[ideal] * discount, size)
+        ideal = np.lexsort((-label, codes))
+        best = np.bincount(codes[ideal], label[ideal] * discount, size)
         return np.asarray((np.bincount(q, y * shared, size) / np.where(best > 0, best, 1))[known])
     if metric.statistic == "mrr":
         reciprocal = np.where(relevant & top, 1 / (place + 1), 0.0)
@@ -122,7 +136,10 @@ def list_values(metric: ListMean, label: Array, score: Array, query: Array) -> A
         np.maximum.at(out, q, reciprocal)
         return out[known]
     if metric.statistic == "map":
-        seen = np.cumsum(relevant) - np.repeat((np.cumsum(relevant) - relevant)[first], np.diff(np.r_[first, len(q)]))
+        before: NDArray[np.int64] = (
+            np.cumsum(relevant) - relevant
+        )  # relevant items of earlier rows, other lists included
+        seen: NDArray[np.int64] = before + relevant - np.repeat(before[first], np.diff(np.r_[first, len(q)]))
         return np.asarray(
             (np.bincount(q, np.where(relevant, seen / (place + 1), 0.0), size) / np.maximum(per_query, 1))[known]
         )

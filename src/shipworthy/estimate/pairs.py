@@ -25,19 +25,24 @@ class Pairs:
 
     @property
     def values(self) -> Array:
-        """(P,) first minus, or over, second; NaN where one of them has no value."""
+        """(P,) first minus, or over, second; NaN where one of them has no value, or they have no ratio."""
         a, b = self.arms.values[self.first], self.arms.values[self.second]
-        with np.errstate(all="ignore"):
-            return np.asarray(
-                a - b if self.compare == "difference" else np.where(b > 0, a / np.where(b > 0, b, 1), np.nan)
-            )
+        if self.compare == "difference":
+            return np.asarray(a - b)
+        return np.asarray(np.divide(a, b, out=np.full(len(a), np.nan), where=(a >= 0) & (b > 0)))
 
-    def limits(self, level: float) -> tuple[Array, Array]:
-        """(P,) limits at a two-sided level, by MOVER on the slices' own limits; infinite where there is none."""
-        low, high = self.arms.limits(level)
+    def limits(self, level: float, *, exact: bool = False) -> tuple[Array, Array]:
+        """(P,) limits at a two-sided level, by MOVER on the slices' own limits; infinite where there is none.
+
+        exact: on the limits that the gate uses for one slice. A claim that two proportions are close is then met by
+        luck at most as often as declared, at any size; with Wilson's limits up to 7 % of the time for 20 cases against
+        400.
+        """
+        low, high = (self.arms.gate or self.arms.limits)(level) if exact else self.arms.limits(level)
         a, b = self.first, self.second
         values = self.arms.values
-        known = ~(np.isnan(values[a]) | np.isnan(values[b]) | ~np.isfinite(low[a] + low[b] + high[a] + high[b]))
+        finite = np.isfinite(low) & np.isfinite(high)
+        known = ~np.isnan(self.values) & finite[a] & finite[b]
         lower, upper = np.full(len(a), -np.inf), np.full(len(a), np.inf)
         i, j = a[known], b[known]
         if len(i):
@@ -59,7 +64,8 @@ class Pairs:
         value = float(self.values[index])
         reason = self.arms.reasons[a] or self.arms.reasons[b]
         if reason is None and np.isnan(value):
-            reason = "the rate that it is divided by is zero"
+            zero = self.arms.values[b] == 0
+            reason = "what it is divided by is zero" if zero else "a ratio of values below zero says nothing"
         return Estimate(
             evaluation=self.arms.evaluation,
             metric=self.arms.metric,
@@ -74,7 +80,7 @@ class Pairs:
             n=int(self.arms.n[a] + self.arms.n[b]),
             effective_n=None if reason else float(self.arms.effective[a] + self.arms.effective[b]),
             method=None if reason else method,
-            reason=reason,
+            reason=reason or (None if np.isfinite(low) or np.isfinite(high) else self.arms.limits_reason),
         )
 
 

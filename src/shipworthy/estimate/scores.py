@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shipworthy.errors import NotEstimable
-from shipworthy.estimate.arms import Arms, Context, slice_of
+from shipworthy.estimate.arms import FEWEST_CLUSTERS, Arms, Context, slice_of
 from shipworthy.estimate.curves import CalibrationCurve, CurvePoint
 from shipworthy.metrics.kinds import ScoreStatistic
 from shipworthy.observations.tally import FOLDED, Array, Histogram, Histograms, Rows
@@ -36,7 +37,8 @@ def measure_scores(
 ) -> Arms:
     """Bind a score metric to histograms.
 
-    rows: row arrays (label, score, and cluster or weight), given when rows are clustered or weighted and counts do not suffice.
+    rows: row arrays (label, score, and cluster or weight), given when rows are clustered or weighted and counts do not
+    suffice.
     """
     spoiled = None
     if metric.probability and not (histograms.lowest >= 0 and histograms.highest <= 1):
@@ -46,10 +48,9 @@ def measure_scores(
         for index, histogram in enumerate(histograms.slices)
     ]
     n = np.array([histogram.cases.sum() for histogram in histograms.slices])
-    has_limits = any(outcome.limits is not None for outcome in outcomes)
 
     def limits(level: float) -> tuple[Array, Array]:
-        pairs = [outcome.limits(level) if outcome.limits else Interval(-np.inf, np.inf) for outcome in outcomes]
+        pairs = [_limits_of(outcome, level) for outcome in outcomes]
         return np.array([float(pair.low) for pair in pairs]), np.array([float(pair.high) for pair in pairs])
 
     method = _METHODS.get(metric.statistic, "no interval")
@@ -70,10 +71,19 @@ def measure_scores(
         lowest=-np.inf if metric.statistic in ("in_the_large", "slope") else 0.0,
         highest=np.inf if metric.statistic == "slope" else 1.0,
         variant=context.variant,
-        limits_reason=None
-        if has_limits or spoiled
-        else "no interval: this plug-in error is biased upward by noise; use ece",
+        limits_reason=_no_interval(metric, clustered=rows is not None),
     )
+
+
+def _no_interval(metric: ScoreStatistic, *, clustered: bool) -> str:
+    if metric.statistic not in _METHODS:
+        return "no interval: this plug-in error is biased upward by noise; use ece"
+    if clustered and metric.statistic in ("ece", "slope"):
+        return "no interval: this one needs independent rows"
+    return "no interval: the scores show no spread to judge by"
+
+
+_RowsOfSlice = tuple[Array, Array, NDArray[np.int64]]  # label, score and unit of each row
 
 
 class _Outcome:
@@ -83,7 +93,14 @@ class _Outcome:
         self.value, self.limits, self.reason = value, limits, reason
 
 
-def _of_slice(rows: Rows | None, histograms: Histograms, index: int, score: str) -> tuple[Array, Array, Array] | None:
+def _limits_of(outcome: _Outcome, level: float) -> Interval:
+    try:
+        return outcome.limits(level) if outcome.limits else Interval(-np.inf, np.inf)
+    except NotEstimable:
+        return Interval(-np.inf, np.inf)
+
+
+def _of_slice(rows: Rows | None, histograms: Histograms, index: int, score: str) -> _RowsOfSlice | None:
     if rows is None:
         return None
     mine = rows.slice == rows.keys.index(histograms.keys[index])
@@ -91,13 +108,13 @@ def _of_slice(rows: Rows | None, histograms: Histograms, index: int, score: str)
     return rows.columns["label"][mine], rows.columns[score][mine], units
 
 
-def _one(
+def _one(  # noqa: PLR0917
     metric: ScoreStatistic,
     histogram: Histogram,
     context: Context,
     rng: np.random.Generator,
     spoiled: str | None,
-    rows: tuple[Array, Array, Array] | None,
+    rows: _RowsOfSlice | None,
 ) -> _Outcome:
     n = int(histogram.cases.sum())
     if n < max(context.minimum_group, 1):
@@ -106,6 +123,8 @@ def _one(
         )
     if spoiled:
         return _Outcome(None, None, spoiled)
+    if rows is not None and (clusters := len(np.unique(rows[2]))) < FEWEST_CLUSTERS:
+        return _Outcome(None, None, f"only {clusters} clusters: an interval needs {FEWEST_CLUSTERS}")
     try:
         value, limits = _STATISTICS[metric.statistic](histogram, rng, rows)
     except NotEstimable as error:
@@ -116,7 +135,7 @@ def _one(
 _Pair = tuple[float, "Callable[[float], Interval] | None"]
 
 
-def _auc(histogram: Histogram, rng: np.random.Generator, rows: tuple[Array, Array, Array] | None) -> _Pair:  # noqa: ARG001
+def _auc(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Pair:  # noqa: ARG001
     positives, negatives = histogram.positives, histogram.negatives
     value = disc.auc(positives, negatives)
     m, n = int(positives.sum()), int(negatives.sum())
@@ -129,7 +148,7 @@ def _auc(histogram: Histogram, rng: np.random.Generator, rows: tuple[Array, Arra
     return value, lambda level: disc.logit_delong(value, variance, positives=m, negatives=n, level=level)
 
 
-def _auprc(histogram: Histogram, rng: np.random.Generator, rows: tuple[Array, Array, Array] | None) -> _Pair:  # noqa: ARG001
+def _auprc(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Pair:  # noqa: ARG001
     value = disc.average_precision(histogram.positives, histogram.negatives)
     m = int(histogram.positives.sum())
     if rows is not None:
@@ -137,7 +156,7 @@ def _auprc(histogram: Histogram, rng: np.random.Generator, rows: tuple[Array, Ar
     return value, lambda level: disc.average_precision_interval(value, positives=m, level=level)
 
 
-def _ece(histogram: Histogram, rng: np.random.Generator, rows: tuple[Array, Array, Array] | None) -> _Pair:
+def _ece(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Pair:
     bins = (histogram.score, histogram.cases, histogram.positives)
     squared = cal.debiased_squared_ece(*bins)
     seed = int(rng.integers(2**63))
@@ -145,15 +164,12 @@ def _ece(histogram: Histogram, rng: np.random.Generator, rows: tuple[Array, Arra
         return float(np.sqrt(max(squared, 0.0))), None
 
     def limits(level: float) -> Interval:
-        try:
-            return cal.calibration_error_interval(*bins, rng=np.random.default_rng(seed), draws=DRAWS, level=level)
-        except NotEstimable:
-            return Interval(-np.inf, np.inf)
+        return cal.calibration_error_interval(*bins, rng=np.random.default_rng(seed), draws=DRAWS, level=level)
 
     return float(np.sqrt(max(squared, 0.0))), limits
 
 
-def _in_the_large(histogram: Histogram, rng: np.random.Generator, rows: tuple[Array, Array, Array] | None) -> _Pair:  # noqa: ARG001
+def _in_the_large(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Pair:  # noqa: ARG001
     bins = (histogram.score, histogram.cases, histogram.positives)
     if rows is not None:
         label, score, units = rows
@@ -171,7 +187,7 @@ def _in_the_large(histogram: Histogram, rng: np.random.Generator, rows: tuple[Ar
     ).difference, lambda level: cal.calibration_in_the_large(*bins, level=level).interval
 
 
-def _slope(histogram: Histogram, rng: np.random.Generator, rows: tuple[Array, Array, Array] | None) -> _Pair:  # noqa: ARG001
+def _slope(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Pair:  # noqa: ARG001
     fit = cal.cox_calibration(histogram.score, histogram.cases, histogram.positives)
     if rows is not None:
         return fit.slope, None
@@ -226,9 +242,9 @@ def _points(histogram: Histogram, bins: int) -> Sequence[CurvePoint]:
     middle = (np.cumsum(cases) - cases / 2) / cases.sum()
     group = np.minimum((middle * bins).astype(int), bins - 1) if len(cases) > bins else np.arange(len(cases))
     n, x = np.bincount(group, cases), np.bincount(group, histogram.positives)
-    score = np.bincount(group, histogram.score * cases)
+    total = np.bincount(group, histogram.score * cases)
     filled = n > 0
-    n, x, score = n[filled], x[filled], score[filled] / n[filled]
+    n, x, score = n[filled], x[filled], total[filled] / n[filled]
     low, high = wilson(x, n)
     return [
         CurvePoint(score=float(s), rate=float(k / m), low=float(lo), high=float(hi), n=int(m))

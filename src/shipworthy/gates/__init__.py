@@ -1,1 +1,1 @@
-
+"""From estimates to verdicts, and from verdicts to a decision."""

@@ -19,22 +19,28 @@ def further_cases(
     high: float | None,
     confidence: float,
     power: float,
+    breach_confidence: float | None = None,
 ) -> int | None:
-    """Further cases after which the claim would come out decided with probability `power`, if the estimate is the truth.
+    """Further cases after which the claim would come out decided with probability `power`, if the estimate is the
+    truth.
 
-    value: the estimate; n: cases behind it; met, breach: its limits for either verdict; low, high: the bound.
-    A limit's distance from the estimate shrinks with the root of n, and has to become smaller than the distance to the bound by
-    the factor (z_confidence + z_power) / z_confidence. Returns None when the estimate sits on the bound, or where the number
-    exceeds PRACTICAL: then nobody can tell, whatever the sample.
+    value: the estimate; n: cases behind it; low, high: the bound. met, breach: its one-sided limits for either verdict,
+    at `confidence` and at `breach_confidence` (None: the same), which is stricter where many pieces are looked at.
+    A limit lies z standard errors from the estimate, and these shrink with the root of n. To clear the bound with
+    probability `power` the bound has to be z + z_power of them away, so n has to grow by the square of (z + z_power) /
+    z times the limit's distance over the bound's. Returns None when the estimate sits on the bound, or where the number
+    exceeds PRACTICAL: then nobody can tell.
     """
-    factor = float((ndtri(confidence) + ndtri(power)) / ndtri(confidence)) if power > 0.5 else 1.0
     above = high is not None and value > high
     below = low is not None and value < low
     if above or below:
         bound = high if above else low
         gaps = [(value - breach[0] if above else breach[1] - value, bound)]
+        z = ndtri(breach_confidence or confidence)
     else:
         gaps = [(met[1] - value, high), (value - met[0], low)]
+        z = ndtri(confidence)
+    factor = float((z + max(ndtri(power), 0.0)) / z)
     wanted = 0.0
     for half, bound in gaps:
         if bound is None:
@@ -42,6 +48,9 @@ def further_cases(
         distance = abs(bound - value)
         if not math.isfinite(half) or distance <= 0:
             return None
-        wanted = max(wanted, n * (factor * half / distance) ** 2)
+        times = factor * half / distance
+        if times > PRACTICAL:  # its square may not even be a number
+            return None
+        wanted = max(wanted, n * times**2)
     more = math.ceil(wanted - n)
     return None if more > PRACTICAL else max(more, 1)

@@ -1,15 +1,23 @@
-"""From arms to a verdict: met and breached are two hypotheses, each with its own error rate; between them lies undecided.
+"""From arms to a verdict: met and breached are two hypotheses, each with its own error rate; between them lies
+undecided.
 
-*Met* asks every piece of the claim (every slice, every ordered pair of slices) to clear the bound with its own one-sided limit. Each piece is
-tested at the full level: for all of them to pass by luck, the worst one must (intersection-union, Berger 1982). *Breached* asks one piece to lie
-beyond the bound with a limit corrected for how many pieces were looked at: Holm over slices, the studentized range over all pairs,
-Bonferroni over comparisons with a reference and over the metrics of a summary.
+*Met* asks every piece of the claim (every slice, every ordered pair of slices) to clear the bound with its own
+one-sided limit. Each piece is tested at the full level: for all of them to pass by luck, the worst one must
+(intersection-union, Berger 1982). *Breached* asks one piece to lie beyond the bound with a limit corrected for how many
+pieces were looked at: Holm over slices, the studentized range over all pairs, Bonferroni over comparisons with a
+reference and over the metrics of a summary. For proportions, one slice is judged on its exact limits (Clopper-Pearson;
+Korn-Graubard for clusters and weights), a pair is met on MOVER over the exact limits and breached on MOVER over
+Wilson's: enumerated over sizes from 20 to 2,000 and rates from .02 to .98, neither verdict is wrong more often than
+declared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
+from math import ceil
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +34,15 @@ from shipworthy.stats.disparity import simultaneous_level
 MOST_PIECES = 300  # kept on a verdict, worst first
 
 
+class Grade(IntEnum):
+    """What one piece says, the most telling first."""
+
+    BREACHED = 0
+    OPEN = 1
+    UNKNOWN = 2
+    MET = 3
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Judged:
     """Every piece of one metric's share of a claim, as arrays of shape (P,)."""
@@ -33,6 +50,7 @@ class _Judged:
     values: Array
     met: tuple[Array, Array]
     breach: tuple[Array, Array]
+    breach_confidence: float  # one-sided, of `breach`
     known: NDArray[np.bool_]
     n: Array
     describe: Callable[[int], Estimate]
@@ -65,12 +83,7 @@ def judge(
         )
     pieces, looked_at, outcome = _assemble(requirement, parts)
     decisive = _decisive(pieces, outcome)
-    needed = None
-    if outcome is Outcome.UNDECIDED:
-        known = [piece.needed for piece in pieces if piece.outcome is Outcome.UNDECIDED and piece.needed is not None]
-        needed = (
-            max(known) if known and requirement.compare in ("difference", "ratio") else sum(known) if known else None
-        )
+    needed = _needed_in_all(requirement, pieces, arms) if outcome is Outcome.UNDECIDED else None
     return Verdict(
         requirement=requirement,
         evaluation=evaluation,
@@ -96,7 +109,7 @@ def _scope(arms: Sequence[Arms]) -> str:
 def _judge_one(requirement: Requirement, arms: Arms, reference: SliceKey | None, *, family: int) -> _Judged:
     if requirement.compare in ("value", "change"):
         return _slices(requirement, arms, family)
-    compare = "difference" if requirement.compare == "difference" else "ratio"
+    compare: Literal["difference", "ratio"] = "difference" if requirement.compare == "difference" else "ratio"
     if reference is not None:
         position = arms.slices.index(reference)
         return _pairs(requirement, against(arms, position, compare), family, groups=None)
@@ -124,13 +137,19 @@ def _slices(requirement: Requirement, arms: Arms, family: int) -> _Judged:
         flagged = now
     display = arms.estimates(requirement.confidence)
     return _Judged(
-        values=arms.values, met=met, breach=(low, high), known=known, n=arms.n, describe=lambda index: display[index]
+        values=arms.values,
+        met=met,
+        breach=(low, high),
+        breach_confidence=(1 + level) / 2,
+        known=known,
+        n=arms.n,
+        describe=lambda index: display[index],
     )
 
 
 def _pairs(requirement: Requirement, pairs: Pairs, family: int, *, groups: int | None) -> _Judged:
     alpha = 1 - requirement.confidence
-    met = pairs.limits(1 - 2 * alpha)
+    met = pairs.limits(1 - 2 * alpha, exact=True)
     values = pairs.values
     known = ~np.isnan(values) & np.isfinite(met[0])
     if groups is not None:
@@ -147,6 +166,7 @@ def _pairs(requirement: Requirement, pairs: Pairs, family: int, *, groups: int |
         values=values,
         met=met,
         breach=breach,
+        breach_confidence=(1 + level) / 2,
         known=known,
         n=pairs.arms.n[pairs.first] + pairs.arms.n[pairs.second],
         describe=lambda index: pairs.estimate(
@@ -201,26 +221,27 @@ def _assemble(requirement: Requirement, parts: Sequence[_Judged]) -> tuple[list[
     ranked: list[tuple[int, float, int, int]] = []
     looked_at, all_met, any_breached = 0, True, False
     for number, part in enumerate(parts):
-        met = part.known & _inside(requirement, *part.met)
-        breached = part.known & _beyond(requirement, *part.breach)
-        all_met &= bool(met.all())
-        any_breached |= bool(breached.any())
         room = np.where(part.known, _slack(requirement, *part.met), -np.inf)
-        kept = np.arange(len(part.values))
-        if part.twin is not None:
-            other = room[part.twin]
-            kept = np.flatnonzero((room < other) | ((room == other) & (kept < part.twin)))
-            met, breached = met & met[part.twin], breached | breached[part.twin]
-        looked_at += len(kept)
-        grade = np.where(
-            breached[kept], 0, np.where(~met[kept] & part.known[kept], 1, np.where(~part.known[kept], 2, 3))
+        grade = np.select(
+            [part.known & _beyond(requirement, *part.breach), ~part.known, _inside(requirement, *part.met)],
+            [Grade.BREACHED, Grade.UNKNOWN, Grade.MET],
+            Grade.OPEN,
         )
-        order = np.lexsort((room[kept], grade))[:MOST_PIECES]
-        ranked += [(int(grade[i]), float(room[kept[i]]), number, int(kept[i])) for i in order]
+        all_met &= bool((grade == Grade.MET).all())
+        any_breached |= bool((grade == Grade.BREACHED).any())
+        kept = np.arange(len(grade))
+        if part.twin is not None:  # of both orders of a pair, the one that decides speaks for both
+            mine, other = (np.stack([grade[at], room[at], at]) for at in (kept, part.twin))
+            differs = np.argmax(mine != other, axis=0)
+            kept = np.flatnonzero(mine[differs, kept] < other[differs, kept])
+        looked_at += len(kept)
+        order = np.lexsort((room[kept], grade[kept]))[:MOST_PIECES]
+        ranked += [(int(grade[kept[i]]), float(room[kept[i]]), number, int(kept[i])) for i in order]
     ranked.sort()
-    outcomes = {0: Outcome.BREACHED, 1: Outcome.UNDECIDED, 2: Outcome.UNDECIDED, 3: Outcome.MET}
+    outcomes = {Grade.BREACHED: Outcome.BREACHED, Grade.MET: Outcome.MET}
     pieces = [
-        _piece(requirement, parts[number], index, outcomes[grade]) for grade, _, number, index in ranked[:MOST_PIECES]
+        _piece(requirement, parts[number], index, outcomes.get(Grade(grade), Outcome.UNDECIDED))
+        for grade, _, number, index in ranked[:MOST_PIECES]
     ]
     outcome = Outcome.BREACHED if any_breached else Outcome.MET if all_met else Outcome.UNDECIDED
     return pieces, looked_at, outcome
@@ -241,6 +262,7 @@ def _piece(requirement: Requirement, part: _Judged, index: int, outcome: Outcome
             high=requirement.high,
             confidence=requirement.confidence,
             power=requirement.power,
+            breach_confidence=part.breach_confidence,
         )
     return Piece(
         estimate=part.describe(index),
@@ -250,6 +272,41 @@ def _piece(requirement: Requirement, part: _Judged, index: int, outcome: Outcome
         breach_high=limit(part.breach[1]) if requirement.low is not None else None,
         outcome=outcome,
         needed=needed,
+    )
+
+
+def _needed_in_all(requirement: Requirement, pieces: Sequence[Piece], arms: Sequence[Arms]) -> int | None:
+    """Further cases over all slices after which the claim would probably be decided.
+
+    Where an estimate is on the bad side, showing the clearest such breach settles the claim. Else every open piece has
+    to be met, so every slice has to grow by what its most demanding piece asks for; one slice that shows no value
+    leaves the number unknown.
+    """
+    still_open = [piece for piece in pieces if piece.outcome is Outcome.UNDECIDED]
+    bad = [
+        piece.needed
+        for piece in still_open
+        if piece.needed is not None and piece.estimate.value is not None and _is_bad(requirement, piece.estimate.value)
+    ]
+    if bad:
+        return min(bad)
+    sizes: dict[tuple[object, ...], float] = {
+        (one.metric, *key.items()): n for one in arms for key, n in zip(one.slices, one.n, strict=True)
+    }
+    growth: dict[tuple[object, ...], float] = {}
+    for piece in still_open:
+        if piece.needed is None:
+            return None
+        for key in (piece.estimate.slice, piece.estimate.reference):
+            if key is not None:
+                name: tuple[object, ...] = (piece.estimate.metric, *key.items())
+                growth[name] = max(growth.get(name, 0.0), piece.needed / max(piece.estimate.n, 1))
+    return sum(ceil(sizes[name] * times) for name, times in growth.items())
+
+
+def _is_bad(requirement: Requirement, value: float) -> bool:
+    return (requirement.high is not None and value > requirement.high) or (
+        requirement.low is not None and value < requirement.low
     )
 
 
@@ -275,7 +332,7 @@ def _named(key: SliceKey | None) -> str:
     return ", ".join("missing" if value is None else str(value) for value in key.values())
 
 
-def _why(
+def _why(  # noqa: PLR0917
     requirement: Requirement,
     piece: Piece,
     pieces: Sequence[Piece],
@@ -317,9 +374,12 @@ def _why(
             if looked_at > 1
             else f"{said} clears the bound of {bounds}"
         )
-    ask = (
-        f"; about {needed:,} more cases would probably decide it"
-        if needed
-        else "; no practical number of cases would decide it"
-    )
+    silent = sum(p.estimate.value is None for p in pieces)
+    ask = "; no practical number of cases would decide it"
+    if needed:
+        ask = f"; about {needed:,} more cases would probably decide it"
+    elif silent:
+        ask = f"; {silent} of {looked_at} show no value at all"
+    elif estimate.low is None and estimate.high is None and estimate.reason:
+        ask = f"; {estimate.reason}"
     return f"{said} does not settle a bound of {bounds}{ask}"

@@ -1,1 +1,1 @@
-
+"""What can be measured: each metric says which sufficient statistics it needs."""

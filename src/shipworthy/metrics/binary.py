@@ -145,7 +145,7 @@ METRICS: tuple[Metric, ...] = (
         tasks=_BINARY,
         needs=_BOTH,
         better="higher",
-        parts=lambda classes: (TPR, TNR),  # noqa: ARG005
+        parts=lambda classes: (TPR, TNR),
     ),
     CellFunction(
         name="mcc",

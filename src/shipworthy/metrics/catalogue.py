@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from shipworthy import registry
 from shipworthy.errors import Fault, Unusable
 from shipworthy.metrics import binary, fairness, multiclass, ranking, regression, scores
 from shipworthy.metrics.kinds import Metric, RowMean, Summary
@@ -29,8 +30,10 @@ class UnknownMetric(Unusable):
 def lookup(name: str, task: str | None = None) -> Metric | Summary:
     """Find a metric or a fairness summary by name.
 
-    name: `fpr`, an alias such as `false_positive_rate`, one with a number such as `ndcg@10`, or one of a class: `recall[spam]`.
+    name: `fpr`, an alias such as `false_positive_rate`, one with a number such as `ndcg@10`, or one of a class:
+    `recall[spam]`.
     task: disambiguates names that two tasks share (`recall` of decisions, `recall@10` of lists).
+    A package that registers metrics under the entry point `shipworthy.metrics` is asked when none of ours has the name.
     Raises UnknownMetric (PLAN050).
     """
     summary = fairness.ALIASES.get(name, name)
@@ -43,15 +46,17 @@ def lookup(name: str, task: str | None = None) -> Metric | Summary:
     stem, _, number = name.partition("@")
     for room in _TASKS.get(task or "", _ROOMS):
         own = room.ALIASES.get(name, name)
-        for metric in room.METRICS:
-            if metric.name == own:
-                return replace(metric, name=name)
-        if number and stem in getattr(room, "PARAMETRIC", {}):
-            parameter = _parameter(stem, number)
-            if parameter is not None:
-                return replace(room.PARAMETRIC[stem](parameter), name=name)  # type: ignore[attr-defined]
+        found: Metric | None = next((metric for metric in room.METRICS if metric.name == own), None)
+        parametric: Mapping[str, Callable[[Any], Metric]] = getattr(room, "PARAMETRIC", {})
+        if number and stem in parametric and (parameter := _parameter(stem, number)) is not None:
+            found = parametric[stem](parameter)
+        if found is not None:
+            return replace(found, name=name)
     if task is not None:
         return lookup(name)
+    if name in registry.names("metrics"):
+        strange = registry.load("metrics", name)
+        return strange if isinstance(strange, Metric) else custom(strange, name)
     raise UnknownMetric(Fault(code="PLAN050", what=f"no metric is called {name[:80]!r}", mend=suggestion(name)))
 
 
@@ -67,7 +72,7 @@ def names() -> list[str]:
     """All names there are, without aliases; `@k` and `[class]` stand for a number and a class."""
     found = [*_ALL, *fairness.SUMMARIES, *(f"{statistic}[class]" for statistic in multiclass.CLASS_STATISTICS)]
     found += [f"{stem}@k" for room in _ROOMS for stem in getattr(room, "PARAMETRIC", {})]
-    return sorted(dict.fromkeys(found))
+    return sorted(dict.fromkeys([*found, *registry.names("metrics")]))
 
 
 def suggestion(name: str) -> str:
@@ -95,7 +100,7 @@ def custom(function: Callable[..., Any], name: str | None = None) -> RowMean:
     def row(table: Any) -> Any:
         return function(*(table[column] for column in columns))
 
-    own = name or getattr(function, "__name__", "custom")
+    own = str(name or getattr(function, "__name__", "custom"))
     return RowMean(
         name=own,
         title=own.replace("_", " ").capitalize(),
@@ -111,10 +116,9 @@ def load_custom(target: str, name: str | None = None) -> RowMean:
     module, _, attribute = target.partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+        return found if isinstance(found, RowMean) else custom(found, name)
+    except Exception as error:  # an import runs a stranger's code
+        reason = f"{type(error).__name__}: {error}"[:300]
         raise UnknownMetric(
-            Fault(
-                code="PLAN051", what=f"the metric {target!r} cannot be imported: {error}", mend="write module:function"
-            )
+            Fault(code="PLAN051", what=f"the metric {target!r} cannot be used: {reason}", mend="write module:function")
         ) from error
-    return found if isinstance(found, RowMean) else custom(found, name)

@@ -1,8 +1,9 @@
 """Fairness measures in the field's names, each a comparison of metrics between slices.
 
-Sign: a difference or ratio is taken between every pair of slices in both orders, so `demographic_parity_difference` at most 0.1
-means no two slices lie further apart than 0.1 (the largest difference, as Fairlearn defines it), and a ratio of at least 0.8 means
-that no slice has less than 0.8 times the rate of another. Equalized odds asks for both error rates at once (worst case).
+Sign: a difference or ratio is taken between every pair of slices in both orders, so `demographic_parity_difference` at
+most 0.1 means no two slices lie further apart than 0.1 (the largest difference, as Fairlearn defines it), and a ratio
+of at least 0.8 means that no slice has less than 0.8 times the rate of another. Equalized odds asks for both error
+rates at once (worst case).
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The few shapes a metric can have. Each says which sufficient statistics it needs; none of them touches a row itself."""
+"""The few shapes a metric can have. Each says which sufficient statistics it needs; none of them touches a row
+itself.
+"""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def _accuracy(name: str, title: str, *, right: bool) -> CellRate:
         needs=_BOTH,
         better="higher" if right else "lower",
         hit=lambda y, p: (y == p) is right,
-        case=lambda y, p: True,  # noqa: ARG005
+        case=lambda y, p: True,
     )
 
 
@@ -48,7 +48,7 @@ def of_class(statistic: str, target: Any) -> CellRate:
         meaning=f"{statistic.replace('_', ' ').capitalize()}, class {target} against the rest.",
         tasks=_MULTICLASS,
         needs=_BOTH,
-        better={"fpr": "lower", "selection_rate": None, "base_rate": None}.get(statistic, "higher"),  # type: ignore[arg-type]
+        better={"fpr": "lower", "selection_rate": None, "base_rate": None}.get(statistic, "higher"),
         hit=hit,
         case=case,
         transform=transform,
@@ -80,7 +80,9 @@ def _macro_f1(counts: Mapping[Any, Any], classes: Sequence[Any]) -> Any:
 
 
 def top_k(depth: int) -> RowMean:
-    """Share of rows whose true class has one of the `depth` highest class scores (ties with the true class count against)."""
+    """Share of rows whose true class has one of the `depth` highest class scores (ties with the true class count
+    against).
+    """
 
     def row(table: ir.Table) -> ir.Value:
         names = [column for column in table.columns if column.startswith("scores.")]

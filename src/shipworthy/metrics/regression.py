@@ -12,6 +12,7 @@ from shipworthy.metrics.kinds import Metric, RowFunction, RowMean, RowQuantile
 
 _BOTH = frozenset({"label", "prediction"})
 _REGRESSION = frozenset({"regression"})
+_ROUNDING = 1e-13  # a sum of squares this small against what it was computed from is zero
 
 
 def _error(table: ir.Table) -> ir.Value:
@@ -35,12 +36,13 @@ def _mean(
 
 def _r2(sums: Mapping[str, Any]) -> Any:
     n, error, y, y2 = sums["n"], sums["error"], sums["y"], sums["y2"]
-    return 1 - error / (y2 - y * y / n)
+    spread = y2 - y * y / n
+    return 1 - error / spread if abs(spread) > _ROUNDING * abs(y2) else float("nan")
 
 
 def _r2_rows(table: ir.Table) -> Mapping[str, ir.Value]:
     return {
-        "n": ibis.literal(1.0),
+        "n": table.label.notnull().cast("float64"),  # a column of ones: a literal cannot be summed
         "error": _error(table) * _error(table),
         "y": table.label,
         "y2": table.label * table.label,

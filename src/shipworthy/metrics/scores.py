@@ -46,19 +46,55 @@ def _statistic(
 
 
 METRICS: tuple[Metric, ...] = (
-    _statistic("auc", "Area under the ROC curve", "Chance that a positive is scored above a negative.", "auc", "higher"),
-    _statistic("auprc", "Average precision", "Area under the precision-recall curve; depends on the base rate.", "auprc", "higher"),
-    _statistic("ece", "Calibration error", "Root mean squared gap between score and observed rate, freed of noise.", "ece", "lower"),
     _statistic(
-        "ece_binned", "Binned calibration error", "Mean gap in 15 equal bins; never zero, even for a perfect score.", "ece_binned", "lower"
+        "auc", "Area under the ROC curve", "Chance that a positive is scored above a negative.", "auc", "higher"
+    ),
+    _statistic(
+        "auprc",
+        "Average precision",
+        "Area under the precision-recall curve; depends on the base rate.",
+        "auprc",
+        "higher",
+    ),
+    _statistic(
+        "ece",
+        "Calibration error",
+        "Root mean squared gap between score and observed rate, freed of noise.",
+        "ece",
+        "lower",
+    ),
+    _statistic(
+        "ece_binned",
+        "Binned calibration error",
+        "Mean gap in 15 equal bins; never zero, even for a perfect score.",
+        "ece_binned",
+        "lower",
     ),
     _statistic("smooth_ece", "Smooth calibration error", "Calibration error without bins.", "smooth_ece", "lower"),
     _statistic(
-        "calibration_in_the_large", "Calibration in the large", "Observed rate minus mean score; above 0 the score is too low.", "in_the_large", None
+        "calibration_in_the_large",
+        "Calibration in the large",
+        "Observed rate minus mean score; above 0 the score is too low.",
+        "in_the_large",
+        None,
     ),
-    _statistic("calibration_slope", "Calibration slope", "1 is right; below 1 the scores are too extreme.", "slope", None),
-    _statistic("brier_reliability", "Brier reliability", "The part of the Brier score that recalibration could remove.", "reliability", "lower"),
-    _statistic("brier_resolution", "Brier resolution", "The part of the Brier score that the score's information saves.", "resolution", "higher"),
+    _statistic(
+        "calibration_slope", "Calibration slope", "1 is right; below 1 the scores are too extreme.", "slope", None
+    ),
+    _statistic(
+        "brier_reliability",
+        "Brier reliability",
+        "The part of the Brier score that recalibration could remove.",
+        "reliability",
+        "lower",
+    ),
+    _statistic(
+        "brier_resolution",
+        "Brier resolution",
+        "The part of the Brier score that the score's information saves.",
+        "resolution",
+        "higher",
+    ),
     RowMean(
         name="brier",
         title="Brier score",
@@ -80,7 +116,7 @@ METRICS: tuple[Metric, ...] = (
         probability=True,
         row=_log_loss,
     ),
-)  # fmt: skip
+)
 ALIASES: Mapping[str, str] = {
     "roc_auc": "auc",
     "auroc": "auc",

@@ -1,14 +1,16 @@
-"""Data checks, made before anyone believes a metric. Each is a finding; what makes data unusable is an error elsewhere."""
+"""Data checks, made before anyone believes a metric. Each is a finding; what makes data unusable is an error
+elsewhere.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import ibis.expr.types as ir
 import numpy as np
 
-from shipworthy.observations.findings import Finding
+from shipworthy.observations.findings import Finding, Gravity
 from shipworthy.observations.table import Observations
 from shipworthy.stats.proportion import wilson
 
@@ -110,49 +112,58 @@ def check_population(
 
 
 def check_proxies(
-    observations: Observations, rows: ir.Table, attribute: str, *, ignore: frozenset[str]
-) -> Finding | None:
-    """Which other columns give a protected attribute away: bias-corrected Cramér's V of each, numbers cut into ten bins.
+    observations: Observations, rows: ir.Table, attributes: Sequence[str], *, ignore: frozenset[str]
+) -> Iterator[Finding]:
+    """Which other columns give a protected attribute away: bias-corrected Cramér's V of each, numbers cut into ten
+    bins.
 
     Source: Bergsma (2013), J. Korean Stat. Soc. 42, 323-328.
     """
-    others = [column for column in rows.columns if column != attribute and column not in ignore][:MOST_COLUMNS]
-    strengths = []
-    for column in others:
-        value = rows[column]
-        if value.type().is_numeric():
-            edges = rows.aggregate(**{f"q{k}": value.cast("float64").quantile(k / 10) for k in range(1, 10)})
-            cuts = sorted({v for v in observations.backend.to_pyarrow(edges).to_pylist()[0].values() if v is not None})
-            if not cuts:
-                continue
-            level = sum(
-                ((value.cast("float64") >= cut).cast("int64") for cut in cuts[1:]),
-                (value.cast("float64") >= cuts[0]).cast("int64"),
-            )
-        elif value.type().is_string() or value.type().is_boolean():
-            level = value.cast("string")
-        else:
+    others = [column for column in rows.columns if column not in ignore and column not in attributes][:MOST_COLUMNS]
+    levels = _levels(observations, rows, others)
+    for attribute in attributes:
+        strengths = []
+        for column, level in levels.items():
+            pairs = rows.select(a=rows[attribute].cast("string"), b=level)
+            counted = pairs.group_by(["a", "b"]).aggregate(n=lambda t: t.count()).limit(5_000)
+            strength = _cramers_v(observations.backend.to_pyarrow(counted))
+            if strength is not None:
+                strengths.append((strength, column))
+        if not strengths:
             continue
-        pairs = rows.select(a=rows[attribute].cast("string"), b=level.cast("string"))
-        table = observations.backend.to_pyarrow(
-            pairs.group_by(["a", "b"]).aggregate(n=lambda t: t.count()).limit(5_000)
+        strengths.sort(reverse=True)
+        said = ", ".join(f"{column} {strength:.2f}" for strength, column in strengths[:3])
+        strong = strengths[0][0] >= STRONG_PROXY
+        what = (
+            f"{attribute} shows through other columns (Cramér's V: {said})"
+            if strong
+            else f"no single column gives {attribute} away (Cramér's V: {said})"
         )
-        strength = _cramers_v(table)
-        if strength is not None:
-            strengths.append((strength, column))
-    if not strengths:
-        return None
-    strengths.sort(reverse=True)
-    said = ", ".join(f"{column} {strength:.2f}" for strength, column in strengths[:3])
-    strong = strengths[0][0] >= STRONG_PROXY
-    what = (
-        f"{attribute} shows through other columns (Cramér's V: {said})"
-        if strong
-        else f"no single column gives {attribute} away ({said})"
-    )
-    return Finding(
-        evaluation=observations.evaluation, check="proxies", gravity="warning" if strong else "ok", what=what
-    )
+        gravity: Gravity = "warning" if strong else "ok"
+        yield Finding(evaluation=observations.evaluation, check="proxies", gravity=gravity, what=what)
+
+
+def _levels(observations: Observations, rows: ir.Table, columns: Sequence[str]) -> dict[str, ir.Value]:
+    """Every column as a few levels: text as it is, numbers in bins that hold about equally many rows."""
+    numbers = [column for column in columns if rows[column].type().is_numeric()]
+    asked = {
+        f"q{i}_{k}": rows[column].cast("float64").approx_quantile(k / 10)
+        for i, column in enumerate(numbers)
+        for k in range(1, 10)
+    }
+    found = observations.backend.to_pyarrow(rows.aggregate(**asked)).to_pylist()[0] if asked else {}
+    levels: dict[str, ir.Value] = {}
+    for column in columns:
+        value = rows[column]
+        if column in numbers:
+            i = numbers.index(column)
+            cuts = sorted({cut for k in range(1, 10) if (cut := found[f"q{i}_{k}"]) is not None})
+            steps = [(value.cast("float64") >= cut).cast("int64") for cut in cuts]
+            if steps:
+                levels[column] = sum(steps[1:], steps[0]).cast("string")
+        elif value.type().is_string() or value.type().is_boolean():
+            levels[column] = value.cast("string")
+    return levels
 
 
 def _cramers_v(table: Any) -> float | None:

@@ -1,7 +1,8 @@
 """SQL expressions of a plan, turned into expressions that any backend runs.
 
-Only what is listed here is understood: columns, literals, comparisons, arithmetic, boolean logic, CASE, CAST and a few functions.
-A sub-query, a second statement or a function that reads a file has no translation, so it cannot be smuggled in.
+Only what is listed here is understood: columns, literals, comparisons, arithmetic, boolean logic, CASE, CAST and a few
+functions. A sub-query, a second statement or a function that reads a file has no translation, so it cannot be smuggled
+in.
 """
 
 from __future__ import annotations
@@ -12,42 +13,61 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import sqlglot
 from sqlglot import exp
 
 from shipworthy.errors import DataError, Fault
 
-_BINARY: Mapping[type[exp.Expression], Callable[[Any, Any], Any]] = {
+_COMPARE: Mapping[type[exp.Expression], Callable[[Any, Any], Any]] = {
     exp.EQ: operator.eq,
     exp.NEQ: operator.ne,
     exp.GT: operator.gt,
     exp.GTE: operator.ge,
     exp.LT: operator.lt,
     exp.LTE: operator.le,
-    exp.And: operator.and_,
-    exp.Or: operator.or_,
+}
+_LOGIC: Mapping[type[exp.Expression], Callable[[Any, Any], Any]] = {exp.And: operator.and_, exp.Or: operator.or_}
+_ARITHMETIC: Mapping[type[exp.Expression], Callable[[Any, Any], Any]] = {
     exp.Add: operator.add,
     exp.Sub: operator.sub,
     exp.Mul: operator.mul,
     exp.Div: operator.truediv,
     exp.Mod: operator.mod,
+}
+_PATTERN: Mapping[type[exp.Expression], Callable[[Any, Any], Any]] = {
     exp.Like: lambda text, pattern: text.like(pattern),
     exp.ILike: lambda text, pattern: text.ilike(pattern),
 }
-_UNARY: Mapping[type[exp.Expression], Callable[[Any], Any]] = {
-    exp.Not: operator.invert,
+_NUMERIC: Mapping[type[exp.Expression], Callable[[Any], Any]] = {
     exp.Neg: operator.neg,
-    exp.Paren: lambda inner: inner,
+    exp.Abs: lambda number: number.abs(),
+    exp.Floor: lambda number: number.floor(),
+    exp.Ceil: lambda number: number.ceil(),
+}
+_TEXT: Mapping[type[exp.Expression], Callable[[Any], Any]] = {
     exp.Lower: lambda text: text.lower(),
     exp.Upper: lambda text: text.upper(),
     exp.Trim: lambda text: text.strip(),
     exp.Length: lambda text: text.length(),
-    exp.Abs: lambda number: number.abs(),
-    exp.Floor: lambda number: number.floor(),
-    exp.Ceil: lambda number: number.ceil(),
+}
+_MOMENT: Mapping[type[exp.Expression], Callable[[Any], Any]] = {
     exp.Year: lambda moment: moment.year(),
     exp.Month: lambda moment: moment.month(),
+}
+# Which parts of a node are read here. A node with any other part means something else, and is refused rather than
+# misread.
+_PARTS: Mapping[type[exp.Expression], frozenset[str]] = {
+    exp.Like: frozenset({"this", "expression", "negate"}),
+    exp.ILike: frozenset({"this", "expression", "negate"}),
+    exp.Literal: frozenset({"this", "is_string"}),
+    exp.In: frozenset({"this", "expressions"}),
+    exp.Between: frozenset({"this", "low", "high"}),
+    exp.Coalesce: frozenset({"this", "expressions"}),
+    exp.Cast: frozenset({"this", "to"}),
+    exp.Case: frozenset({"this", "ifs", "default"}),
+    exp.Round: frozenset({"this", "decimals"}),
 }
 _LONGEST = 4_000  # characters; a condition longer than this is not a condition
 
@@ -67,17 +87,18 @@ def translate(text: str, table: ir.Table, *, where: str) -> ir.Value:
         statements = sqlglot.parse(text, read="duckdb")
         if len(statements) != 1 or statements[0] is None:
             raise _NotUnderstood("it is not a single expression")
-        built = _build(statements[0], table, where)
-        return built if isinstance(built, ir.Value) else ibis.literal(built)
+        return _build(statements[0], table, where)
     except (sqlglot.errors.SqlglotError, _NotUnderstood, RecursionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "it is nested too deeply"
+        deep = isinstance(error, RecursionError) or "recursion" in str(error)
+        reason = "it is nested too deeply" if deep or not str(error) else str(error).splitlines()[0]
         raise DataError(
             Fault(
                 code="DATA003",
                 what=f"{shorten(text)!r} is neither a column nor an expression over columns: {reason}",
                 where=where,
                 mend=_suggest(text, table.columns)
-                or "write a column name, or comparisons joined by and/or, e.g. age >= 18 and region = 'north'",
+                if text.strip().isidentifier()
+                else "write a column name, or comparisons joined by and/or, e.g. age >= 18 and region = 'north'",
             )
         ) from error
     except DataError:
@@ -111,62 +132,172 @@ def _suggest(name: str, columns: tuple[str, ...]) -> str:
     return f"the columns are {shown}{' …' if len(columns) > 12 else ''}"
 
 
-def _build(node: exp.Expression, table: ir.Table, where: str) -> Any:  # noqa: C901 - a dispatch over node types
+def _build(node: Any, table: ir.Table, where: str) -> ir.Value:
+    """The expression of one node. Each family of nodes says which types it takes, so that nothing is converted
+    silently.
+    """
     kind = type(node)
+    extra = {part for part, value in node.args.items() if value} - _PARTS.get(kind, frozenset({"this", "expression"}))
     if kind is exp.Column:
-        name = node.name
-        if node.args.get("table") is not None or name not in table.columns:
-            raise DataError(
-                Fault(
-                    code="DATA002",
-                    what=f"there is no column {shorten(name)!r}",
-                    where=where,
-                    mend=_suggest(name, table.columns),
-                )
-            )
-        return table[name]
+        return _column(node, table, where, qualified=bool(extra))
+    if extra:
+        raise _NotUnderstood(f"{', '.join(sorted(extra))} of {node.key.upper()} is not allowed here")
+
+    def build(inner: Any) -> ir.Value:
+        return _build(inner, table, where)
+
+    if kind is exp.Paren:
+        return build(node.this)
     if kind is exp.Literal:
-        return node.this if node.is_string else _number(node.this)
+        return ibis.literal(node.this if node.is_string else _number(node.this))
     if kind is exp.Boolean:
-        return node.this
+        return ibis.literal(bool(node.this))
     if kind is exp.Null:
         return ibis.null()
-    if kind in _UNARY:
-        inner = _build(node.this, table, where)
-        return _UNARY[kind](inner if not isinstance(inner, int | float | str) else ibis.literal(inner))
-    if kind in _BINARY:
-        left, right = _build(node.this, table, where), _build(node.expression, table, where)
-        if not isinstance(left, ir.Value) and not isinstance(right, ir.Value):
-            left = ibis.literal(left)
-        return _BINARY[kind](left, right)
+    if kind in _COMPARE:
+        return _compare(_COMPARE[kind], build(node.this), build(node.expression))
+    if kind in _LOGIC:
+        return _LOGIC[kind](_condition(build(node.this)), _condition(build(node.expression)))
+    if kind is exp.Not:
+        return _negated(_condition(build(node.this)))
+    if kind in _ARITHMETIC:
+        return _ARITHMETIC[kind](_numeric(build(node.this)), _numeric(build(node.expression)))
+    if kind in _NUMERIC:
+        return _NUMERIC[kind](_numeric(build(node.this)))
+    if kind in _TEXT:
+        return _TEXT[kind](_text(build(node.this)))
+    if kind in _MOMENT:
+        return _MOMENT[kind](build(node.this))
+    if kind in _PATTERN:
+        found = _PATTERN[kind](_text(build(node.this)), _text(build(node.expression)))
+        return _negated(found) if node.args.get("negate") else found
+    if kind is exp.Round:
+        decimals = node.args.get("decimals")
+        return _numeric(build(node.this)).round(int(decimals.this) if decimals is not None else 0)
     if kind is exp.Is:
-        return _is(node, table, where)
+        return _is(build(node.this), node.expression)
+    if kind in (exp.NullSafeEQ, exp.NullSafeNEQ):
+        same = _same(build(node.this), build(node.expression))
+        return same if kind is exp.NullSafeEQ else _negated(same)
     if kind is exp.In:
-        if node.args.get("query") is not None or node.args.get("unnest") is not None:
-            raise _NotUnderstood("a sub-query is not allowed")
-        return _build(node.this, table, where).isin([_build(item, table, where) for item in node.expressions])
+        value = build(node.this)
+        found = [_compare(operator.eq, value, build(item)) for item in node.expressions]
+        if not found:
+            raise _NotUnderstood("IN needs a list of values")
+        while len(found) > 1:  # in pairs, so that a long list does not become a deep expression
+            pairs = zip(found[::2], found[1::2], strict=False)
+            found = [*(a | b for a, b in pairs), *(found[-1:] if len(found) % 2 else [])]
+        return found[0]
     if kind is exp.Between:
-        low, high = _build(node.args["low"], table, where), _build(node.args["high"], table, where)
-        return _build(node.this, table, where).between(low, high)
+        value = build(node.this)
+        above = _compare(operator.ge, value, build(node.args["low"]))
+        return above & _compare(operator.le, value, build(node.args["high"]))
     if kind is exp.Coalesce:
-        return ibis.coalesce(*(_build(item, table, where) for item in [node.this, *node.expressions]))
+        return ibis.coalesce(*_alike([build(item) for item in [node.this, *node.expressions]]))
     if kind is exp.Cast:
-        return _build(node.this, table, where).cast(_cast_target(node))
-    if kind is exp.Case and node.this is None:
-        branches = [(_build(b.this, table, where), _build(b.args["true"], table, where)) for b in node.args["ifs"]]
-        default = node.args.get("default")
-        return ibis.cases(*branches, else_=None if default is None else _build(default, table, where))
+        return build(node.this).cast(_cast_target(node))
+    if kind is exp.Case:
+        return _case(node, build)
     raise _NotUnderstood(f"{node.key.upper()} is not allowed here")
 
 
-def _is(node: exp.Expression, table: ir.Table, where: str) -> ir.Value:
-    inner = _build(node.this, table, where)
-    if isinstance(node.expression, exp.Null):
+def _column(node: Any, table: ir.Table, where: str, *, qualified: bool) -> ir.Value:
+    name = node.name
+    if not qualified and isinstance(node.this, exp.Identifier) and name in table.columns:
+        return table[name]
+    text = node.sql(dialect="duckdb")
+    raise DataError(
+        Fault(
+            code="DATA002",
+            what=f"there is no column {shorten(text)!r}",
+            where=where,
+            mend=_suggest(name, table.columns),
+        )
+    )
+
+
+def _family(value: ir.Value) -> str:
+    operation, kind = value.op(), value.type()
+    if isinstance(operation, ops.Literal) and operation.value is None:
+        return "null"
+    for family in ("null", "boolean", "numeric", "string", "temporal"):
+        if getattr(kind, f"is_{family}")():
+            return family
+    return str(kind)
+
+
+def _alike(values: list[ir.Value]) -> list[ir.Value]:
+    families = {_family(value) for value in values} - {"null"}
+    if len(families) > 1:
+        raise _NotUnderstood(f"{' and '.join(sorted(families))} do not go together; cast() converts")
+    return values
+
+
+def _compare(operation: Callable[[Any, Any], Any], left: ir.Value, right: ir.Value) -> ir.Value:
+    families = {_family(left), _family(right)}
+    if "null" in families:
+        return ibis.null("boolean")
+    if families != {"temporal", "string"}:  # a date is compared with a quoted date
+        _alike([left, right])
+    return operation(left, right)
+
+
+def _same(left: ir.Value, right: ir.Value) -> ir.Value:
+    """Equal, with missing values equal to each other."""
+    if _family(left) == "null" or _family(right) == "null":
+        return left.isnull() & right.isnull()
+    return _compare(operator.eq, left, right).fill_null(False) | (left.isnull() & right.isnull())
+
+
+def _condition(value: ir.Value) -> Any:
+    return _of_family(value, "boolean", ibis.null("boolean"), "a condition")
+
+
+def _numeric(value: ir.Value) -> Any:
+    return _of_family(value, "numeric", ibis.null("float64"), "a number")
+
+
+def _text(value: ir.Value) -> Any:
+    return _of_family(value, "string", ibis.null("string"), "text")
+
+
+def _negated(condition: Any) -> Any:
+    """Written as a comparison: Ibis prints NOT without the parentheses that `not x is null` needs."""
+    return ibis.null("boolean") if _family(condition) == "null" else condition == ibis.literal(False)
+
+
+def _of_family(value: ir.Value, family: str, missing: ir.Value, said: str) -> ir.Value:
+    found = _family(value)
+    if found == "null":
+        return missing
+    if found != family:
+        raise _NotUnderstood(f"{said} is needed where there is {found}; cast() converts")
+    return value
+
+
+def _case(node: Any, build: Callable[[Any], ir.Value]) -> ir.Value:
+    subject = None if node.this is None else build(node.this)
+
+    def holds(test: Any) -> ir.Value:
+        return _condition(build(test)) if subject is None else _compare(operator.eq, subject, build(test))
+
+    tests = [holds(branch.this) for branch in node.args["ifs"]]
+    default = node.args.get("default")
+    values = [build(branch.args["true"]) for branch in node.args["ifs"]]
+    otherwise = ibis.null() if default is None else build(default)
+    _alike([*values, otherwise])
+    return ibis.cases(*zip(tests, values, strict=True), else_=otherwise)
+
+
+def _is(inner: ir.Value, expected: Any) -> ir.Value:
+    if isinstance(expected, exp.Null):
         return inner.isnull()
-    if isinstance(node.expression, exp.Not) and isinstance(node.expression.this, exp.Null):
-        return inner.notnull()
-    if isinstance(node.expression, exp.Boolean):
-        return inner.fill_null(not node.expression.this) == node.expression.this
+    if isinstance(expected, exp.Not) and isinstance(expected.this, exp.Null):
+        return _negated(inner.isnull())
+    if isinstance(expected, exp.Boolean):
+        truth = bool(expected.this)
+        known = _condition(inner).fill_null(not truth)
+        return known if truth else _negated(known)
     raise _NotUnderstood("IS takes null, true or false")
 
 
@@ -190,7 +321,7 @@ _CASTS: Mapping[str, str] = {
 }
 
 
-def _cast_target(node: exp.Expression) -> str:
+def _cast_target(node: Any) -> str:
     name = node.to.this.name if hasattr(node.to.this, "name") else str(node.to.this)
     if name not in _CASTS:
         raise _NotUnderstood(f"CAST to {name} is not allowed; use {', '.join(sorted(set(_CASTS)))}")

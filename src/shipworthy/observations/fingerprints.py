@@ -14,9 +14,9 @@ UNAVAILABLE = "unavailable: the data stay in their own backend"
 def fingerprint(table: ir.Table, backend: Any) -> str:
     """Digest of a table's rows as a multiset: the same rows in any order, file format or chunking give the same digest.
 
-    Every row is hashed on its own (MD5 of its canonical text, as two 64-bit halves) and the hashes are added up, so one streamed
-    pass suffices and order does not matter. It tells apart data that differ by accident; against an adversary who may choose
-    rows, rely on the files' SHA-256 in the manifest of the evidence.
+    Every row is hashed on its own (MD5 of its canonical text, as two 64-bit halves) and the hashes are added up, so one
+    streamed pass suffices and order does not matter. It tells apart data that differ by accident; against an adversary
+    who may choose rows, rely on the files' SHA-256 in the manifest of the evidence.
     """
     if backend.name != "duckdb":
         return UNAVAILABLE

@@ -11,15 +11,18 @@ import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from shipworthy.errors import DataError, Fault
-from shipworthy.observations.tally import Array, Histogram, Histograms, Key, Rows, Tally, Term
-from shipworthy.observations.table import EVERYONE, Axis, Observations
+from shipworthy.observations.table import EVERYONE, MOST_CELLS, Axis, Observations
+from shipworthy.observations.tally import FOLDED, Array, Histogram, Histograms, Key, Level, Rows, Tally, Term
 
-MOST_CELLS = 200_000  # of the joint grouping of all sliced attributes; beyond, every axis is grouped by itself
 MOST_LEVELS = 20_000  # of one axis
 EXACT_ROWS = 500_000  # up to here scores are kept as they are; beyond, in SCORE_BINS bins
-SCORE_BINS = 8_192
+SCORE_BINS = 2_048
+MOST_CROSSED = (
+    2_000  # slices times terms, up to which moments between slices are kept; beyond, slices count as independent
+)
 
 
 def tally_cells(observations: Observations, axes: Sequence[Axis], columns: Sequence[str]) -> dict[str, Tally]:
@@ -33,7 +36,7 @@ def tally_cells(observations: Observations, axes: Sequence[Axis], columns: Seque
         found = observations.backend.to_pyarrow(table.select(*columns).distinct())
         universe = sorted(zip(*(found[column].to_pylist() for column in columns), strict=True))
         if len(universe) > 2_500:
-            raise _too_many(f"{' and '.join(columns)} take {len(universe)} combinations of values", observations)
+            raise _too_many(f"{' and '.join(columns)} take {len(universe)} combinations of values", observations, 2_500)
     if "cluster" in observations.roles or "weight" in observations.roles:
         conditions: dict[Term, ir.Value] = {}
         for cell in universe:
@@ -44,8 +47,9 @@ def tally_cells(observations: Observations, axes: Sequence[Axis], columns: Seque
     by = {key: table[column] for key, column in zip(keys, columns, strict=True)}
     index = {cell: position for position, cell in enumerate(universe)}
     tallies = {}
-    for axis, counts in _by_axis(observations, axes, by, {"rows": table.count()}):
-        slices, levels = _slice_codes(counts, axis, observations)
+    counted = _counted(observations, axes, columns, keys) or _by_axis(observations, axes, by, {"rows": table.count()})
+    for axis, counts in counted:
+        slices, levels, folded = _slice_codes(counts, axis, observations, counts["rows"].to_numpy())
         cells = np.array(
             [index[cell] for cell in zip(*(counts[key].to_pylist() for key in keys), strict=True)], dtype=int
         )
@@ -62,7 +66,8 @@ def tally_cells(observations: Observations, axes: Sequence[Axis], columns: Seque
             second=sums[:, :, None] * np.eye(len(universe)),
             units=rows,
             largest=np.ones(len(levels)),
-        ).fold(observations.fold_below)
+            folded=folded,
+        )
     return tallies
 
 
@@ -77,12 +82,12 @@ def tally_terms(
     together: which terms belong to one metric, so that only their products are needed; None: all of them do.
     """
     if "cluster" in observations.roles:
-        return {axis.name: _tally_clusters(observations, axis, terms).fold(observations.fold_below) for axis in axes}
-    table, names = observations.table, list(terms)
+        return {axis.name: _tally_clusters(observations, axis, terms) for axis in axes}
+    table, names = _with_values(observations.table, terms), list(terms)
     weighted = "weight" in observations.roles
     weight = table["weight"] if weighted else None
     sums: dict[str, ir.Value] = {"rows": table.count()}
-    values = [terms[name].cast("float64") for name in names]
+    values = [table[f"term {i}"] for i in range(len(names))]
     products = sorted(
         {
             (i, j)
@@ -99,10 +104,9 @@ def tally_terms(
         both = values[i] * values[j]
         sums[f"m{i}_{j}"] = (both * weight * weight if weight is not None else both).sum()
     tallies = {}
-    for axis, found in _by_axis(observations, axes, {}, sums):
-        slices, levels = _slice_codes(found, axis, observations)
-        order = np.argsort(slices)
-        column = {name: np.nan_to_num(found[name].to_numpy(zero_copy_only=False).astype(float))[order] for name in sums}
+    for axis, found in _by_axis(observations, axes, {}, sums, table=table):
+        slices, levels, folded = _slice_codes(found, axis, observations, found["rows"].to_numpy())
+        column = {name: _added(_numbers(found, name), slices, len(levels)) for name in sums}
         second = np.zeros((len(levels), len(names), len(names)))
         for i, j in products:
             second[:, i, j] = second[:, j, i] = column[f"m{i}_{j}"]
@@ -117,40 +121,41 @@ def tally_terms(
             units=column["rows"],
             largest=np.ones(len(levels)),
             weighted=weighted,
-        ).fold(observations.fold_below)
+            folded=folded,
+        )
     return tallies
+
+
+def _with_values(table: ir.Table, terms: Mapping[Any, ir.Value]) -> ir.Table:
+    """The table with each term as a column: a term may be a window function, which no sum can hold."""
+    return table.mutate(**{f"term {i}": value.cast("float64") for i, value in enumerate(terms.values())})
 
 
 def _tally_clusters(observations: Observations, axis: Axis, terms: Mapping[Any, ir.Value]) -> Tally:
     """One pass that adds up each cluster; memory grows with the number of clusters, not of rows."""
-    table, names = observations.table, list(terms)
+    table, names = _with_values(observations.table, terms), list(terms)
     weighted = "weight" in observations.roles
     aggregates: dict[str, ir.Value] = {"rows": table.count()}
-    for i, name in enumerate(names):
-        value = terms[name].cast("float64")
+    for i in range(len(names)):
+        value = table[f"term {i}"]
         aggregates[f"r{i}"] = value.sum()
         aggregates[f"s{i}"] = (value * table["weight"]).sum() if weighted else aggregates[f"r{i}"]
     per_cluster = table.group_by([*axis.columns, "cluster"]).aggregate(**aggregates)
     found = observations.backend.to_pyarrow(per_cluster)
-    slices, levels = _slice_codes(found, axis, observations)
+    slices, levels, folded = _slice_codes(found, axis, observations, found["rows"].to_numpy())
+    _, clusters = np.unique(_codes(found["cluster"]), return_inverse=True)
+    pairs, unit = np.unique(slices * (clusters.max() + 1) + clusters, return_inverse=True)
+    slices, clusters = np.divmod(pairs, clusters.max() + 1)
     size, count = len(levels), len(names)
 
     def matrix(prefix: str) -> Array:
-        columns = [found[f"{prefix}{i}"].to_numpy(zero_copy_only=False).astype(float) for i in range(count)]
-        return np.nan_to_num(np.stack(columns, axis=1))
+        return np.stack([_added(_numbers(found, f"{prefix}{i}"), unit, len(pairs)) for i in range(count)], axis=1)
 
-    weighted_sums, raw, rows = matrix("s"), matrix("r"), found["rows"].to_numpy().astype(float)
-    sums, counts, units, total = np.zeros((size, count)), np.zeros((size, count)), np.zeros(size), np.zeros(size)
-    np.add.at(sums, slices, weighted_sums)
-    np.add.at(counts, slices, raw)
-    np.add.at(units, slices, 1.0)
-    np.add.at(total, slices, rows)
+    weighted_sums, rows = matrix("s"), _added(_numbers(found, "rows"), unit, len(pairs))
     largest = np.zeros(size)
     np.maximum.at(largest, slices, rows)
-    second = np.stack([weighted_sums[slices == s].T @ weighted_sums[slices == s] for s in range(size)])
-    clusters = pc.dictionary_encode(found["cluster"].combine_chunks()).indices.to_numpy()
     cross = None
-    if size > 1 and size * count <= 2_000 and len(np.unique(clusters)) < len(clusters):
+    if size > 1 and size * count <= MOST_CROSSED and len(np.unique(clusters)) < len(clusters):
         from scipy.sparse import csr_array
 
         position = slices[:, None] * count + np.arange(count)
@@ -163,43 +168,63 @@ def _tally_clusters(observations: Observations, axis: Axis, terms: Mapping[Any, 
         terms=tuple(names),
         parts=axis.parts,
         keys=levels,
-        rows=total,
-        sums=sums,
-        raw=counts,
-        second=second,
-        units=units,
+        rows=_added(rows, slices, size),
+        sums=_added(weighted_sums, slices, size),
+        raw=_added(matrix("r"), slices, size),
+        second=np.stack([weighted_sums[slices == s].T @ weighted_sums[slices == s] for s in range(size)]),
+        units=np.bincount(slices, minlength=size).astype(float),
         largest=largest,
         clustered=True,
         weighted=weighted,
         cross=cross,
+        folded=folded,
     )
+
+
+def _numbers(found: pa.Table, column: str) -> Array:
+    """A column as floats; a sum over nothing is zero."""
+    return np.asarray(np.nan_to_num(found[column].to_numpy(zero_copy_only=False).astype(float)), dtype=float)
+
+
+def _added(values: Array, where: NDArray[np.int64], size: int) -> Array:
+    """Values added up by position."""
+    out = np.zeros((size, *values.shape[1:]))
+    np.add.at(out, where, values)
+    return out
+
+
+def _codes(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """A number for every distinct value, missing ones included."""
+    encoded = pc.dictionary_encode(column.combine_chunks(), null_encoding="encode")
+    return np.asarray(encoded.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def histograms(observations: Observations, axes: Sequence[Axis], score: str) -> dict[str, Histograms]:
     """Scores by label for each axis: exact up to EXACT_ROWS rows, beyond that in SCORE_BINS bins of equal width.
 
-    A bin's cases count as tied, which moves an AUC by less than half the share of pairs that fall into one bin.
+    A bin's cases count as tied, which moves an AUC by less than half the share of pairs that fall into one bin: by 1e-7
+    for scores spread over their range and by 1e-5 for very skewed ones, where its standard error is above 5e-4. Scores
+    that take few values, such as deciles, lose nothing.
     """
     table = observations.table.filter(observations.table[score].notnull())
     lowest, highest = observations.score_ranges[score]
     value = table[score]
-    binned = False
-    if observations.rows > EXACT_ROWS:
-        few = observations.backend.to_pyarrow(table.aggregate(n=value.approx_nunique())).to_pylist()[0]["n"]
-        binned = few > SCORE_BINS
+    binned = observations.rows > EXACT_ROWS and highest > lowest
     if binned:
         width = (highest - lowest) / SCORE_BINS
         value = ((value - lowest) / width).floor().clip(0, SCORE_BINS - 1).cast("int32")
     sums = {"n": table.count(), "positives": table["label"].sum(), "total": table[score].sum()}
     result = {}
     for axis, found in _by_axis(observations, axes, {"bin": value}, sums, table=table, most=2_000_000):
-        slices, levels = _slice_codes(found, axis, observations)
-        bins, n = found["bin"].to_numpy(), found["n"].to_numpy().astype(float)
-        positives = found["positives"].to_numpy().astype(float)
-        mean = found["total"].to_numpy() / n if binned else bins.astype(float)
-        order = np.lexsort((bins, slices))
-        cuts = np.searchsorted(slices[order], np.arange(1, len(levels)))
-        pieces = zip(*(np.split(a[order], cuts) for a in (mean, positives, n)), strict=True)
+        n = _numbers(found, "n")
+        slices, levels, folded = _slice_codes(found, axis, observations, n)
+        values, where = np.unique(found["bin"].to_numpy(), return_inverse=True)
+        pairs, unit = np.unique(slices * len(values) + where, return_inverse=True)
+        n, positives = _added(n, unit, len(pairs)), _added(_numbers(found, "positives"), unit, len(pairs))
+        slices, where = np.divmod(pairs, len(values))
+        mean = _added(_numbers(found, "total"), unit, len(pairs)) / n if binned else values[where].astype(float)
+        cuts = np.searchsorted(slices, np.arange(1, len(levels)))
+        pieces = zip(*(np.split(a, cuts) for a in (mean, positives, n)), strict=True)
         one = tuple(Histogram(score=m, positives=p, negatives=c - p, binned=binned) for m, p, c in pieces)
         result[axis.name] = Histograms(
             parts=axis.parts,
@@ -208,7 +233,8 @@ def histograms(observations: Observations, axes: Sequence[Axis], score: str) -> 
             slices=one,
             lowest=lowest,
             highest=highest,
-        ).fold(observations.fold_below)
+            folded=folded,
+        )
     return result
 
 
@@ -217,19 +243,8 @@ def fetch_rows(observations: Observations, axis: Axis, columns: Sequence[str]) -
     table = observations.table.filter([observations.table[column].notnull() for column in columns])
     extra = [column for column in ("cluster", "weight") if column in observations.roles]
     found = observations.backend.to_pyarrow(table.select(*axis.columns, *dict.fromkeys([*columns, *extra])))
-    slices, levels = _slice_codes(found, axis, observations)
-    counts = np.bincount(slices, minlength=len(levels))
-    rare = counts < observations.fold_below
-    if axis.parts and rare.sum() >= 2:
-        from shipworthy.observations.tally import FOLDED
-
-        keep = np.flatnonzero(~rare)
-        target = np.full(len(levels), len(keep))
-        target[keep] = np.arange(len(keep))
-        slices, levels = target[slices], (*(levels[i] for i in keep), (FOLDED, *([None] * (len(axis.parts) - 1))))
-    unit = None
-    if "cluster" in observations.roles:
-        unit = pc.dictionary_encode(found["cluster"].combine_chunks()).indices.to_numpy().astype(np.int64)
+    slices, levels, _ = _slice_codes(found, axis, observations, np.ones(found.num_rows))
+    unit = _codes(found["cluster"]) if "cluster" in observations.roles else None
     numbers = [column for column in dict.fromkeys([*columns, *extra]) if column != "cluster"]
     return Rows(
         parts=axis.parts,
@@ -249,7 +264,9 @@ def _by_axis(
     table: ir.Table | None = None,
     most: int = MOST_CELLS,
 ) -> list[tuple[Axis, pa.Table]]:
-    """Group once by all sliced attributes together and add up per axis; group per axis where that would be too many cells."""
+    """Group once by all sliced attributes together and add up per axis; group per axis where that would be too many
+    cells.
+    """
     table = observations.table if table is None else table
     everything = list(dict.fromkeys(column for axis in axes for column in axis.columns))
     to_arrow = observations.backend.to_pyarrow
@@ -258,10 +275,26 @@ def _by_axis(
         keys = {column: table[column] for column in columns} | dict(by)
         return table.group_by(**keys).aggregate(**sums) if keys else table.aggregate(**sums)
 
-    joint = to_arrow(grouped(everything).limit(most + 1)) if len(everything) else to_arrow(grouped(()))
+    joint = to_arrow(grouped(everything).limit(most + 1)) if everything else to_arrow(grouped(()))
     if joint.num_rows > most:
         return [(axis, to_arrow(grouped(axis.columns))) for axis in axes]
     return [(axis, _marginal(joint, [*axis.columns, *by], list(sums), everything)) for axis in axes]
+
+
+def _counted(
+    observations: Observations, axes: Sequence[Axis], columns: Sequence[str], names: Sequence[str]
+) -> list[tuple[Axis, pa.Table]] | None:
+    """The counts of each axis from the cells that were counted when the rows were prepared; None without them."""
+    cells = observations.cells
+    needed = {*columns, *(column for axis in axes for column in axis.columns)}
+    if cells is None or not needed <= set(cells.column_names):
+        return None
+    found = []
+    for axis in axes:
+        kept = [*axis.columns, *columns]
+        added = cells.group_by(kept).aggregate([("rows", "sum")]).select([*kept, "rows_sum"])
+        found.append((axis, added.rename_columns([*axis.columns, *names, "rows"])))
+    return found
 
 
 def _marginal(joint: pa.Table, keys: list[str], sums: list[str], everything: list[str]) -> pa.Table:
@@ -276,40 +309,59 @@ def _marginal(joint: pa.Table, keys: list[str], sums: list[str], everything: lis
 
 
 def _slice_codes(
-    found: pa.Table, axis: Axis, observations: Observations
-) -> tuple[np.ndarray[Any, Any], tuple[Key, ...]]:
-    """Index of each result row's slice, and the slices in a stable order: by value, missing last."""
+    found: pa.Table, axis: Axis, observations: Observations, rows: NDArray[Any]
+) -> tuple[NDArray[np.int64], tuple[Key, ...], int]:
+    """Index of each result row's slice, the slices in a stable order (by value, missing last), and how many were
+    folded.
+
+    rows: how many rows each result row stands for. Two or more levels with fewer rows than the plan's `fold_below`
+    become one.
+    """
     if not axis.parts:
-        return np.zeros(found.num_rows, dtype=int), ((),)
-    columns = [pc.dictionary_encode(found[column].combine_chunks(), null_encoding="encode") for column in axis.columns]
-    columns = [column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column for column in columns]
+        return np.zeros(found.num_rows, dtype=np.int64), ((),), 0
     codes = np.zeros(found.num_rows, dtype=np.int64)
-    for column in columns:
-        codes = codes * len(column.dictionary) + column.indices.to_numpy(zero_copy_only=False)
-    seen, inverse = np.unique(codes, return_inverse=True)
+    columns = []
+    for name in axis.columns:
+        encoded = pc.dictionary_encode(found[name].combine_chunks(), null_encoding="encode")
+        columns.append(encoded.dictionary.to_pylist())
+        codes = codes * max(len(columns[-1]), 1) + encoded.indices.to_numpy(zero_copy_only=False)
+    seen, where = np.unique(codes, return_inverse=True)
     if len(seen) > MOST_LEVELS:
         raise _too_many(f"the slice {axis.name!r} has {len(seen)} levels", observations)
-    levels: list[Key] = []
-    for code in seen:
-        key, rest = [], int(code)
-        for column in reversed(columns):
-            rest, position = divmod(rest, len(column.dictionary))
-            key.append(column.dictionary[position].as_py())
-        levels.append(tuple(reversed(key)))
-    order = sorted(
-        range(len(levels)),
-        key=lambda i: [(v is None, isinstance(v, str), v if v is not None else 0) for v in levels[i]],
-    )
-    rank = np.empty(len(levels), dtype=int)
-    rank[order] = np.arange(len(levels))
-    return rank[inverse], tuple(levels[i] for i in order)
+    levels = [_key(int(code), columns) for code in seen]
+    order = sorted(range(len(levels)), key=lambda index: _rank(levels[index]))
+    rare = np.bincount(where, rows, len(seen))[order] < observations.fold_below
+    target = np.arange(len(seen))
+    if rare.sum() >= 2:
+        target = np.where(rare, (~rare).sum(), np.cumsum(~rare) - 1)
+        kept = [levels[index] for index, is_rare in zip(order, rare, strict=True) if not is_rare]
+        keys: tuple[Key, ...] = (*kept, (FOLDED, *([None] * (len(axis.parts) - 1))))
+    else:
+        keys = tuple(levels[index] for index in order)
+    place = np.empty(len(seen), dtype=np.int64)
+    place[order] = target
+    return place[where], keys, int(rare.sum()) if rare.sum() >= 2 else 0
 
 
-def _too_many(what: str, observations: Observations) -> DataError:
+def _key(code: int, columns: Sequence[list[Level]]) -> Key:
+    """The levels that a mixed-radix code stands for."""
+    key: list[Level] = []
+    for levels in reversed(columns):
+        code, position = divmod(code, len(levels))
+        key.append(levels[position])
+    return tuple(reversed(key))
+
+
+def _rank(key: Key) -> list[tuple[bool, bool, Any]]:
+    """Numbers before text before what is missing."""
+    return [(value is None, isinstance(value, str), 0 if value is None else value) for value in key]
+
+
+def _too_many(what: str, observations: Observations, most: int = MOST_LEVELS) -> DataError:
     return DataError(
         Fault(
             code="DATA015",
-            what=f"{what}; more than {MOST_LEVELS:,} cannot be told apart by any sample",
+            what=f"{what}; more than {most:,} cannot be told apart by any sample",
             where=f"evaluations.{observations.evaluation}.slices",
             mend="cut a number into bins ({name: {column: ..., edges: [...]}}), or drop the slice: it may be an identifier",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,7 @@ from sqlglot import exp
 
 from shipworthy.errors import DataError, Fault, MissingExtra
 from shipworthy.observations.conditions import shorten
+from shipworthy.observations.delimited import Header, read_header, reason
 
 Frame: TypeAlias = Any  # an Arrow table, or anything that turns into one: pandas, Polars, a dict of columns
 
@@ -63,8 +65,10 @@ def open_source(data: str, *, connection: str | None, backend: Any, where: str) 
     """
     if _is_select(data, where):
         if connection is not None:
-            backend = _connect_elsewhere(connection, where)
-        return _guarded(lambda: _opened(backend.sql(data), name="SELECT"), data, where)
+            elsewhere = _connect_elsewhere(connection, where)
+            read = _view if elsewhere.name == "duckdb" else lambda query, there: there.sql(query)
+            return _guarded(lambda: _opened(read(data, elsewhere), name="SELECT"), data, where)
+        return _guarded(lambda: _opened(_view(data, backend), name="SELECT"), data, where)
     if connection is not None:
         raise DataError(
             Fault(
@@ -83,6 +87,8 @@ def open_frame(frame: Frame, *, backend: Any, name: str = "table") -> Source:
     duplicates = sorted({column for column in table.column_names if table.column_names.count(column) > 1})
     if duplicates:
         raise DataError(Fault(code="DATA005", what=f"column {duplicates[0]!r} stands twice", mend="rename one of them"))
+    if not table.column_names:
+        raise DataError(Fault(code="DATA007", what="the table has no columns", mend="give a table that has some"))
     unique = ibis.util.gen_name("frame")
     backend.con.register(unique, table)
     return Source(table=backend.table(unique), name=name, columns=tuple(table.column_names))
@@ -95,10 +101,12 @@ def to_arrow(frame: Frame) -> pa.Table:
             return frame
         if isinstance(frame, dict):
             return pa.table(frame)
+        if type(frame).__module__.partition(".")[0] == "pandas" and hasattr(frame, "columns"):
+            return pa.Table.from_pandas(frame, preserve_index=False)
         if hasattr(frame, "to_arrow"):
             return frame.to_arrow()
-        if hasattr(frame, "__dataframe__") or type(frame).__module__.startswith("pandas"):
-            return pa.Table.from_pandas(frame, preserve_index=False)
+        if isinstance(frame, pa.RecordBatch):
+            return pa.Table.from_batches([frame])
         if hasattr(frame, "__arrow_c_stream__"):
             return pa.table(frame)
     except (pa.ArrowException, ValueError, TypeError) as error:
@@ -140,6 +148,16 @@ def _is_select(data: str, where: str) -> bool:
     return True
 
 
+def _view(query: str, backend: Any) -> ir.Table:
+    """The query as a view. (Ibis 12 reads a query's columns by a call that DuckDB 2 no longer has.)"""
+    name = ibis.util.gen_name("query")
+    statement = f"CREATE TEMP VIEW {name} AS (\n{query.strip().rstrip(';')}\n)"
+    if len(backend.con.extract_statements(statement)) != 1:
+        raise ValueError("it is not one single SELECT")
+    backend.con.execute(statement)
+    return backend.table(name)
+
+
 def _not_select(reason: str, where: str) -> DataError:
     return DataError(
         Fault(
@@ -174,14 +192,16 @@ def _guarded(open_it: Callable[[], Source], data: str, where: str) -> Source:
         return open_it()
     except (DataError, MissingExtra):
         raise
-    except (duckdb.Error, OSError, ValueError, pa.ArrowException, ibis.IbisError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except (duckdb.Error, OSError, EOFError, zlib.error, ValueError, pa.ArrowException, ibis.IbisError) as error:
+        why = reason(error)
         raise DataError(
             Fault(
                 code="DATA001",
-                what=f"{shorten(_display(data))!r} cannot be read: {shorten(first, 240)}",
+                what=f"{shorten(_display(data))!r} cannot be read: {shorten(why, 240)}",
                 where=where,
-                mend="check that the file is whole and has the format its ending says",
+                mend="mend the line, or say how it is to be read: data: SELECT * FROM read_csv(...)"
+                if why.startswith("line ")
+                else "check that the file is whole and has the format its ending says",
             )
         ) from error
 
@@ -221,9 +241,13 @@ def _open_files(data: str, backend: Any, where: str) -> Source:
         raise DataError(
             Fault(
                 code="DATA001",
-                what=f"there is no file {shorten(_display(str(missing[0])))!r}",
+                what=f"{shorten(_display(str(missing[0])))!r} is not a file"
+                if missing[0].exists()
+                else f"there is no file {shorten(_display(str(missing[0])))!r}",
                 where=where,
-                mend="a relative path is looked up from the plan's folder",
+                mend="name files that can be read twice: no folder, pipe or device"
+                if missing[0].exists()
+                else "a relative path is looked up from the plan's folder",
             )
         )
     if all(path.stat().st_size == 0 for path in paths):
@@ -236,21 +260,71 @@ def _open_files(data: str, backend: Any, where: str) -> Source:
             )
         )
     names = [glob.escape(str(path)) for path in paths] if kind != "arrow" else [str(path) for path in paths]
-    return _opened(_read(names, kind, backend), name=_display(data), files=paths)
+    header = read_header(paths[0]) if kind == "csv" else None
+    if header is not None:
+        _refuse_header(header, _display(data), where)
+    return _opened(_read(names, kind, backend, header), name=_display(data), files=paths)
 
 
-def _read(names: list[str], kind: str, backend: Any) -> ir.Table:
+def _refuse_header(header: Header, name: str, where: str) -> None:
+    if any("\x00" in column for column in header.columns):
+        raise DataError(
+            Fault(
+                code="DATA001",
+                what=f"{shorten(name)!r} cannot be read: its first line holds null characters, so it is not UTF-8 text",
+                where=where,
+                mend="save the file as UTF-8",
+            )
+        )
+    if not any(header.columns):
+        raise DataError(
+            Fault(
+                code="DATA007",
+                what=f"the first line of {shorten(name)!r} is empty, and should name the columns",
+                where=where,
+                mend="put the names of the columns into the first line",
+            )
+        )
+    if header.twins is not None:
+        first, second = header.twins
+        raise DataError(
+            Fault(
+                code="DATA005",
+                what=f"column {shorten(first)!r} stands twice"
+                if first == second
+                else f"columns {shorten(first)!r} and {shorten(second)!r} differ only in upper and lower case",
+                where=where,
+                mend="rename one of them",
+            )
+        )
+
+
+def _read(names: list[str], kind: str, backend: Any, header: Header | None = None) -> ir.Table:
     if kind == "parquet":
         return backend.read_parquet(names)
-    if kind == "json":
-        return backend.read_json(names)
     if kind == "arrow":
         import pyarrow.dataset
 
         unique = ibis.util.gen_name("arrow")
         backend.con.register(unique, pyarrow.dataset.dataset(names, format="ipc"))
         return backend.table(unique)
-    return backend.read_csv(names, sample_size=200_000)
+    text = backend.read_json(names) if kind == "json" else _read_csv(names, backend, header)
+    # Text is parsed once: every later pass reads the parsed rows, and a fault of the file shows up here.
+    return backend.create_table(ibis.util.gen_name("parsed"), text, temp=True)
+
+
+def _read_csv(names: list[str], backend: Any, header: Header | None) -> ir.Table:
+    if header is None:
+        return backend.read_csv(names, sample_size=200_000)
+    try:
+        return backend.read_csv(names, sample_size=200_000, **header.options)
+    except duckdb.InvalidInputException:  # the sniffer says only that it failed
+        if header.crlf:  # it takes a lone line feed in a quoted cell for the end of lines
+            return backend.read_csv(names, sample_size=200_000, new_line="\\r\\n", **header.options)
+        named = {name or f"column{place}": "VARCHAR" for place, name in enumerate(header.columns)}
+        text = backend.read_csv(names, auto_detect=False, columns=named, **header.options)
+        backend.to_pyarrow(text.count())  # reading everything as text says which line it was
+        raise
 
 
 def _register_url(data: str, backend: Any) -> list[str]:

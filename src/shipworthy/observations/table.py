@@ -1,19 +1,23 @@
 """The observations table: raw columns brought to one form, whatever they were called.
 
-Columns of the table: `case`, `label`, `prediction`, `score`, `lower`, `upper`, `query`, `cluster`, `weight`, `at`; a variant's own
-`prediction@<variant>` and `score@<variant>`; a class's `scores.<class>`; and one `slice.<name>` for every sliced attribute.
-The dots and at-signs keep them apart from each other and from whatever the data calls its columns.
+Columns of the table: `case`, `label`, `prediction`, `score`, `lower`, `upper`, `query`, `cluster`, `weight`, `at`; a
+variant's own `prediction@<variant>` and `score@<variant>`; a class's `scores.<class>`; and one `slice.<name>` for every
+sliced attribute. The dots and at-signs keep them apart from each other and from whatever the data calls its columns.
 """
 
 from __future__ import annotations
 
 import difflib
+import functools
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from shipworthy.errors import DataError, Fault
 from shipworthy.observations.conditions import shorten, translate
@@ -21,6 +25,7 @@ from shipworthy.observations.findings import Exclusion
 from shipworthy.observations.sources import Source
 from shipworthy.plan.models import Bins, Evaluation, Level, Roles, Task
 
+MOST_CELLS = 200_000  # of a joint grouping of all sliced attributes; beyond, every axis is grouped by itself
 Locate = Callable[..., str]  # path inside the evaluation -> where it stands in the plan
 
 
@@ -38,6 +43,7 @@ class Axis:
         return tuple(f"slice.{part}" for part in self.parts)
 
 
+LARGEST_WEIGHT = 1e12  # the squares of products of weights are added up
 EVERYONE = Axis(name="", parts=())
 
 
@@ -58,6 +64,7 @@ class Observations:
     classes: tuple[str, ...] = ()
     minimum_group: int = 5
     fold_below: int = 10
+    cells: pa.Table | None = None  # rows by all slices and binary outcomes at once, where they are few
 
     def axis(self, across: str | Sequence[str] | None) -> Axis:
         """The axis that a requirement's `across:` names. Raises KeyError with the names there are."""
@@ -98,6 +105,11 @@ def prepare(
                       mend="write a comparison, such as age >= 18")
             )  # fmt: skip
         table = table.filter(condition)
+    if not builder.columns:
+        raise DataError(
+            Fault(code="DATA016", what="neither a role nor a slice names a column", where=locate("roles"),
+                  mend="say what to evaluate: label and prediction, or score")
+        )  # fmt: skip
     table = table.select(**builder.columns)
     return builder.finish(name, table, axes)
 
@@ -133,7 +145,7 @@ class _Builder:
                 column is not None
                 and (value := self.read(column, "roles", "id" if role == "case" else role)) is not None
             ):
-                self.columns[role] = value
+                self.columns[role] = value.cast("string") if value.type().is_nested() else value
         for name, column in roles.scores.items():
             self._add_number(f"scores.{name}", column, "roles", "scores", name)
         for variant, model in self.model.variants.items():
@@ -162,21 +174,23 @@ class _Builder:
     def _binary(self, value: ir.Value, path: tuple[object, ...]) -> ir.Value | None:
         positive: Level | None = self.model.roles.positive
         kind = value.type()
-        if positive is not None:
+        is_condition = kind.is_boolean() and path[-1] != "label" and str(positive).strip().lower() not in _TRUE | _FALSE
+        if positive is not None and not is_condition:  # a condition says itself when it holds
             same = value == _as_type(positive, kind)
             return ibis.cases((value.isnull(), ibis.null("int8")), (same, 1), else_=0).cast("int8")
         if kind.is_boolean():
             return value.cast("int8")
         if kind.is_numeric():
-            number = value.cast("float64")
-            missing = number.isnull() | number.isnan()
+            number = value if kind.is_integer() else value.cast("float64")
+            missing = number.isnull() if kind.is_integer() else number.isnull() | number.isnan()
             return ibis.cases((missing, ibis.null("int8")), (number == 1, 1), (number == 0, 0), else_=2).cast("int8")
-        if kind.is_null():
-            return value.cast("int8")
+        examples = self._examples(value)
+        if kind.is_null() or not examples:
+            return ibis.null("int8")
         self.faults.append(
             Fault(
                 code="DATA010",
-                what=f"{'.'.join(map(str, path))} holds text ({', '.join(self._examples(value))}), so which value is positive is unknown",
+                what=f"{'.'.join(map(str, path))} holds {_kind(kind)} ({', '.join(examples)}), so which value is positive is unknown",
                 where=self.locate(*path),
                 mend="add positive: <value> under roles",
             )
@@ -186,10 +200,12 @@ class _Builder:
     def _number(self, value: ir.Value, path: tuple[object, ...]) -> ir.Value | None:
         kind = value.type()
         if not (kind.is_numeric() or kind.is_boolean() or kind.is_null()):
+            if not (examples := self._examples(value)):
+                return ibis.ifelse(value.isnull(), ibis.null("float64"), 0.0)
             self.faults.append(
                 Fault(
                     code="DATA012",
-                    what=f"{'.'.join(map(str, path))} holds {str(kind).removeprefix('!')} ({', '.join(self._examples(value))}), not numbers",
+                    what=f"{'.'.join(map(str, path))} holds {_kind(kind)} ({', '.join(examples)}), not numbers",
                     where=self.locate(*path),
                     mend="name a numeric column, or convert it: cast(column as double)",
                 )
@@ -225,6 +241,11 @@ class _Builder:
             self._add_attribute(entry, entry, path)
             return [Axis(name=entry, parts=(entry,))]
         if isinstance(entry, tuple):
+            if len(set(entry)) < len(entry):
+                self.faults.append(
+                    Fault(code="PLAN033", what=f"the slice {' × '.join(entry)!r} names a column twice",
+                          where=self.locate(*path), mend="name each column once")
+                )  # fmt: skip
             for part in entry:
                 if f"slice.{part}" not in self.columns:
                     self._add_attribute(part, part, path)
@@ -272,6 +293,12 @@ class _Builder:
         value = self.read(rule.column, *path)
         if value is None or (number := self._number(value, path)) is None:
             return
+        if isinstance(number, ir.Scalar):
+            self.faults.append(
+                Fault(code="DATA003", what=f"{shorten(rule.column)!r} is the same in every row, so no bins can be cut from it",
+                      where=self.locate(*path), mend="name a numeric column")
+            )  # fmt: skip
+            return
         edges = list(rule.edges)
         if rule.quantiles is not None:
             shares = [k / rule.quantiles for k in range(1, rule.quantiles)]
@@ -287,22 +314,11 @@ class _Builder:
         have = set(self.columns)
         outcomes = [column for column in ("label", "prediction", *self._of_variants("prediction")) if column in have]
         scores = [c for c in have if c == "score" or c.startswith(("score@", "scores."))]
-        checks: dict[str, ir.Value] = {"rows": table.count()}
-        for column in [*outcomes, *(c for c in ("weight", "cluster", "query") if c in have)]:
-            checks[f"missing {column}"] = table[column].isnull().sum()
-        if self.task == "binary":
-            for column in outcomes:
-                checks[f"impossible {column}"] = (table[column] == 2).sum()
-                checks[f"positive {column}"] = (table[column] == 1).sum()
-        for column in scores:
-            checks[f"low {column}"], checks[f"high {column}"] = table[column].min(), table[column].max()
-        if "weight" in have:
-            checks["low weight"] = table["weight"].min()
-        profile = self.backend.to_pyarrow(table.aggregate(**checks)).to_pylist()[0]
-        profile = {key: value or 0 if not key.startswith(("low", "high")) else value for key, value in profile.items()}
+        required = [*outcomes, *(c for c in ("weight", "cluster", "query") if c in have)]
+        cells = self._count_cells(table, axes, outcomes, scores) if required == outcomes else None
+        profile = _profile_of(cells, outcomes, scores) if cells is not None else self._profile(table, required, scores)
         rows = profile["rows"]
         self._refuse_impossible(profile, outcomes, rows)
-        required = [*outcomes, *(c for c in ("weight", "cluster", "query") if c in have)]
         exclusions = [
             Exclusion(evaluation=name, reason=f"{column} missing", rows=profile[f"missing {column}"])
             for column in required
@@ -310,10 +326,12 @@ class _Builder:
         if any(exclusion.rows for exclusion in exclusions):
             table = table.filter([table[column].notnull() for column in required])
             rows = self.backend.to_pyarrow(table.aggregate(rows=table.count())).to_pylist()[0]["rows"]
+            if cells is not None:
+                cells = cells.filter(pc.invert(functools.reduce(pc.or_, (pc.is_null(cells[c]) for c in outcomes))))
         if rows == 0:
             raise DataError(
                 Fault(code="DATA007", what="no row is left to evaluate", where=self.locate(),
-                      mend="; ".join(f"{e.rows} rows: {e.reason}" for e in exclusions if e.rows) or "the data has no rows")
+                      mend="; ".join(f"{e.rows:,} rows: {e.reason}" for e in exclusions if e.rows) or self._why_empty())
             )  # fmt: skip
         return Observations(
             evaluation=name,
@@ -330,7 +348,37 @@ class _Builder:
             },
             minimum_group=self.model.minimum_group,
             fold_below=self.model.fold_below,
+            cells=cells,
         )
+
+    def _profile(self, table: ir.Table, required: Sequence[str], scores: Sequence[str]) -> dict[str, Any]:
+        checks: dict[str, ir.Value] = {"rows": table.count()}
+        for column in required:
+            checks[f"missing {column}"] = table[column].isnull().sum()
+            if self.task == "binary" and column.startswith(("label", "prediction")):
+                checks[f"impossible {column}"] = (table[column] == 2).sum()
+                checks[f"positive {column}"] = (table[column] == 1).sum()
+        for column in [*scores, *(c for c in required if c == "weight")]:
+            checks[f"low {column}"], checks[f"high {column}"] = table[column].min(), table[column].max()
+        found = self.backend.to_pyarrow(table.aggregate(**checks)).to_pylist()[0]
+        return {key: value or 0 if not key.startswith(("low", "high")) else value for key, value in found.items()}
+
+    def _count_cells(
+        self, table: ir.Table, axes: Sequence[Axis], outcomes: Sequence[str], scores: Sequence[str]
+    ) -> pa.Table | None:
+        """Rows by all slices and outcomes at once: what is wrong with binary outcomes and what is counted of them, in
+        one scan. None where there would be too many cells, or nothing to count.
+        """
+        if self.task != "binary" or not outcomes:
+            return None
+        keys = [*dict.fromkeys(column for axis in axes for column in axis.columns), *outcomes]
+        ranges = {f"low {c}": table[c].min() for c in scores} | {f"high {c}": table[c].max() for c in scores}
+        counted = table.group_by(keys).aggregate(rows=table.count(), **ranges)
+        found = self.backend.to_pyarrow(counted.limit(MOST_CELLS + 1))
+        return found if found.num_rows <= MOST_CELLS else None
+
+    def _why_empty(self) -> str:
+        return "no row fulfils where:" if self.model.where is not None else "name data that have rows"
 
     def _of_variants(self, role: str) -> list[str]:
         return [f"{role}@{variant}" for variant in self.model.variants]
@@ -359,27 +407,55 @@ class _Builder:
                         mend="add positive: <value> under roles, write a condition such as decile_score >= 5, or set task:",
                     )
                 )
-            elif (
-                column == "label"
-                and positive is not None
-                and rows
-                and not profile[f"positive {column}"]
-                and self.task == "binary"
-            ):
-                self.faults.append(
-                    Fault(
-                        code="DATA011",
-                        what=f"no label equals the positive value {positive!r} (values: {', '.join(self._examples(self.raw[column]))})",
-                        where=self.locate("roles", "positive"),
-                        mend="write the value as the data spells it",
-                    )
-                )
+            elif self.task == "binary" and positive is not None and rows and not profile[f"positive {column}"]:
+                self._refuse_foreign(column, positive)
         if profile.get("low weight") is not None and profile["low weight"] < 0:
             self.faults.append(
                 Fault(code="DATA014", what="some weights are negative", where=self.locate("roles", "weight"),
                       mend="weights are inverse selection probabilities: zero or more")
             )  # fmt: skip
+        if profile.get("high weight") is not None and profile["high weight"] > LARGEST_WEIGHT:
+            self.faults.append(
+                Fault(code="DATA014", what=f"some weights are beyond {LARGEST_WEIGHT:g}", where=self.locate("roles", "weight"),
+                      mend="only their proportions count: divide them all by the same number")
+            )  # fmt: skip
         self.fail_on_faults()
+
+    def _refuse_foreign(self, column: str, positive: Level) -> None:
+        """No value of an outcome is the positive one: fine for predictions that speak as the labels do, else a
+        mistake.
+        """
+        role = column.partition("@")[0]
+        known = set(self._examples(self.raw["label"], 50)) if "label" in self.raw else set()
+        values = self._examples(self.raw[column])
+        if role == "prediction" and known and set(values) <= known:
+            return
+        self.faults.append(
+            Fault(
+                code="DATA011",
+                what=f"no {column} equals the positive value {positive!r} (values: {', '.join(values)})",
+                where=self.locate("roles", "positive"),
+                mend="write the value as the data spells it"
+                + ("" if role == "label" else f', or name a condition: {role}: "<column> = 1"'),
+            )
+        )
+
+
+def _profile_of(cells: pa.Table, outcomes: Sequence[str], scores: Sequence[str]) -> dict[str, Any]:
+    """The profile of the rows behind counted cells."""
+
+    def rows(where: pa.ChunkedArray | None = None) -> int:
+        return int(pc.sum(cells["rows"] if where is None else cells["rows"].filter(where)).as_py() or 0)
+
+    profile: dict[str, Any] = {"rows": rows()}
+    for column in outcomes:
+        profile[f"missing {column}"] = rows(pc.is_null(cells[column]))
+        profile[f"impossible {column}"] = rows(pc.fill_null(pc.equal(cells[column], 2), False))
+        profile[f"positive {column}"] = rows(pc.fill_null(pc.equal(cells[column], 1), False))
+    for column in scores:
+        profile[f"low {column}"] = pc.min(cells[f"low {column}"]).as_py()
+        profile[f"high {column}"] = pc.max(cells[f"high {column}"]).as_py()
+    return profile
 
 
 def bin_labels(edges: Sequence[float]) -> list[str]:
@@ -387,15 +463,28 @@ def bin_labels(edges: Sequence[float]) -> list[str]:
     said = [f"{edge:g}" for edge in edges]
     if not said:
         return ["all"]
-    middle = [f"{low} to < {high}" for low, high in zip(said[:-1], said[1:], strict=True)]
+    middle = [f"{low} to < {high}" for low, high in itertools.pairwise(said)]
     return [f"< {said[0]}", *middle, f"≥ {said[-1]}"]
+
+
+def _kind(kind: Any) -> str:
+    """A type in a reader's words."""
+    named = {"string": "text", "int": "whole numbers", "date": "dates", "timestamp": "times", "array": "lists"}
+    text = str(kind).removeprefix("!").lower()
+    return next((said for prefix, said in named.items() if text.startswith(prefix)), text)
+
+
+_TRUE, _FALSE = frozenset({"true", "t", "yes", "y", "on", "1"}), frozenset({"false", "f", "no", "n", "off", "0"})
 
 
 def _as_type(positive: Level, kind: Any) -> ir.Value:
     if kind.is_string():
         return ibis.literal(str(positive))
-    if kind.is_boolean():
-        return ibis.literal(str(positive).lower() in ("true", "1"))
+    if kind.is_boolean():  # CSV readers turn yes and no, t and f, on and off into truth values
+        word = str(positive).strip().lower()
+        return ibis.literal(word in _TRUE) if word in _TRUE | _FALSE else ibis.null("boolean")
+    if kind.is_numeric() and isinstance(positive, bool):
+        return ibis.literal(int(positive))
     if kind.is_numeric() and isinstance(positive, str):
         try:
             return ibis.literal(float(positive))

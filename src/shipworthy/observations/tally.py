@@ -22,8 +22,8 @@ class Tally:
     """Sums of row terms by slice, with their second moments over independently sampled units.
 
     With S slices and T terms: for unit u (a row, or a cluster of rows) let t_u be the vector of its weighted term sums.
-    `sums` adds up t_u and `second` adds up the outer products t_u t_u', so any smooth function of the sums has a linearised
-    variance that honours clusters and weights, whatever the number of rows.
+    `sums` adds up t_u and `second` adds up the outer products t_u t_u', so any smooth function of the sums has a
+    linearised variance that honours clusters and weights, whatever the number of rows.
     """
 
     terms: tuple[Term, ...]
@@ -57,44 +57,6 @@ class Tally:
             cross=None if self.cross is None else self.cross[:, chosen][:, :, :, chosen],
         )
 
-    def fold(self, fewest: int) -> Tally:
-        """Merge the levels with fewer than `fewest` rows into one, when there are two or more of them."""
-        rare = self.rows < fewest
-        if len(self.parts) == 0 or rare.sum() < 2:
-            return self
-        keep = np.flatnonzero(~rare)
-        target = np.empty(len(self.keys), dtype=int)
-        target[keep] = np.arange(len(keep))
-        target[rare] = len(keep)
-        size = len(keep) + 1
-
-        def merged(values: Array) -> Array:
-            out = np.zeros((size, *values.shape[1:]))
-            np.add.at(out, target, values)
-            return out
-
-        largest = np.zeros(size)
-        np.maximum.at(largest, target, self.largest)
-        cross = None
-        if self.cross is not None:
-            cross = merged(self.cross)
-            cross = np.moveaxis(merged(np.moveaxis(cross, 2, 0)), 0, 2)
-        second = merged(self.second)
-        if cross is not None:
-            second[-1] = cross[-1, :, -1, :]
-        return replace(
-            self,
-            keys=(*(self.keys[index] for index in keep), (FOLDED, *([None] * (len(self.parts) - 1)))),
-            rows=merged(self.rows),
-            sums=merged(self.sums),
-            raw=merged(self.raw),
-            second=second,
-            units=merged(self.units),
-            largest=largest,
-            cross=cross,
-            folded=int(rare.sum()),
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
 class Histogram:
@@ -122,28 +84,6 @@ class Histograms:
     lowest: float
     highest: float
     folded: int = 0
-
-    def fold(self, fewest: int) -> Histograms:
-        """Merge the levels with fewer than `fewest` rows into one, when there are two or more of them."""
-        rare = self.rows < fewest
-        if len(self.parts) == 0 or rare.sum() < 2:
-            return self
-        together = [one for one, is_rare in zip(self.slices, rare, strict=True) if is_rare]
-        score = np.concatenate([one.score for one in together])
-        order, where = np.unique(score, return_inverse=True)
-        positives = np.bincount(where, np.concatenate([one.positives for one in together]), len(order))
-        negatives = np.bincount(where, np.concatenate([one.negatives for one in together]), len(order))
-        merged = Histogram(score=order, positives=positives, negatives=negatives, binned=together[0].binned)
-        kept = [
-            (key, rows, one) for key, rows, one, r in zip(self.keys, self.rows, self.slices, rare, strict=True) if not r
-        ]
-        return replace(
-            self,
-            keys=(*(key for key, _, _ in kept), (FOLDED, *([None] * (len(self.parts) - 1)))),
-            rows=np.array([*(rows for _, rows, _ in kept), self.rows[rare].sum()]),
-            slices=(*(one for _, _, one in kept), merged),
-            folded=int(rare.sum()),
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,149 @@
+"""Paired changes: two versions on the same cases."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from shipworthy.estimate.changes import exact_change
+from shipworthy.stats.discrimination import paired_delong
+from shipworthy.stats.paired import paired_mean, tango
+
+
+@pytest.fixture
+def rows():
+    rng = np.random.default_rng(8)
+    n = 600
+    label = rng.integers(0, 2, n)
+    old = np.clip(0.3 * label + rng.normal(0.35, 0.2, n), 0, 1)
+    new = np.clip(0.7 * old + 0.25 * label + rng.normal(0.02, 0.08, n), 0, 1)
+    return pd.DataFrame(
+        {"y": label, "old": old, "new": new, "old_p": (old > 0.5).astype(int), "new_p": (new > 0.5).astype(int),
+         "group": rng.choice(["a", "b"], n), "home": np.arange(n) // 3}
+    )  # fmt: skip
+
+
+VARIANTS = {"old": {"prediction": "old_p", "score": "old"}, "new": {"prediction": "new_p", "score": "new"}}
+METRICS = ["accuracy", "tpr", "fpr", "ppv", "f1", "mcc", "balanced_accuracy", "selection_rate", "auc", "brier"]
+
+
+@pytest.fixture
+def found(rows, evaluate):
+    return evaluate(rows, label="y", variants=VARIANTS, baseline="old", slices=["group"], metrics=METRICS)
+
+
+@pytest.mark.parametrize(("metric", "kept", "hit"), [
+    ("accuracy", lambda r: r.y >= 0, lambda r, p: r[p] == r.y),
+    ("tpr", lambda r: r.y == 1, lambda r, p: r[p] == 1),
+    ("fpr", lambda r: r.y == 0, lambda r, p: r[p] == 1),
+    ("selection_rate", lambda r: r.y >= 0, lambda r, p: r[p] == 1),
+])  # fmt: skip
+def test_change_of_a_rate_against_reference(rows, found, metric, kept, hit):
+    """Tango on the table that one counts by hand, for everyone and in each slice."""
+    for across, mine in (("", rows), ("group", rows[rows.group == "b"])):
+        mine = mine[kept(mine)]
+        new, old = hit(mine, "new_p"), hit(mine, "old_p")
+        table = [(new & old).sum(), (new & ~old).sum(), (~new & old).sum(), (~new & ~old).sum()]
+        estimate = found.change(metric, "new", across)[-1]
+        assert estimate.value == pytest.approx((table[1] - table[2]) / len(mine))
+        assert (estimate.low, estimate.high) == pytest.approx(tuple(tango(*table)))
+        assert (estimate.n, estimate.method, estimate.compare) == (len(mine), "tango", "change")
+        assert (estimate.variant, estimate.baseline) == ("new", "old")
+
+
+def test_change_equals_difference_of_values(found):
+    for metric in METRICS:
+        now, before = found(metric, variant="new").value, found(metric, variant="old").value
+        (change,) = found.change(metric, "new")
+        assert change.value == pytest.approx(now - before, abs=1e-9), metric
+        assert change.low < change.value < change.high
+
+
+def test_change_of_auc_against_reference(rows, found):
+    expected = paired_delong(rows.y, rows.new, rows.old)
+    (change,) = found.change("auc", "new")
+    assert change.value == pytest.approx(expected.difference)
+    assert (change.low, change.high) == pytest.approx(
+        (
+            expected.difference - 1.959964 * expected.standard_error,
+            expected.difference + 1.959964 * expected.standard_error,
+        )
+    )
+
+
+def test_change_of_a_mean_against_reference(rows, found):
+    (change,) = found.change("brier", "new")
+    each = (rows.new - rows.y) ** 2 - (rows.old - rows.y) ** 2
+    assert (change.low, change.high) == pytest.approx(tuple(paired_mean(each)))
+
+
+@pytest.mark.parametrize("metric", ["ppv", "f1", "mcc", "balanced_accuracy"])
+def test_linearised_change_against_bootstrap(rows, found, metric):
+    """The linearised standard error agrees with resampled cases."""
+    rng = np.random.default_rng(1)
+    cells = rows.groupby(["y", "old_p", "new_p"]).size()
+    counts = rng.multinomial(600, cells / 600, size=4000)
+
+    def value(column):
+        by = {(y, p): counts[:, [k for k, c in enumerate(cells.index) if (c[0], c[column]) == (y, p)]].sum(axis=1)
+              for y in (0, 1) for p in (0, 1)}  # fmt: skip
+        tn, fp, fn, tp = (by[cell].astype(float) for cell in ((0, 0), (0, 1), (1, 0), (1, 1)))
+        return {
+            "ppv": tp / (tp + fp), "f1": 2 * tp / (2 * tp + fp + fn),
+            "balanced_accuracy": (tp / (tp + fn) + tn / (tn + fp)) / 2,
+            "mcc": (tp * tn - fp * fn) / np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)),
+        }[metric]  # fmt: skip
+
+    (change,) = found.change(metric, "new")
+    assert (change.high - change.low) / 2 / 1.96 == pytest.approx((value(2) - value(1)).std(), rel=0.06)
+
+
+def test_paired_is_narrower_than_apart(found):
+    (change,) = found.change("accuracy", "new")
+    new, old = found("accuracy", variant="new"), found("accuracy", variant="old")
+    apart = np.hypot(new.high - new.low, old.high - old.low)
+    assert change.high - change.low < 0.8 * apart
+
+
+def test_clustered_change_is_linearised_over_clusters(rows, evaluate):
+    home = rows.assign(old_p=lambda r: np.repeat(r.old_p[::3].to_numpy(), 3), y=lambda r: np.repeat(r.y[::3].to_numpy(),
+    3),
+                       new_p=lambda r: np.repeat(r.new_p[::3].to_numpy(), 3))  # fmt: skip
+    roles = {"label": "y", "variants": VARIANTS, "baseline": "old", "metrics": ["accuracy", "auc"]}
+    (alone,), (together,) = (
+        evaluate(home, **roles, **extra).change("accuracy", "new") for extra in ({}, {"cluster": "home"})
+    )
+    assert together.value == pytest.approx(alone.value)
+    assert (together.high - together.low) / (alone.high - alone.low) == pytest.approx(np.sqrt(3), rel=0.05)
+    assert together.method == "delta"
+
+
+def test_identical_versions(rows, evaluate):
+    """No change at all: the rates are settled by how many cases there were, the rest shows no interval."""
+    same = {"old": {"prediction": "old_p", "score": "old"}, "new": {"prediction": "old_p", "score": "old"}}
+    found = evaluate(rows, label="y", variants=same, baseline="old", metrics=METRICS)
+    (change,) = found.change("accuracy", "new")
+    assert change.value == 0
+    assert change.low == pytest.approx(-change.high)
+    assert 0 < change.high < 0.01
+    for metric in ("ppv", "mcc", "brier", "auc"):
+        (change,) = found.change(metric, "new")
+        assert change.value in (0, None)
+        assert (change.low, change.high) == (None, None)
+        assert change.reason
+
+
+def test_exact_change_never_errs_more_than_declared():
+    """Every table of 30 and of 80 paired cases, summed: at most 5 % beyond a one-sided 95 % limit."""
+    from scipy.stats import multinomial
+
+    for n in (30, 80):
+        gained, lost = (m.ravel() for m in np.meshgrid(np.arange(n + 1), np.arange(n + 1)))
+        kept = gained + lost <= n
+        gained, lost = gained[kept].astype(float), lost[kept].astype(float)
+        low, high = exact_change(gained, lost, np.full(len(gained), n), level=0.9)
+        assert np.all(low <= (gained - lost) / n + 1e-12)
+        assert np.all((gained - lost) / n <= high + 1e-12)
+        for p, q in ((0.05, 0.15), (0.01, 0.04), (0.2, 0.2), (0.02, 0.02), (0.3, 0.1)):
+            share = multinomial.pmf(np.stack([gained, lost, n - gained - lost], axis=1), n, [p, q, 1 - p - q])
+            assert share[low > p - q + 1e-12].sum() <= 0.05
+            assert share[high < p - q - 1e-12].sum() <= 0.05

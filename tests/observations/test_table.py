@@ -1,0 +1,165 @@
+"""Bringing columns to one form: every fault is told with its code and its place, and what cannot enter is counted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shipworthy.errors import DataError
+from shipworthy.observations.table import bin_labels
+
+GOOD = {
+    "y": [0, 1] * 20, "p": [1, 1, 0, 0] * 10, "s": [0.25, 0.75] * 20, "sex": ["f", "m", None, "f"] * 10,
+    "age": list(range(20, 60)), "text": ["yes", "no"] * 20, "grade": [1, 2, 3, 4] * 10, "w": [1.0, 2.0] * 20,
+}  # fmt: skip
+ROLES = {"label": "y", "prediction": "p"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "where"),
+    [
+        ({"label": "yy"}, "DATA002", "roles.label"),
+        ({"label": "yy = 1"}, "DATA002", "roles.label"),
+        ({"slices": ["sexx"]}, "DATA002", "slices.0"),
+        ({"slices": [["sex", "agee"]]}, "DATA002", "slices.0"),
+        ({"slices": [{"young": "age"}]}, "DATA003", "slices.0.young"),
+        ({"slices": [{"young": "age <"}]}, "DATA003", "slices.0.young"),
+        ({"slices": [{"young": "1; drop table x"}]}, "DATA003", "slices.0.young"),
+        ({"where": "age"}, "DATA003", "where"),
+        ({"where": "text > 3"}, "DATA003", "where"),
+        ({"where": "age > 1000"}, "DATA007", ""),
+        ({"label": "null"}, "DATA008", "roles.label"),
+        ({"label": "grade", "task": "binary"}, "DATA009", "roles.label"),
+        ({"label": "s", "task": "binary"}, "DATA009", "roles.label"),
+        ({"label": "text", "task": "binary"}, "DATA010", "roles.label"),
+        ({"label": "text", "prediction": "text", "positive": "ja"}, "DATA011", "roles.positive"),
+        ({"score": "text", "metrics": ["auc"]}, "DATA012", "roles.score"),
+        ({"slices": [{"band": {"column": "text", "edges": [1]}}]}, "DATA012", "slices.0.band"),
+        ({"slices": [{"sex": "age < 30"}, "sex"]}, "DATA013", "slices.1"),
+        ({"weight": "w - 1.5"}, "DATA014", "roles.weight"),
+        ({"metrics": ["auc"]}, "DATA016", "roles"),
+        ({"metrics": ["mae"], "task": "binary"}, "DATA017", "roles"),
+        ({"metrics": ["accuracy"], "variants": {"a": {"prediction": "p"}}, "baseline": "b"}, "DATA018", "roles"),
+    ],
+)  # fmt: skip
+def test_prepare_validates_input(evaluate, settings, code, where):
+    with pytest.raises(DataError) as caught:
+        evaluate(GOOD, **ROLES | {"metrics": ["accuracy"]} | settings)
+    fault = caught.value.faults[0]
+    assert fault.code == code, fault
+    assert where in fault.where
+    assert fault.mend
+
+
+def test_every_fault_is_told_at_once(evaluate):
+    with pytest.raises(DataError) as caught:
+        evaluate(
+            GOOD, label="yy", prediction="text", slices=["sexx", {"old": "age >"}], metrics=["accuracy"], task="binary"
+        )
+    assert sorted(fault.code for fault in caught.value.faults) == ["DATA002", "DATA002", "DATA003", "DATA010"]
+
+
+def test_too_many_levels_are_told(evaluate):
+    rows = {"y": [0, 1] * 12_000, "id": list(range(24_000))}
+    with pytest.raises(DataError, match="DATA015"):
+        evaluate(rows, label="y", slices=["id"], metrics=["base_rate"])
+
+
+def test_labels_in_many_spellings(evaluate):
+    """Booleans, numbers, floats and text name the same outcome."""
+    base = [True, False, True, True] * 10
+    for label, extra in (
+        (base, {}), ([int(v) for v in base], {}), ([float(v) for v in base], {}),
+        (["yes" if v else "no" for v in base], {"positive": "yes"}), (["1" if v else "0" for v in base], {"positive": 1}),
+        ([5 if v else 7 for v in base], {"positive": 5}), ([5 if v else 7 for v in base], {"positive": "5"}),
+    ):  # fmt: skip
+        found = evaluate({"y": label}, label="y", metrics=["base_rate"], **extra)
+        assert found("base_rate").value == 0.75
+
+
+def test_what_is_missing_is_counted_with_its_reason(evaluate):
+    rows = pd.DataFrame(GOOD).astype({"y": "Float64", "p": "Float64"})
+    rows.loc[:4, "y"] = pd.NA
+    rows.loc[3:6, "p"] = pd.NA
+    found = evaluate(rows, **ROLES, metrics=["accuracy"])
+    assert [(e.reason, e.rows) for e in found.evaluated.observations.exclusions] == [
+        ("label missing", 5), ("prediction missing", 4),
+    ]  # fmt: skip
+    assert found.evaluated.observations.rows == found("accuracy").n == 33
+
+
+def test_nan_and_infinity_are_missing(evaluate):
+    rows = {"y": [0.0, 1.0, np.nan] * 20, "s": [0.2, np.inf, 0.3, np.nan] * 15, "g": [1.5, np.nan] * 30}
+    found = evaluate(rows, label="y", score="s", slices=["g"], metrics=["auc", "base_rate"])
+    assert found("base_rate").n == 40
+    assert found("auc").n == 20
+    assert found.values("base_rate", "g").keys() == {1.5, None}
+
+
+def test_missing_levels_are_a_slice(evaluate):
+    found = evaluate(GOOD, **ROLES, slices=["sex"], metrics=["accuracy"])
+    assert set(found.values("accuracy", "sex")) == {"f", "m", None}
+
+
+def test_conditions_and_bins(evaluate):
+    band = {"band": {"column": "age", "edges": [30, 50]}, "quarter": {"column": "age", "quantiles": 4}}
+    found = evaluate(GOOD, **ROLES, slices=[{"young": "age < 30"}, band], metrics=["base_rate"])
+    arms = found.evaluated.measured.values
+    assert dict(zip([k["name"] for k in arms[None, "base_rate", "young"].slices], [30, 10], strict=True)) == {
+        "not young": 30, "young": 10,
+    }  # fmt: skip
+    assert list(arms[None, "base_rate", "young"].n) == [30, 10]
+    assert {tuple(k.values())[0]: n for k, n in zip(arms[None, "base_rate", "band"].slices, arms[None, "base_rate", "band"].n, strict=True)} == {
+        "< 30": 10, "30 to < 50": 20, "≥ 50": 10,
+    }  # fmt: skip
+    assert list(arms[None, "base_rate", "quarter"].n) == [10] * 4
+
+
+def test_a_condition_that_is_missing_is_not_fulfilled(evaluate):
+    found = evaluate(GOOD, **ROLES, slices=[{"women": "sex = 'f'"}], metrics=["base_rate"])
+    assert list(found.evaluated.measured.values[None, "base_rate", "women"].n) == [20, 20]
+
+
+def test_columns_named_like_ours_and_like_code(evaluate):
+    rows = {
+        "label": GOOD["y"], "prediction": GOOD["p"], "slice.sex": GOOD["sex"], "score@new": GOOD["s"], "rows": GOOD["age"],
+        "Zufällig 🚢 שלום": GOOD["grade"], "select": GOOD["sex"], "=cmd()": GOOD["sex"], "n": GOOD["grade"],
+    }  # fmt: skip
+    slices = ["slice.sex", "Zufällig 🚢 שלום", "select", "=cmd()", "rows", "n"]
+    found = evaluate(rows, label="label", prediction="prediction", score="score@new", slices=slices,
+                     metrics=["accuracy", "auc"], fold_below=0)  # fmt: skip
+    for name in slices:
+        assert sum(found.evaluated.measured.values[None, "accuracy", name].n) == 40
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=0, max_size=6, unique=True))
+def test_bin_labels_properties(edges):
+    labels = bin_labels(sorted(edges))
+    assert len(labels) == len(edges) + 1
+    assert all(labels)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.data())
+def test_rows_are_never_lost_properties(evaluate, data):
+    """Evaluated and excluded rows add up to all of them, and the slices of an axis to the evaluated ones."""
+    n = data.draw(st.integers(1, 60))
+    rows = {
+        "y": data.draw(st.lists(st.sampled_from([0, 1, None]), min_size=n, max_size=n)),
+        "p": data.draw(st.lists(st.sampled_from([True, False, None]), min_size=n, max_size=n)),
+        "g": data.draw(st.lists(st.none() | st.text(max_size=3), min_size=n, max_size=n)),
+        "k": data.draw(st.lists(st.none() | st.integers(0, 3), min_size=n, max_size=n)),
+    }
+    whole = sum(y is not None and p is not None for y, p in zip(rows["y"], rows["p"], strict=True))
+    try:
+        found = evaluate(
+            rows, label="y", prediction="p", slices=["g", "k", ["g", "k"]], metrics=["accuracy"], task="binary"
+        )
+    except DataError as error:
+        assert error.faults[0].code in ("DATA007", "DATA008")
+        assert whole == 0 or error.faults[0].code == "DATA008"
+        return
+    assert found.evaluated.observations.rows == whole
+    for axis in ("", "g", "k", "g × k"):
+        assert sum(found.evaluated.measured.values[None, "accuracy", axis].n) == whole
