@@ -20,7 +20,7 @@ from shipworthy.estimate.arms import Arms
 from shipworthy.estimate.estimates import Estimate, SliceKey
 from shipworthy.estimate.spread import between_slices
 from shipworthy.evidence.run import Run
-from shipworthy.evidence.store import open_baseline, write_run
+from shipworthy.evidence.store import open_baseline, refuse_target, write_run
 from shipworthy.gates.rules import judge
 from shipworthy.gates.verdicts import Outcome, Verdict, decide
 from shipworthy.metrics.catalogue import UnknownMetric, lookup
@@ -31,6 +31,7 @@ from shipworthy.plan.models import Evaluation, Plan, Requirement
 
 Progress = Callable[[str], None]
 DISPLAY_LEVEL = 0.95
+MOST_PAIRED = 2_000  # slices; four million ordered pairs
 
 
 def load(path: Path | str) -> LoadedPlan:
@@ -54,6 +55,8 @@ def check(
     """
     loaded = load(plan)
     started = now or datetime.now(UTC)
+    if write and out is not None:
+        refuse_target(Path(out))
     evaluated = []
     seeds = np.random.SeedSequence(loaded.plan.seed if seed is None else seed).spawn(len(loaded.plan.evaluations) + 1)
     for (name, model), own in zip(loaded.plan.evaluations.items(), seeds, strict=False):
@@ -222,7 +225,7 @@ def _verdict(
 ) -> Verdict:
     name = requirement.evaluation or next(iter(evaluated))
     one = evaluated[name]
-    metrics, summary = metrics_of(requirement, one.observations.task)
+    metrics, summary = metrics_of(requirement, one.observations.task, one.metrics)
     if summary is not None:
         requirement = requirement.model_copy(update={"compare": summary.compare})
     axis = one.observations.axis(requirement.across)
@@ -235,6 +238,7 @@ def _verdict(
                 mend="add across: <slice>",
             )
         )
+    everyone_with_everyone = requirement.compare in ("difference", "ratio") and requirement.reference is None
     table = one.measured.values
     if requirement.compare == "change":
         table = baselines[name].measured.changes if name in baselines else one.measured.changes
@@ -248,6 +252,16 @@ def _verdict(
                     what=f"{requirement.id!r} asks for {_asked(requirement, metric.name)}, which is not measured here",
                     where=where,
                     mend="a change is measured for counts, means and AUC; a variant needs its own column",
+                )
+            )
+        if everyone_with_everyone and len(arms.slices) > MOST_PAIRED:
+            raise Unusable(
+                Fault(
+                    code="PLAN072",
+                    what=f"{requirement.id!r} compares each of {len(arms.slices):,} slices with every other; "
+                    f"at most {MOST_PAIRED:,} can be",
+                    where=where,
+                    mend="name a reference: slice, cut the column into bins, or raise fold_below:",
                 )
             )
         found.append(_in_scope(arms, axis.is_condition, requirement))

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import difflib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import ibis
 import numpy as np
 import pyarrow as pa
 
 from shipworthy.api.measuring import Measured, measure_all
-from shipworthy.errors import DataError, Fault
+from shipworthy.errors import DataError, Fault, MissingExtra, Unusable
 from shipworthy.metrics.catalogue import custom, load_custom, lookup
 from shipworthy.metrics.kinds import Metric, Summary
 from shipworthy.observations.checks import check_overlap, check_population, check_proxies, check_rows
+from shipworthy.observations.conditions import shorten
+from shipworthy.observations.delimited import reason
 from shipworthy.observations.findings import Finding, Input
 from shipworthy.observations.fingerprints import fingerprint
 from shipworthy.observations.sources import Source, connect, open_frame, open_source
 from shipworthy.observations.table import Locate, Observations, prepare
 from shipworthy.observations.tasks import infer_task
-from shipworthy.plan.models import Evaluation, Requirement, Roles, Subject, Task
+from shipworthy.plan.checks import custom_name
+from shipworthy.plan.models import CustomMetric, Evaluation, Requirement, Roles, Subject, Task
 from shipworthy.subjects.loading import load_subject, predict_batches
 
 _DEFAULTS: dict[Task, tuple[str, ...]] = {
@@ -63,46 +69,96 @@ def evaluate_rows(
     curves: bool = True,
     functions: Sequence[Callable[..., Any]] = (),
 ) -> Evaluated:
-    """Evaluate one set of rows.
+    """Evaluate one set of rows. Raises DataError, also where the rows turn out to be damaged on the way.
 
     resolve: from a path in the plan to a path from here. frame: a table in memory, instead of what `data:` names.
     requirements: those of this evaluation; their metrics and axes are measured too. functions: metrics of one's own.
     """
-    backend = connect()
-    if folder is not None:
-        backend.raw_sql(f"SET file_search_path = '{str(folder).replace(chr(39), chr(39) * 2)}'")
-    if frame is not None:
-        source = open_frame(frame, backend=backend, name=model.data)
-    else:
-        source = open_source(resolve(model.data), connection=model.connection, backend=backend, where=locate("data"))
-        backend = source.table.get_backend()
-    _refuse_empty(source, locate)
-    if model.subject is not None and subjects:
-        source, model = _predicted(source, model, subjects[model.subject], backend, folder or Path())
-    task = infer_task(model, _possible(model, requirements), source.table, backend, where=locate("roles", "label"))
-    metrics: list[Metric] = [*(custom(function) for function in functions)]
-    if model.metrics or requirements or not functions:
-        metrics = [*metrics_for(model, requirements, task), *metrics]
-    axes = [requirement.across for requirement in requirements if requirement.across is not None]
-    observations = prepare(name, model, source, backend=backend, task=task, locate=locate, extra_axes=axes)
-    if task == "ranking" and "cluster" not in observations.roles:
-        observations = _cluster_by_query(observations)
-    findings = tuple(_findings(observations, source, model, resolve, locate)) if checks else ()
-    measured = measure_all(observations, metrics, rng=rng, baseline=baseline, with_curves=curves)
-    return Evaluated(
-        name=name,
-        model=model,
-        observations=observations,
-        measured=measured,
-        metrics=tuple(metrics),
-        findings=findings,
-        source=Input(
-            evaluation=name,
-            source=source.name,
-            digest=fingerprint(observations.table, backend) if digest else "not computed",
-            rows=observations.rows + sum(exclusion.rows for exclusion in observations.exclusions),
-            columns=source.columns,
-        ),
+    with _reading(locate):
+        backend = connect()
+        if folder is not None:
+            backend.raw_sql(f"SET file_search_path = '{str(folder).replace(chr(39), chr(39) * 2)}'")
+        if frame is not None:
+            source = open_frame(frame, backend=backend, name=model.data)
+        else:
+            source = open_source(
+                resolve(model.data), connection=model.connection, backend=backend, where=locate("data")
+            )
+            backend = source.table.get_backend()
+        _refuse_empty(source, locate)
+        if model.subject is not None and subjects:
+            source, model = _predicted(source, model, subjects[model.subject], backend, folder or Path())
+        task = infer_task(model, _possible(model, requirements), source.table, backend, where=locate("roles", "label"))
+        metrics: list[Metric] = [*(custom(function) for function in functions)]
+        if model.metrics or requirements or not functions:
+            metrics = [*metrics_for(model, requirements, task), *metrics]
+        axes = [requirement.across for requirement in requirements if requirement.across is not None]
+        observations = prepare(name, model, source, backend=backend, task=task, locate=locate, extra_axes=axes)
+        if task == "ranking" and "cluster" not in observations.roles:
+            observations = _cluster_by_query(observations)
+        findings = tuple(_findings(observations, source, model, resolve, locate)) if checks else ()
+        measured = measure_all(observations, metrics, rng=rng, baseline=baseline, with_curves=curves, locate=locate)
+        return Evaluated(
+            name=name,
+            model=model,
+            observations=observations,
+            measured=measured,
+            metrics=tuple(metrics),
+            findings=findings,
+            source=Input(
+                evaluation=name,
+                source=source.name,
+                digest=fingerprint(observations.table, backend) if digest else "not computed",
+                rows=observations.rows + sum(exclusion.rows for exclusion in observations.exclusions),
+                columns=source.columns,
+            ),
+        )
+
+
+@contextmanager
+def _reading(locate: Locate) -> Iterator[None]:
+    """Rows are read late and several times, so damage to them can show at any step. Faults without a place get one."""
+    try:
+        yield
+    except MissingExtra:
+        raise
+    except Unusable as error:
+        if all(fault.where for fault in error.faults):
+            raise
+        raise type(error)(replace(fault, where=fault.where or locate()) for fault in error.faults) from error
+    except duckdb.Error as error:
+        if not isinstance(error, _DAMAGE) and type(error) is not duckdb.Error:
+            raise
+        raise DataError(
+            Fault(
+                code="DATA001",
+                what=f"the rows cannot be read to the end: {shorten(reason(error), 240)}",
+                where=locate("data"),
+                mend="check that the file is whole; a column of mixed types can be converted: cast(column as double)",
+            )
+        ) from error
+
+
+_DAMAGE = (
+    duckdb.IOException,
+    duckdb.InvalidInputException,
+    duckdb.ConversionException,
+    duckdb.OutOfRangeException,
+    duckdb.OutOfMemoryException,
+    duckdb.HTTPException,
+)
+
+
+def _no_column(name: str, use: str, source: Source, where: str) -> DataError:
+    near = difflib.get_close_matches(name, source.columns, n=1)
+    known = f"the columns are {shorten(', '.join(map(repr, source.columns)), 300)}"
+    return DataError(
+        Fault(
+            code="DATA002",
+            what=f"there is no column {shorten(name)!r}, which {use}",
+            where=where,
+            mend=f"did you mean {near[0]!r}?" if near else known,
+        )
     )
 
 
@@ -118,8 +174,16 @@ def _cluster_by_query(observations: Observations) -> Observations:
     return replace(observations, table=table, roles=observations.roles | {"cluster"})
 
 
-def metrics_of(requirement: Requirement, task: Task | None) -> tuple[list[Metric], Summary | None]:
-    """The metrics that a requirement is about, and the fairness summary that it names, if it does."""
+def metrics_of(
+    requirement: Requirement, task: Task | None, own: Sequence[Metric] = ()
+) -> tuple[list[Metric], Summary | None]:
+    """The metrics that a requirement is about, and the fairness summary that it names, if it does.
+
+    own: metrics that are known by their name here only, such as custom ones.
+    """
+    for metric in own:
+        if metric.name == requirement.metric:
+            return [metric], None
     found = lookup(requirement.metric, task)
     if isinstance(found, Summary):
         return [_metric(name, task) for name in found.metrics], found
@@ -133,8 +197,9 @@ def _metric(name: str, task: Task | None) -> Metric:
 
 
 def _possible(model: Evaluation, requirements: Sequence[Requirement]) -> list[frozenset[str]]:
+    own = {custom_name(entry) for entry in model.metrics if isinstance(entry, CustomMetric)}
     names = [entry for entry in model.metrics if isinstance(entry, str)] + [r.metric for r in requirements]
-    found = [lookup(name) for name in names]
+    found = [lookup(name) for name in names if name not in own]
     return [metric.tasks for metric in found if isinstance(metric, Metric)] + [
         frozenset({"binary"}) for metric in found if isinstance(metric, Summary) and metric.metrics != ("accuracy",)
     ]
@@ -200,14 +265,7 @@ def _findings(
         found.append(check_overlap(observations, source.table, train.table, key=roles.id))
     for column, shares in model.population.items():
         if column not in source.table.columns:
-            raise DataError(
-                Fault(
-                    code="DATA002",
-                    what=f"there is no column {column!r} to compare with the population",
-                    where=locate("population", column),
-                    mend=f"the columns are {', '.join(source.table.columns)[:300]}",
-                )
-            )
+            raise _no_column(column, "is compared with the population", source, locate("population", column))
         found += check_population(observations, source.table, column, shares)
     own = frozenset(
         text
@@ -215,6 +273,9 @@ def _findings(
         if text
     )
     protected = model.protected or tuple(entry for entry in model.slices if isinstance(entry, str))
+    for index, attribute in enumerate(model.protected):
+        if attribute not in source.table.columns:
+            raise _no_column(attribute, "is protected", source, locate("protected", index))
     present = [attribute for attribute in protected if attribute in source.table.columns]
     found += check_proxies(observations, source.table, present, ignore=own)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from shipworthy.api.checking import DISPLAY_LEVEL, plan_verdicts
 from shipworthy.api.evaluating import Evaluated, evaluate_rows
-from shipworthy.errors import Fault, PlanError, Unusable
+from shipworthy.errors import DataError, Fault, PlanError, Unusable
 from shipworthy.estimate.estimates import Estimate
 from shipworthy.estimate.pairs import all_pairs
 from shipworthy.gates.verdicts import Verdict
@@ -168,6 +169,13 @@ def evaluate(
     settings of an evaluation (variants, where, minimum_group, fold_below).
     Raises PlanError or DataError with everything that is wrong.
     """
+    if frame is None:
+        raise DataError(
+            Fault(
+                code="DATA006", what="None is not a table", where="the call", mend="give a table or a dict of columns"
+            )
+        )
+    slices, metrics = _many("slices", slices), _many("metrics", metrics)
     roles = {"label": label, "prediction": prediction, "score": score, "positive": positive}
     roles |= {key: more.pop(key) for key in list(more) if key in models.Roles.model_fields}
     functions = [entry for entry in metrics if callable(entry)]
@@ -184,7 +192,7 @@ def evaluate(
         _NAME,
         model,
         resolve=lambda text: text,
-        locate=lambda *path: ".".join(str(part) for part in path if part is not None),
+        locate=lambda *path: ".".join(str(part) for part in path if part is not None) or "the call",
         rng=np.random.default_rng(seed),
         frame=frame,
         checks=False,
@@ -210,11 +218,24 @@ def _model(kind: Any, settings: Mapping[str, Any]) -> Any:
     try:
         return kind.model_validate(settings)
     except ValidationError as error:
-        raise PlanError(
-            Fault(
-                code="PLAN010",
-                what=f"{'.'.join(map(str, fault['loc'])) or 'the claim'}: {fault['msg']}",
-                mend="see the plan's reference",
-            )
-            for fault in error.errors(include_url=False)
-        ) from error
+        raise PlanError(_said(fault, kind) for fault in error.errors(include_url=False)) from error
+
+
+def _said(fault: Mapping[str, Any], kind: Any) -> Fault:
+    name, message = ".".join(map(str, fault["loc"])), str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, kind.model_fields, n=1)
+        mend = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(kind.model_fields)}"
+        return Fault(code="CALL005", what=f"nothing is called {name!r}", where="the call", mend=mend)
+    what = f"{name} {message[0].lower()}{message[1:]}".replace("input should be", "must be").strip()
+    return Fault(code="CALL005", what=what, where="the call", mend="call it with the values that a plan would hold")
+
+
+def _many(name: str, given: Any) -> list[Any]:
+    """One entry or several, as a list."""
+    if isinstance(given, str | Mapping) or callable(given):
+        return [given]
+    if not isinstance(given, Sequence) or not all(entry or callable(entry) for entry in given):
+        what = f"{name} must be a list of names, and holds {given!r}"[:200]
+        raise PlanError(Fault(code="CALL005", what=what, where="the call", mend=f'write {name}=["sex"], for example'))
+    return list(given)

@@ -27,7 +27,7 @@ from shipworthy.metrics.kinds import (
     ScoreStatistic,
 )
 from shipworthy.observations.passes import fetch_rows, histograms, tally_cells, tally_terms
-from shipworthy.observations.table import EVERYONE, Axis, Observations
+from shipworthy.observations.table import EVERYONE, Axis, Locate, Observations
 
 CellMetric: TypeAlias = CellRate | CellMixture | CellFunction
 
@@ -49,20 +49,31 @@ def measure_all(
     rng: np.random.Generator,
     baseline: str | None = None,
     with_curves: bool = True,
+    locate: Locate | None = None,
 ) -> Measured:
     """Measure every metric on every axis, for the main predictions and every variant.
 
     baseline: the variant that changes are measured against; None: no changes are.
     Raises DataError (DATA016) where a metric needs a role that the plan does not fill.
     """
-    _refuse_missing_roles(observations, metrics, baseline)
+    where = locate("roles") if locate is not None else f"evaluations.{observations.evaluation}.roles"
+    _refuse_missing_roles(observations, metrics, baseline, where)
     measured = Measured(observations=observations)
     axes = (EVERYONE, *observations.axes)
     versions: list[str | None] = [v for v in (None, *observations.variants) if _has_version(observations, v)]
     for version in versions:
         for metric_name, axis_name, arms in _of_version(observations, metrics, axes, version, rng):
             measured.values[version, metric_name, axis_name] = arms
-        if with_curves and observations.task == "binary" and {"label", _column("score", version)} <= observations.roles:
+        if (
+            with_curves
+            and observations.task == "binary"
+            and {
+                "label",
+                _column("score", version),
+            }
+            <= observations.roles
+            and _column("score", version) in observations.score_ranges
+        ):
             found = histograms(observations, axes, _column("score", version))
             for axis in axes:
                 measured.curves += curves(found[axis.name], _context(observations, version))
@@ -93,7 +104,9 @@ def _context(observations: Observations, version: str | None) -> Context:
     )
 
 
-def _refuse_missing_roles(observations: Observations, metrics: Iterable[Metric], baseline: str | None) -> None:
+def _refuse_missing_roles(
+    observations: Observations, metrics: Iterable[Metric], baseline: str | None, where: str
+) -> None:
     roles = set(observations.roles)
     if any(role.startswith("scores.") for role in roles):
         roles.add("scores")
@@ -101,7 +114,6 @@ def _refuse_missing_roles(observations: Observations, metrics: Iterable[Metric],
         roles.add("prediction")
     if any(role.startswith("score@") for role in roles):
         roles.add("score")
-    where = f"evaluations.{observations.evaluation}.roles"
     faults = [
         Fault(
             code="DATA016",
@@ -131,6 +143,18 @@ def _refuse_missing_roles(observations: Observations, metrics: Iterable[Metric],
                 mend=f"the variants are {', '.join(observations.variants) or 'none'}",
             )
         )
+    faults += [
+        Fault(
+            code="DATA008",
+            what=f"the {role} is missing in every row",
+            where=where,
+            mend="name the column that holds it",
+        )
+        for role in sorted(observations.roles)
+        if role.partition("@")[0] == "score"
+        and role not in observations.score_ranges
+        and any("score" in metric.needs for metric in metrics)
+    ]
     if faults:
         raise DataError(faults)
 
@@ -144,7 +168,13 @@ def _version_of(observations: Observations, version: str | None) -> Observations
         for role in ("prediction", "score")
         if _column(role, version) in observations.roles
     }
-    return replace(observations, table=observations.table.mutate(**moved), roles=observations.roles | set(moved))
+    cells = observations.cells
+    if cells is not None and "prediction" in moved:
+        others = [column for column in cells.column_names if column != "prediction"]
+        cells = cells.select(others).append_column("prediction", cells[_column("prediction", version)])
+    return replace(
+        observations, table=observations.table.mutate(**moved), roles=observations.roles | set(moved), cells=cells
+    )
 
 
 def _of_version(
@@ -235,15 +265,6 @@ def _scored(
 ) -> Iterable[tuple[str, str, Arms]]:
     weighted = "weight" in observations.roles
     score = _column("score", context.variant)
-    if score not in observations.score_ranges:
-        raise DataError(
-            Fault(
-                code="DATA008",
-                what="the score is missing in every row",
-                where=f"evaluations.{observations.evaluation}.roles.score",
-                mend="name the column that holds it",
-            )
-        )
     found = histograms(observations, axes, score)
     for axis in axes:
         rows = None

@@ -12,9 +12,10 @@ from scipy.special import ndtri
 from shipworthy.api.checking import load
 from shipworthy.api.evaluating import metrics_of
 from shipworthy.errors import NotEstimable
+from shipworthy.metrics.catalogue import load_custom
 from shipworthy.metrics.kinds import CellRate, Metric, RowMean
 from shipworthy.plan.loading import LoadedPlan
-from shipworthy.plan.models import Evaluation, Requirement
+from shipworthy.plan.models import CustomMetric, Evaluation, Requirement
 from shipworthy.stats.power import n_for_equal_groups, n_for_proportion_bound, n_for_ratio_groups
 
 ASSUMED_GROUPS = 2
@@ -54,7 +55,9 @@ def size(plan: Path | str) -> list[Size]:
 def _size(loaded: LoadedPlan, requirement: Requirement) -> Size:
     name = requirement.evaluation or next(iter(loaded.plan.evaluations), None)
     evaluation = loaded.plan.evaluations.get(name) if name else None
-    metrics, summary = metrics_of(requirement, evaluation.task if evaluation else None)
+    customs = [entry for entry in evaluation.metrics if isinstance(entry, CustomMetric)] if evaluation else []
+    own = [load_custom(entry.python, entry.name) for entry in customs]
+    metrics, summary = metrics_of(requirement, evaluation.task if evaluation else None, own)
     compare = summary.compare if summary else requirement.compare
     levels = _levels(requirement, evaluation)
     assumes: list[str] = []

@@ -17,9 +17,15 @@ from shipworthy.cli.shared import SHIP, STALE, command_options, guarded, print_j
 @guarded
 def command(run: Path, sha256: str | None, as_json: bool, quiet: bool, verbose: bool) -> None:  # noqa: ARG001
     """Check every file of the folder RUN against its manifest. Exits with 4 when one was changed, added or removed."""
+    from shipworthy.errors import Fault, Unusable
     from shipworthy.evidence.manifest import verify_manifest
     from shipworthy.present.safe import plain
 
+    if not run.is_dir():
+        raise Unusable(
+            Fault(code="RUN002", what=f"{run.name!r} is not a run: there is no such folder", where=str(run),
+                  mend="name a folder that `shipworthy check` wrote")
+        )  # fmt: skip
     faults = verify_manifest(run, sha256=sha256)
     if as_json:
         print_json(
@@ -29,5 +35,6 @@ def command(run: Path, sha256: str | None, as_json: bool, quiet: bool, verbose: 
         for fault in faults:
             click.echo(f"{fault.code}  {plain(fault.what)}", err=True)
     if not as_json:
-        click.echo("Intact: every file is as it was written." if not faults else f"Not intact: {len(faults)} faults.")
+        count = f"{len(faults)} fault{'' if len(faults) == 1 else 's'}"
+        click.echo(f"Not intact: {count}." if faults else "Intact: every file is as it was written.")
     sys.exit(STALE if faults else SHIP)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shipworthy.errors import DataError, Fault, Unusable
 from shipworthy.evidence.files import write_atomically
+from shipworthy.evidence.manifest import verify_manifest
 from shipworthy.evidence.run import SCHEMA, Run
 from shipworthy.evidence.write import write_documents
 from shipworthy.observations.findings import Finding, Input
@@ -27,48 +30,63 @@ from shipworthy.plan.tree import parse, read_text
 _FACTS = b"shipworthy"  # key of the rows' own description in their Parquet file
 
 
-def write_run(run: Run, folder: Path, *, loaded: LoadedPlan, tables: Mapping[str, Observations]) -> None:
-    """Write a run's folder, whole or not at all: into a folder beside it, which then takes its place.
-
-    Raises Unusable (RUN001) when the folder already holds something that is not a run, or cannot be written.
-    """
-    if folder.exists() and any(folder.iterdir()) and not (folder / "results.json").is_file():
-        raise Unusable(
-            Fault(
-                code="RUN001",
-                what=f"the folder {folder.name!r} holds other things than a run",
-                where=str(folder),
-                mend="give --out a new folder",
-            )
-        )
-    part = folder.with_name(f".{folder.name}.part")
+def refuse_target(folder: Path) -> None:
+    """Raise Unusable (RUN001) unless a run may be written here: into a new folder, or in place of an older run."""
     try:
-        shutil.rmtree(part, ignore_errors=True)
-        (part / "observations").mkdir(parents=True)
-        write_atomically(part / "plan.yaml", loaded.source)
-        write_atomically(part / "plan.json", run.plan.model_dump_json(indent=2) + "\n")
-        if lock_path(loaded.path).is_file():
-            shutil.copyfile(lock_path(loaded.path), part / "plan.lock.json")
-        write_atomically(part / "environment.json", json.dumps(dict(run.environment), indent=2) + "\n")
-        write_atomically(part / "results.json", to_json(run))
-        pq.write_table(estimates_table(run), part / "estimates.parquet")
-        for name, observations in tables.items():
-            _write_rows(observations, part / "observations" / f"{_file_name(name)}.parquet")
-        write_documents(run, part)
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.rename(folder)
+        if not folder.exists() or not any(folder.iterdir()):
+            return
+        faults = verify_manifest(folder) if (folder / "results.json").is_file() else []
     except OSError as error:
-        raise Unusable(
-            Fault(
-                code="RUN001",
-                what=f"the run cannot be written: {error.strerror or error}",
-                where=str(folder),
-                mend="give --out another folder",
-            )
-        ) from error
+        raise _unwritable(f"the run cannot be written: {_strerror(error)}", folder) from error
+    strangers = [fault.where for fault in faults if fault.code == "EVID006"]
+    if strangers:
+        raise _unwritable(f"the folder {folder.name!r} holds {strangers[0]!r}, which no run wrote", folder)
+    if not (folder / "manifest.json").is_file() or not (folder / "results.json").is_file():
+        raise _unwritable(f"the folder {folder.name!r} holds other things than a run", folder)
+
+
+def write_run(run: Run, folder: Path, *, loaded: LoadedPlan, tables: Mapping[str, Observations]) -> None:
+    """Write a run's folder, whole or not at all: into a hidden folder beside it, which then takes its place.
+
+    An older run in that place goes only after the new one stands. Raises Unusable (RUN001) when the folder already
+    holds something that is not a run, or cannot be written.
+    """
+    refuse_target(folder)
+    folder = folder.resolve()
+    part = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name[:100]}.", suffix=".part"))
+        whole = part / "run"
+        (whole / "observations").mkdir(parents=True)
+        write_atomically(whole / "plan.yaml", loaded.source)
+        write_atomically(whole / "plan.json", run.plan.model_dump_json(indent=2) + "\n")
+        if lock_path(loaded.path).is_file():
+            shutil.copyfile(lock_path(loaded.path), whole / "plan.lock.json")
+        write_atomically(whole / "environment.json", json.dumps(dict(run.environment), indent=2) + "\n")
+        write_atomically(whole / "results.json", to_json(run))
+        pq.write_table(estimates_table(run), whole / "estimates.parquet")
+        for name, observations in tables.items():
+            _write_rows(observations, whole / "observations" / f"{_file_name(name)}.parquet")
+        write_documents(run, whole)
+        if folder.exists():
+            folder.rename(part / "older")
+        whole.rename(folder)
+    except (OSError, duckdb.IOException) as error:
+        if part is not None and (part / "older").exists() and not folder.exists():
+            (part / "older").rename(folder)
+        raise _unwritable(f"the run cannot be written: {_strerror(error)}", folder) from error
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        if part is not None:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _strerror(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error).splitlines()[0].lower()
+
+
+def _unwritable(what: str, folder: Path) -> Unusable:
+    return Unusable(Fault(code="RUN001", what=what, where=str(folder), mend="give --out a new folder"))
 
 
 def to_json(run: Run) -> str:
@@ -107,7 +125,7 @@ def read_results(folder: Path) -> dict[str, Any]:
         if isinstance(found, dict) and found.get("schema") == SCHEMA:
             return found
         reason = f"its schema is not {SCHEMA}"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = str(error.strerror or error) if isinstance(error, OSError) else "it is not JSON"
     raise Unusable(
         Fault(
@@ -153,33 +171,42 @@ def reopen(folder: Path, name: str, model: Evaluation) -> tuple[Observations, In
         kept = pq.read_schema(path).metadata or {}
         facts = json.loads(bytes.fromhex(kept[_FACTS].decode()))
         source = next(Input(**entry) for entry in results["inputs"] if entry["evaluation"] == name)
-    except (OSError, KeyError, ValueError, TypeError, StopIteration, pa.ArrowException) as error:
-        raise Unusable(
-            Fault(
-                code="RUN002",
-                what=f"the run kept no rows of {name!r} that can be read",
-                where=str(path),
-                mend="run the check again",
-            )
-        ) from error
-    backend = connect()
-    table = backend.read_parquet(str(path))
-    return Observations(
-        evaluation=name,
-        task=facts["task"],
-        table=table,
-        backend=backend,
-        axes=tuple(
-            Axis(name=a["name"], parts=tuple(a["parts"]), is_condition=a["is_condition"]) for a in facts["axes"]
-        ),
-        rows=facts["rows"],
-        exclusions=(),
-        variants=tuple(facts["variants"]),
-        roles=frozenset(table.columns),
-        score_ranges={column: (low, high) for column, (low, high) in facts["score_ranges"].items()},
-        minimum_group=model.minimum_group,
-        fold_below=model.fold_below,
-    ), source
+        backend = connect()
+        table = backend.read_parquet(str(path))
+        ranges = {column: (float(low), float(high)) for column, (low, high) in facts["score_ranges"].items()}
+        observations = Observations(
+            evaluation=name,
+            task=facts["task"],
+            table=table,
+            backend=backend,
+            axes=tuple(
+                Axis(name=a["name"], parts=tuple(a["parts"]), is_condition=a["is_condition"]) for a in facts["axes"]
+            ),
+            rows=facts["rows"],
+            exclusions=(),
+            variants=tuple(facts["variants"]),
+            roles=frozenset(table.columns),
+            score_ranges=ranges,
+            minimum_group=model.minimum_group,
+            fold_below=model.fold_below,
+        )
+    except (*_UNREADABLE, StopIteration) as error:
+        raise _no_rows(name, path) from error
+    return observations, source
+
+
+def _no_rows(evaluation: str, path: Path) -> Unusable:
+    return Unusable(
+        Fault(
+            code="RUN002",
+            what=f"the run kept no rows of {evaluation!r} that can be read",
+            where=str(path),
+            mend="run the check again",
+        )
+    )
+
+
+_UNREADABLE = (OSError, LookupError, AttributeError, ValueError, TypeError, pa.ArrowException, duckdb.Error)
 
 
 def open_baseline(folder: Path, observations: Observations, *, where: str) -> tuple[Observations, Finding]:
@@ -198,7 +225,10 @@ def open_baseline(folder: Path, observations: Observations, *, where: str) -> tu
                 mend="compare runs of plans that share the evaluation",
             )
         )
-    old = observations.backend.read_parquet(str(path))
+    try:
+        old = observations.backend.read_parquet(str(path))
+    except duckdb.Error as error:
+        raise _no_rows(observations.evaluation, path) from error
     if "case" not in observations.roles or "case" not in old.columns:
         raise DataError(
             Fault(
@@ -229,6 +259,7 @@ def open_baseline(folder: Path, observations: Observations, *, where: str) -> tu
     joined = replace(
         observations,
         table=matched,
+        cells=None,
         rows=found["n"],
         variants=(*observations.variants, "baseline"),
         roles=observations.roles | set(moved),
