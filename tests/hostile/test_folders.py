@@ -1,0 +1,175 @@
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from workshop import Workshop, rows
+
+COMMAND = [sys.executable, "-c", "from shipworthy.cli import main; main()", "check", "plan.yaml", "--out", "out"]
+
+
+def test_a_folder_with_other_things_is_left_alone(workshop: Workshop) -> None:
+    for name, content in (("notes.txt", "mine"), ("results.json", "{}"), ("deep/er/file", "mine")):
+        shutil.rmtree(workshop.out, ignore_errors=True)
+        path = workshop.write(f"out/{name}", content)
+        outcome = workshop.run()
+        assert outcome.code == 2
+        assert outcome.codes == ["RUN001"]
+        assert path.read_text("utf-8") == content
+
+
+def test_a_file_added_to_a_run_is_not_lost(workshop: Workshop) -> None:
+    workshop.run().sound()
+    mine = workshop.write("out/notes.txt", "mine")
+    outcome = workshop.run()
+    assert outcome.codes == ["RUN001"]
+    assert "notes.txt" in outcome.result.stderr
+    assert mine.read_text("utf-8") == "mine"
+
+
+def test_a_newer_run_takes_the_place_of_an_older(workshop: Workshop) -> None:
+    first = workshop.run().sound().results["run"]
+    assert workshop.run().sound().results["run"] != first
+    assert CliRunner().invoke(_main(), ["verify", str(workshop.out)]).exit_code == 0
+
+
+def test_a_refused_check_leaves_the_older_run(workshop: Workshop) -> None:
+    first = workshop.run().sound().results["run"]
+    workshop.write("rows.csv", "")
+    assert workshop.run().code == 2
+    assert json.loads((workshop.out / "results.json").read_text("utf-8"))["run"] == first
+
+
+@pytest.mark.parametrize("kind", ["file", "fifo", "under a file", "link to nowhere"])
+def test_a_place_where_no_folder_can_be_validates_input(workshop: Workshop, kind: str) -> None:
+    if kind == "file":
+        workshop.write("out", "mine")
+    elif kind == "fifo":
+        os.mkfifo(workshop.out)
+    elif kind == "under a file":
+        workshop.out = workshop.write("taken", "mine") / "out"
+    else:
+        workshop.out.symlink_to(workshop.folder / "taken" / "deep")
+        workshop.write("taken", "mine")
+    outcome = workshop.run()
+    assert outcome.codes == ["RUN001"], outcome.result.stderr
+    assert not outcome.left
+
+
+@pytest.mark.parametrize("step", ["write_atomically", "write_documents", "_write_rows"])
+@pytest.mark.parametrize("older", [False, True])
+def test_a_full_disk_leaves_nothing_and_loses_nothing(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, step: str, older: bool
+) -> None:
+    before = workshop.run().sound().results["run"] if older else None
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(f"shipworthy.evidence.store.{step}", full)
+    outcome = workshop.run()
+    assert outcome.codes == ["RUN001"]
+    assert "no space left on device" in outcome.result.stderr
+    assert not outcome.left
+    assert workshop.out.exists() is older
+    assert not older or outcome.results["run"] == before
+
+
+def test_a_subject_interrupted_exits_130(workshop: Workshop) -> None:
+    workshop.write("hostile_interrupt.py", "def f(t): raise KeyboardInterrupt")
+    outcome = workshop.run(
+        subject="m", roles={"label": "y"}, requirements=[], top={"subjects": {"m": {"python": "hostile_interrupt:f"}}}
+    )
+    assert outcome.code == 130
+    assert not workshop.out.exists()
+    assert not outcome.left
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("results.json", None), ("results.json", b""), ("results.json", b"[]"), ("results.json", b"\xff\xfe"), ("results.json", b"[" * 100_000),
+        ("results.json", b'{"schema": "shipworthy/results@9"}'),
+        ("observations/decisions.parquet", None), ("observations/decisions.parquet", b"PAR1 but no more"),
+    ],
+)  # fmt: skip
+def test_a_baseline_that_was_tampered_with_validates_input(
+    workshop: Workshop, file: str, content: bytes | None
+) -> None:
+    workshop.write("rows.csv", "id," + "".join(f"{i},{line}\n" for i, line in enumerate(rows().splitlines()))[2:])
+    roles = {"label": "y", "prediction": "p", "id": "id"}
+    workshop.run(roles=roles).sound()
+    baseline = workshop.out.rename(workshop.folder / "base")
+    if content is None:
+        (baseline / file).unlink()
+    else:
+        (baseline / file).write_bytes(content)
+    change = [{"id": "R", "metric": "tpr", "compare": "change", "at_least": -0.1}]
+    outcome = workshop.run(roles=roles, requirements=change, top={"baseline": "base"}).sound()
+    assert outcome.codes in (["RUN002"], ["DATA020"]), outcome.result.stderr
+    for command in (["reproduce", str(baseline)], ["compare", str(baseline), str(baseline)]):
+        result = CliRunner().invoke(_main(), command)
+        assert result.exit_code in (0, 2, 3, 4), result.stderr
+        assert "CALL001" not in result.stderr, result.stderr
+
+
+def _start(folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(COMMAND, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def _length(folder: Path) -> float:
+    began = time.monotonic()
+    process = _start(folder)
+    process.communicate()
+    assert process.returncode in (0, 1, 3)
+    return time.monotonic() - began
+
+
+@pytest.mark.slow
+def test_a_killed_check_leaves_no_half_run(workshop: Workshop) -> None:
+    workshop.plan()
+    length = _length(workshop.folder)
+    shutil.rmtree(workshop.out)
+    chance = random.Random(5)
+    for _ in range(10):
+        process = _start(workshop.folder)
+        time.sleep(length * chance.uniform(0.5, 1.0))
+        process.kill()
+        process.communicate()
+        if workshop.out.exists():
+            assert CliRunner().invoke(_main(), ["verify", str(workshop.out)]).exit_code == 0
+
+
+@pytest.mark.slow
+def test_an_interrupted_check_exits_130_and_leaves_nothing(workshop: Workshop) -> None:
+    workshop.plan()
+    length = _length(workshop.folder)
+    seen = set()
+    for share in (0.5, 0.7, 0.85, 0.95):
+        shutil.rmtree(workshop.out, ignore_errors=True)
+        process = _start(workshop.folder)
+        time.sleep(length * share)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate()
+        seen.add(process.returncode)
+        assert b"Traceback" not in told or process.returncode == 1, told
+        assert process.returncode != 130 or not workshop.out.exists()
+        assert not [entry for entry in workshop.folder.iterdir() if entry.name.endswith(".part")]
+    assert seen & {130}, seen
+
+
+def _main() -> Any:
+    from shipworthy.cli import main
+
+    return main
