@@ -117,8 +117,8 @@ def main() -> None:
     page = f"""# Performance
 
 Measured by `make bench`{" (quick)" if quick else ""} on {machine()}
-CPU time of the task alone, imports apart: the median of several runs in one process after a warm-up. The machine is shared, so compare
-ratios within a table, not seconds between machines.
+CPU time of the task alone, imports apart: the median of several runs in one process after a warm-up. The machine is
+shared, so compare ratios within a table, not seconds between machines.
 
 ## A million rows, two attributes intersected (10 groups), string keys, from Parquet
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -78,6 +79,11 @@ def evaluate_rows(
         backend = connect()
         if folder is not None:
             backend.raw_sql(f"SET file_search_path = '{str(folder).replace(chr(39), chr(39) * 2)}'")
+            if (
+                any(isinstance(entry, CustomMetric) for entry in model.metrics)
+                and str(folder.resolve()) not in sys.path
+            ):
+                sys.path.append(str(folder.resolve()))  # last: the plan's folder hides nothing that is installed
         if frame is not None:
             source = open_frame(frame, backend=backend, name=model.data)
         else:

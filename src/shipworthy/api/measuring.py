@@ -172,9 +172,8 @@ def _version_of(observations: Observations, version: str | None) -> Observations
     if cells is not None and "prediction" in moved:
         others = [column for column in cells.column_names if column != "prediction"]
         cells = cells.select(others).append_column("prediction", cells[_column("prediction", version)])
-    return replace(
-        observations, table=observations.table.mutate(**moved), roles=observations.roles | set(moved), cells=cells
-    )
+    roles = observations.roles - {"prediction", "score"} | set(moved)  # what a variant does not have is not borrowed
+    return replace(observations, table=observations.table.mutate(**moved), roles=roles, cells=cells)
 
 
 def _of_version(

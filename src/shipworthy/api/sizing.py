@@ -41,7 +41,9 @@ class Size:
     cases: int | None  # per slice
     among: str  # what a case is, e.g. "rows with a positive label"
     slices: tuple[SliceSize, ...]
-    total: int | None  # cases over all slices; with shares, rows at which the smallest slice is filled
+    total: (
+        int | None
+    )  # rows in all: with shares, as many as fill the smallest slice; None when cases are some of the rows
     assumes: tuple[str, ...]
     reason: str | None = None
 
@@ -79,8 +81,16 @@ def _size(loaded: LoadedPlan, requirement: Requirement) -> Size:
     known = (
         levels or dict.fromkeys((f"slice {i + 1}" for i in range(ASSUMED_GROUPS)), None) if requirement.across else {}
     )
+    among = _among(metrics)
+    if among != "rows":
+        assumes.append(f"cases are {among}: for rows in all, divide by their share among the rows")
     slices = tuple(
-        SliceSize(level=level, share=share, cases=cases, total=math.ceil(cases / share) if share else None)
+        SliceSize(
+            level=level,
+            share=share,
+            cases=cases,
+            total=math.ceil(cases / share) if share and among == "rows" else None,
+        )
         for level, share in known.items()
     )
     totals = [one.total for one in slices if one.total is not None]
@@ -88,9 +98,9 @@ def _size(loaded: LoadedPlan, requirement: Requirement) -> Size:
         requirement=requirement.id,
         metric=requirement.metric,
         cases=cases,
-        among=_among(metrics),
+        among=among,
         slices=slices,
-        total=max(totals) if totals else cases * max(len(slices), 1),
+        total=max(totals, default=None if among != "rows" else cases * max(len(slices), 1)),
         assumes=tuple(assumes),
     )
 

@@ -33,7 +33,12 @@ def command(plan: Path, as_json: bool, quiet: bool, verbose: bool) -> None:
         if one.reason:
             table.add_row(plain(one.requirement), shorten(one.reason, 80), "–", "–")
         elif not one.slices:
-            table.add_row(plain(one.requirement), f"everyone, {one.among}", f"{one.cases:,}", f"{one.total:,}")
+            table.add_row(
+                plain(one.requirement),
+                f"everyone, {one.among}",
+                f"{one.cases:,}",
+                f"{one.total:,}" if one.total else "",
+            )
         for index, part in enumerate(one.slices if not one.reason else ()):
             name = plain(one.requirement) if index == 0 else ""
             table.add_row(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -23,7 +24,7 @@ class Pairs:
     second: np.ndarray[tuple[int], np.dtype[np.int64]]  # (P,)
     compare: Literal["difference", "ratio"]
 
-    @property
+    @cached_property
     def values(self) -> Array:
         """(P,) first minus, or over, second; NaN where one of them has no value, or they have no ratio."""
         a, b = self.arms.values[self.first], self.arms.values[self.second]

@@ -26,14 +26,20 @@ class Header:
     crlf: bool = False  # lines end with a carriage return and a line feed
 
     @property
-    def twins(self) -> tuple[str, str] | None:
-        """Two columns that SQL does not tell apart: the same name, or the same but for upper and lower case."""
+    def lookalikes(self) -> tuple[str, str] | None:
+        """Two columns whose names differ only in upper and lower case, which SQL does not tell apart."""
         seen: dict[str, str] = {}
         for column in filter(None, self.columns):
-            if column.casefold() in seen:
+            if seen.setdefault(column.casefold(), column) != column:
                 return seen[column.casefold()], column
-            seen[column.casefold()] = column
         return None
+
+    @property
+    def repeats(self) -> list[tuple[int, int]]:
+        """Positions (first, again) of every name that stands more than once."""
+        return [
+            (first, again) for again, name in enumerate(self.columns) if (first := self.columns.index(name)) < again
+        ]
 
     @property
     def options(self) -> dict[str, Any]:

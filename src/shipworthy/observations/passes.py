@@ -363,7 +363,7 @@ def _too_many(what: str, observations: Observations, most: int = MOST_LEVELS) ->
             code="DATA015",
             what=f"{what}; more than {most:,} cannot be told apart by any sample",
             where=f"evaluations.{observations.evaluation}.slices",
-            mend="cut a number into bins ({name: {column: ..., edges: [...]}}), or drop the slice: it may be an identifier",
+            mend="cut a number into bins ({name: {column: ..., edges: [...]}}), or drop what may be an identifier",
         )
     )
 

@@ -263,7 +263,10 @@ def _open_files(data: str, backend: Any, where: str) -> Source:
     header = read_header(paths[0]) if kind == "csv" else None
     if header is not None:
         _refuse_header(header, _display(data), where)
-    return _opened(_read(names, kind, backend, header), name=_display(data), files=paths)
+    table = _read(names, kind, backend, header)
+    if header is not None and header.repeats:
+        table = _merge_repeats(table, header, backend, where)
+    return _opened(table, name=_display(data), files=paths)
 
 
 def _refuse_header(header: Header, name: str, where: str) -> None:
@@ -285,18 +288,34 @@ def _refuse_header(header: Header, name: str, where: str) -> None:
                 mend="put the names of the columns into the first line",
             )
         )
-    if header.twins is not None:
-        first, second = header.twins
+    if header.lookalikes is not None:
+        first, second = header.lookalikes
         raise DataError(
             Fault(
                 code="DATA005",
-                what=f"column {shorten(first)!r} stands twice"
-                if first == second
-                else f"columns {shorten(first)!r} and {shorten(second)!r} differ only in upper and lower case",
+                what=f"columns {shorten(first)!r} and {shorten(second)!r} differ only in upper and lower case",
                 where=where,
                 mend="rename one of them",
             )
         )
+
+
+def _merge_repeats(table: ir.Table, header: Header, backend: Any, where: str) -> ir.Table:
+    """Drop a column that repeats another, name and values, as some published files do; refuse one with other values."""
+    names = table.columns
+    dropped = [again for _, again in header.repeats]
+    for first, again in header.repeats:
+        differ = table.filter(~table[names[first]].identical_to(table[names[again]]))
+        if backend.to_pyarrow(differ.count()).as_py():
+            raise DataError(
+                Fault(
+                    code="DATA005",
+                    what=f"column {shorten(header.columns[first])!r} stands twice, with different values",
+                    where=where,
+                    mend="rename one of them",
+                )
+            )
+    return table.select([name for place, name in enumerate(names) if place not in dropped])
 
 
 def _read(names: list[str], kind: str, backend: Any, header: Header | None = None) -> ir.Table:

@@ -101,15 +101,23 @@ def prepare(
         condition = translate(model.where, table, where=locate("where"))
         if not isinstance(condition, ir.BooleanValue):
             raise DataError(
-                Fault(code="DATA003", what=f"{shorten(model.where)!r} is not a condition", where=locate("where"),
-                      mend="write a comparison, such as age >= 18")
-            )  # fmt: skip
+                Fault(
+                    code="DATA003",
+                    what=f"{shorten(model.where)!r} is not a condition",
+                    where=locate("where"),
+                    mend="write a comparison, such as age >= 18",
+                )
+            )
         table = table.filter(condition)
     if not builder.columns:
         raise DataError(
-            Fault(code="DATA016", what="neither a role nor a slice names a column", where=locate("roles"),
-                  mend="say what to evaluate: label and prediction, or score")
-        )  # fmt: skip
+            Fault(
+                code="DATA016",
+                what="neither a role nor a slice names a column",
+                where=locate("roles"),
+                mend="say what to evaluate: label and prediction, or score",
+            )
+        )
     table = table.select(**builder.columns)
     return builder.finish(name, table, axes)
 
@@ -190,7 +198,7 @@ class _Builder:
         self.faults.append(
             Fault(
                 code="DATA010",
-                what=f"{'.'.join(map(str, path))} holds {_kind(kind)} ({', '.join(examples)}), so which value is positive is unknown",
+                what=f"{'.'.join(map(str, path))} holds {_kind(kind)} ({', '.join(examples)}): which is positive?",
                 where=self.locate(*path),
                 mend="add positive: <value> under roles",
             )
@@ -225,9 +233,13 @@ class _Builder:
             for axis in self._axes_of(entry, ("slices", index)):
                 if axis.name in axes and axes[axis.name] != axis:
                     self.faults.append(
-                        Fault(code="DATA013", what=f"two slices are called {axis.name!r}", where=self.locate("slices", index),
-                              mend="give one of them another name")
-                    )  # fmt: skip
+                        Fault(
+                            code="DATA013",
+                            what=f"two slices are called {axis.name!r}",
+                            where=self.locate("slices", index),
+                            mend="give one of them another name",
+                        )
+                    )
                 axes[axis.name] = axis
         for across in extra:
             name = across if isinstance(across, str) else " × ".join(across)
@@ -243,9 +255,13 @@ class _Builder:
         if isinstance(entry, tuple):
             if len(set(entry)) < len(entry):
                 self.faults.append(
-                    Fault(code="PLAN033", what=f"the slice {' × '.join(entry)!r} names a column twice",
-                          where=self.locate(*path), mend="name each column once")
-                )  # fmt: skip
+                    Fault(
+                        code="PLAN033",
+                        what=f"the slice {' × '.join(entry)!r} names a column twice",
+                        where=self.locate(*path),
+                        mend="name each column once",
+                    )
+                )
             for part in entry:
                 if f"slice.{part}" not in self.columns:
                     self._add_attribute(part, part, path)
@@ -259,9 +275,13 @@ class _Builder:
                 value = self.read(rule, *path, name)
                 if value is not None and not isinstance(value, ir.BooleanValue):
                     self.faults.append(
-                        Fault(code="DATA003", what=f"the slice {name!r} is not a condition: {shorten(rule)!r}",
-                              where=self.locate(*path, name), mend="write a comparison, such as age < 25")
-                    )  # fmt: skip
+                        Fault(
+                            code="DATA003",
+                            what=f"the slice {name!r} is not a condition: {shorten(rule)!r}",
+                            where=self.locate(*path, name),
+                            mend="write a comparison, such as age < 25",
+                        )
+                    )
                 elif value is not None:
                     self.columns[f"slice.{name}"] = value.fill_null(False)
                 axes.append(Axis(name=name, parts=(name,), is_condition=True))
@@ -295,9 +315,13 @@ class _Builder:
             return
         if isinstance(number, ir.Scalar):
             self.faults.append(
-                Fault(code="DATA003", what=f"{shorten(rule.column)!r} is the same in every row, so no bins can be cut from it",
-                      where=self.locate(*path), mend="name a numeric column")
-            )  # fmt: skip
+                Fault(
+                    code="DATA003",
+                    what=f"{shorten(rule.column)!r} is the same in every row: no bins can be cut",
+                    where=self.locate(*path),
+                    mend="name a numeric column",
+                )
+            )
             return
         edges = list(rule.edges)
         if rule.quantiles is not None:
@@ -330,9 +354,13 @@ class _Builder:
                 cells = cells.filter(pc.invert(functools.reduce(pc.or_, (pc.is_null(cells[c]) for c in outcomes))))
         if rows == 0:
             raise DataError(
-                Fault(code="DATA007", what="no row is left to evaluate", where=self.locate(),
-                      mend="; ".join(f"{e.rows:,} rows: {e.reason}" for e in exclusions if e.rows) or self._why_empty())
-            )  # fmt: skip
+                Fault(
+                    code="DATA007",
+                    what="no row is left to evaluate",
+                    where=self.locate(),
+                    mend="; ".join(f"{e.rows:,} rows: {e.reason}" for e in exclusions if e.rows) or self._why_empty(),
+                )
+            )
         return Observations(
             evaluation=name,
             task=self.task,
@@ -404,21 +432,29 @@ class _Builder:
                         what=f"{profile[f'impossible {column}']} rows have a {column} that is neither 0 nor 1 "
                         f"(values: {', '.join(self._examples(self.raw[column]))})",
                         where=where,
-                        mend="add positive: <value> under roles, write a condition such as decile_score >= 5, or set task:",
+                        mend="add positive: <value> under roles, write a condition such as score >= 5, or set task:",
                     )
                 )
             elif self.task == "binary" and positive is not None and rows and not profile[f"positive {column}"]:
                 self._refuse_foreign(column, positive)
         if profile.get("low weight") is not None and profile["low weight"] < 0:
             self.faults.append(
-                Fault(code="DATA014", what="some weights are negative", where=self.locate("roles", "weight"),
-                      mend="weights are inverse selection probabilities: zero or more")
-            )  # fmt: skip
+                Fault(
+                    code="DATA014",
+                    what="some weights are negative",
+                    where=self.locate("roles", "weight"),
+                    mend="weights are inverse selection probabilities: zero or more",
+                )
+            )
         if profile.get("high weight") is not None and profile["high weight"] > LARGEST_WEIGHT:
             self.faults.append(
-                Fault(code="DATA014", what=f"some weights are beyond {LARGEST_WEIGHT:g}", where=self.locate("roles", "weight"),
-                      mend="only their proportions count: divide them all by the same number")
-            )  # fmt: skip
+                Fault(
+                    code="DATA014",
+                    what=f"some weights are beyond {LARGEST_WEIGHT:g}",
+                    where=self.locate("roles", "weight"),
+                    mend="only their proportions count: divide them all by the same number",
+                )
+            )
         self.fail_on_faults()
 
     def _refuse_foreign(self, column: str, positive: Level) -> None:
