@@ -239,7 +239,7 @@ def test_a_fault_does_not_breed_others(tmp_path: Path) -> None:
         system: {name: s}
         baseline: v
         evaluations:
-          d: {data: 5, subjet: m, variants: {v: {prediction: p}, w: {}}, metrics: [{python: "a:c"}]}
+          d: {data: 5, subjet: m, variants: {v: {prediction: p}, w: {score: s}}, metrics: [{python: "a:c"}]}
         requirements:
           - {id: A, metric: c, variant: w, compare: change, at_least: 0}
           - {id: B, metric: tpr, evaluation: d, across: sex, compare: ratoi, reference: f, at_least: 1.2}

@@ -96,6 +96,12 @@ class Variant(Model):
     score: str | None = Field(default=None, description="The score behind it.")
     scores: dict[str, str] = Field(default_factory=dict, description="Class -> its score column (multiclass).")
 
+    @model_validator(mode="after")
+    def _differs(self) -> Variant:
+        if self.prediction is None and self.score is None and not self.scores:
+            raise ValueError("name what differs: prediction, score or scores")
+        return self
+
 
 class CustomMetric(Model):
     """A metric of your own: a function of the columns, as module:function."""
