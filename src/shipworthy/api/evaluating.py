@@ -14,6 +14,7 @@ import duckdb
 import ibis
 import numpy as np
 import pyarrow as pa
+from ibis.common.exceptions import OperationNotDefinedError, UnsupportedOperationError
 
 from shipworthy.api.measuring import Measured, measure_all
 from shipworthy.errors import DataError, Fault, MissingExtra, Unusable
@@ -75,7 +76,7 @@ def evaluate_rows(
     resolve: from a path in the plan to a path from here. frame: a table in memory, instead of what `data:` names.
     requirements: those of this evaluation; their metrics and axes are measured too. functions: metrics of one's own.
     """
-    with _reading(locate):
+    with _reading(locate, is_remote=model.connection is not None):
         backend = connect()
         if folder is not None:
             backend.raw_sql(f"SET file_search_path = '{str(folder).replace(chr(39), chr(39) * 2)}'")
@@ -122,7 +123,7 @@ def evaluate_rows(
 
 
 @contextmanager
-def _reading(locate: Locate) -> Iterator[None]:
+def _reading(locate: Locate, *, is_remote: bool) -> Iterator[None]:
     """Rows are read late and several times, so damage to them can show at any step. Faults without a place get one."""
     try:
         yield
@@ -132,15 +133,26 @@ def _reading(locate: Locate) -> Iterator[None]:
         if all(fault.where for fault in error.faults):
             raise
         raise type(error)(replace(fault, where=fault.where or locate()) for fault in error.faults) from error
-    except duckdb.Error as error:
-        if not isinstance(error, _DAMAGE) and type(error) is not duckdb.Error:
+    except (OperationNotDefinedError, UnsupportedOperationError) as error:
+        raise DataError(
+            Fault(
+                code="DATA021",
+                what=f"the backend has no way to compute what a metric or slice needs: {shorten(str(error), 200)}",
+                where=locate("connection" if is_remote else "data"),
+                mend="drop what needs it, or copy the rows into a Parquet file and name that as data:",
+            )
+        ) from error
+    except Exception as error:
+        damaged = isinstance(error, _DAMAGE) or type(error) is duckdb.Error
+        if not (damaged or is_remote):
             raise
+        told = reason(error) if damaged else (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DataError(
             Fault(
                 code="DATA001",
-                what=f"the rows cannot be read to the end: {shorten(reason(error), 240)}",
+                what=f"the rows cannot be read to the end: {shorten(told, 240)}",
                 where=locate("data"),
-                mend="check that the file is whole; a column of mixed types can be converted: cast(column as double)",
+                mend="check that the source is whole; a column of mixed types can be converted: cast(column as double)",
             )
         ) from error
 
@@ -265,6 +277,9 @@ def _findings(
     observations: Observations, source: Source, model: Evaluation, resolve: Any, locate: Locate
 ) -> list[Finding]:
     found = list(check_rows(observations))
+    if not observations.is_embedded:
+        what = f"the rows stay in their backend ({observations.backend.name}): only counts and sums were brought here"
+        found.append(Finding(evaluation=observations.evaluation, check="push-down", gravity="note", what=what))
     roles = model.roles
     if model.train is not None:
         train = open_source(resolve(model.train), connection=None, backend=observations.backend, where=locate("train"))

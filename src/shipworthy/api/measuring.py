@@ -28,6 +28,7 @@ from shipworthy.metrics.kinds import (
 )
 from shipworthy.observations.passes import fetch_rows, histograms, tally_cells, tally_terms
 from shipworthy.observations.table import EVERYONE, Axis, Locate, Observations
+from shipworthy.observations.truth import as_number
 
 CellMetric: TypeAlias = CellRate | CellMixture | CellFunction
 
@@ -220,7 +221,7 @@ def _row_sums(
             row = metric.row(observations.table)
             if isinstance(row, ir.BooleanValue):
                 conditions.add(metric.name)
-            own = {metric.name: row.cast("float64"), f"{metric.name}.n": row.notnull().cast("float64")}
+            own = {metric.name: as_number(row), f"{metric.name}.n": as_number(row.notnull())}
         else:
             own = {f"{metric.name}.{name}": row for name, row in metric.rows(observations.table).items()}
         terms |= own
@@ -316,7 +317,7 @@ def _row_change(metric: RowMean, baseline: str, version: str | None) -> Callable
 
     def row(table: ir.Table) -> ir.Value:
         def of(name: str | None) -> ir.Value:
-            return metric.row(_View(table, name)).cast("float64")
+            return as_number(metric.row(_View(table, name)))
 
         return of(version) - of(baseline)
 

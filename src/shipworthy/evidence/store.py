@@ -67,7 +67,8 @@ def write_run(run: Run, folder: Path, *, loaded: LoadedPlan, tables: Mapping[str
         write_atomically(whole / "results.json", to_json(run))
         pq.write_table(estimates_table(run), whole / "estimates.parquet")
         for name, observations in tables.items():
-            _write_rows(observations, whole / "observations" / f"{_file_name(name)}.parquet")
+            if observations.is_embedded:
+                _write_rows(observations, whole / "observations" / f"{_file_name(name)}.parquet")
         write_documents(run, whole)
         if folder.exists():
             folder.rename(part / "older")

@@ -90,7 +90,7 @@ def top_k(depth: int) -> RowMean:
             *((table.label == name.removeprefix("scores."), table[name]) for name in names), else_=ibis.null("float64")
         )
         others = [
-            ((table[name] >= own) & (table.label != name.removeprefix("scores."))).cast("int64") for name in names
+            ibis.ifelse((table[name] >= own) & (table.label != name.removeprefix("scores.")), 1, 0) for name in names
         ]
         above = others[0]
         for other in others[1:]:

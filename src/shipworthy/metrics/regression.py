@@ -42,7 +42,7 @@ def _r2(sums: Mapping[str, Any]) -> Any:
 
 def _r2_rows(table: ir.Table) -> Mapping[str, ir.Value]:
     return {
-        "n": table.label.notnull().cast("float64"),  # a column of ones: a literal cannot be summed
+        "n": ibis.ifelse(table.label.notnull(), 1.0, 0.0),  # a column of ones: a literal cannot be summed
         "error": _error(table) * _error(table),
         "y": table.label,
         "y2": table.label * table.label,

@@ -7,11 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import numpy as np
 
 from shipworthy.observations.findings import Finding, Gravity
 from shipworthy.observations.table import Observations
+from shipworthy.observations.truth import as_number
 from shipworthy.stats.proportion import wilson
 
 MOST_COLUMNS = 60  # that proxies are looked for in
@@ -145,7 +147,8 @@ def check_proxies(
 
 def _levels(observations: Observations, rows: ir.Table, columns: Sequence[str]) -> dict[str, ir.Value]:
     """Every column as a few levels: text as it is, numbers in bins that hold about equally many rows."""
-    numbers = [column for column in columns if rows[column].type().is_numeric()]
+    has_quantiles = observations.backend.has_operation(ops.ApproxQuantile)
+    numbers = [column for column in columns if has_quantiles and rows[column].type().is_numeric()]
     asked = {
         f"q{i}_{k}": rows[column].cast("float64").approx_quantile(k / 10)
         for i, column in enumerate(numbers)
@@ -158,7 +161,7 @@ def _levels(observations: Observations, rows: ir.Table, columns: Sequence[str]) 
         if column in numbers:
             i = numbers.index(column)
             cuts = sorted({cut for k in range(1, 10) if (cut := found[f"q{i}_{k}"]) is not None})
-            steps = [(value.cast("float64") >= cut).cast("int64") for cut in cuts]
+            steps = [as_number(value.cast("float64") >= cut, "int64") for cut in cuts]
             if steps:
                 levels[column] = sum(steps[1:], steps[0]).cast("string")
         elif value.type().is_string() or value.type().is_boolean():

@@ -59,6 +59,7 @@ _MOMENT: Mapping[type[exp.Expression], Callable[[Any], Any]] = {
 # Which parts of a node are read here. A node with any other part means something else, and is refused rather than
 # misread.
 _PARTS: Mapping[type[exp.Expression], frozenset[str]] = {
+    exp.Div: frozenset({"this", "expression", "safe", "typed"}),  # how the dialect divides; DuckDB gives a fraction
     exp.Like: frozenset({"this", "expression", "negate"}),
     exp.ILike: frozenset({"this", "expression", "negate"}),
     exp.Literal: frozenset({"this", "is_string"}),

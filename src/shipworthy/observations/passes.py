@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from shipworthy.errors import DataError, Fault
 from shipworthy.observations.table import EVERYONE, MOST_CELLS, Axis, Observations
 from shipworthy.observations.tally import FOLDED, Array, Histogram, Histograms, Key, Level, Rows, Tally, Term
+from shipworthy.observations.truth import as_number
 
 MOST_LEVELS = 20_000  # of one axis
 EXACT_ROWS = 500_000  # up to here scores are kept as they are; beyond, in SCORE_BINS bins
@@ -41,7 +42,7 @@ def tally_cells(observations: Observations, axes: Sequence[Axis], columns: Seque
         conditions: dict[Term, ir.Value] = {}
         for cell in universe:
             same = [table[column] == value for column, value in zip(columns, cell, strict=True)]
-            conditions[cell] = ibis.and_(*same).cast("float64")
+            conditions[cell] = as_number(ibis.and_(*same))
         return tally_terms(observations, axes, conditions)
     keys = [f"c{index}" for index in range(len(columns))]
     by = {key: table[column] for key, column in zip(keys, columns, strict=True)}
@@ -128,7 +129,7 @@ def tally_terms(
 
 def _with_values(table: ir.Table, terms: Mapping[Any, ir.Value]) -> ir.Table:
     """The table with each term as a column: a term may be a window function, which no sum can hold."""
-    return table.mutate(**{f"term {i}": value.cast("float64") for i, value in enumerate(terms.values())})
+    return table.mutate(**{f"term {i}": as_number(value) for i, value in enumerate(terms.values())})
 
 
 def _tally_clusters(observations: Observations, axis: Axis, terms: Mapping[Any, ir.Value]) -> Tally:

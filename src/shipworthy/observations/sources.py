@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 import duckdb
 import ibis
@@ -167,20 +170,73 @@ def _not_select(reason: str, where: str) -> DataError:
 
 
 def _connect_elsewhere(connection: str, where: str) -> Any:
+    scheme = connection.partition(":")[0]
+    url, secrets = _with_secrets(connection, where)
     try:
-        return ibis.connect(connection)
+        return ibis.connect(url)
     except ImportError as error:
-        scheme = connection.split(":", 1)[0]
-        raise MissingExtra(package=str(error.name or scheme), extra=scheme, purpose=f"a {scheme} connection") from error
+        package = str(error.name or scheme)
+        if (extra := _EXTRAS.get(scheme)) is not None:
+            raise MissingExtra(package=package, extra=extra, purpose=f"a {scheme} connection") from error
+        raise DataError(
+            Fault(
+                code="EXTRA001",
+                what=f"a {shorten(scheme)} connection needs the package {package!r}, which is not installed",
+                where=where,
+                mend=f'pip install "ibis-framework[{shorten(scheme)}]"',
+            )
+        ) from error
     except Exception as error:
+        told = (str(error).splitlines() or [type(error).__name__])[0]
+        for secret in secrets:
+            told = told.replace(secret, "***")
         raise DataError(
             Fault(
                 code="DATA001",
-                what=f"the connection cannot be opened: {shorten(str(error).splitlines()[0], 200)}",
+                what=f"the connection cannot be opened: {shorten(told, 200)}",
                 where=where,
-                mend="check the Ibis URL, e.g. postgres://user@host/database",
+                mend="check the Ibis URL, e.g. postgres://user:${DATABASE_PASSWORD}@host/database",
             )
-        ) from error
+        ) from None  # the cause may quote the URL
+
+
+_EXTRAS = {"postgres": "postgres", "postgresql": "postgres", "pyspark": "spark"}
+
+
+def _with_secrets(connection: str, where: str) -> tuple[str, list[str]]:
+    """The URL with ${NAME} read from the environment, and what must not be shown. A plan is kept with its evidence, so
+    a password never stands in it.
+    """
+    secrets: list[str] = []
+
+    def read(match: re.Match[str]) -> str:
+        value = os.environ.get(match[1])
+        if value is None:
+            raise DataError(
+                Fault(
+                    code="DATA022",
+                    what=f"the connection asks for ${{{match[1]}}}, which the environment does not have",
+                    where=where,
+                    mend=f"export {match[1]}=...",
+                )
+            )
+        secrets.append(value)
+        return quote(value, safe="")
+
+    password = re.search(r"://[^/@:]*:([^@/]+)@", connection)
+    if password is not None and not _NAME.fullmatch(password[1]):
+        raise DataError(
+            Fault(
+                code="DATA022",
+                what="the connection holds a password, and a plan is kept with its evidence",
+                where=where,
+                mend="write ${NAME} in its place, and set NAME in the environment",
+            )
+        )
+    return _NAME.sub(read, connection), secrets
+
+
+_NAME = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def _opened(table: ir.Table, *, name: str, files: tuple[Path, ...] = ()) -> Source:

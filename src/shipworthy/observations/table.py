@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +24,7 @@ from shipworthy.errors import DataError, Fault
 from shipworthy.observations.conditions import shorten, translate
 from shipworthy.observations.findings import Exclusion
 from shipworthy.observations.sources import Source
+from shipworthy.observations.truth import as_number
 from shipworthy.plan.models import Bins, Evaluation, Level, Roles, Task
 
 MOST_CELLS = 200_000  # of a joint grouping of all sliced attributes; beyond, every axis is grouped by itself
@@ -65,6 +67,11 @@ class Observations:
     minimum_group: int = 5
     fold_below: int = 10
     cells: pa.Table | None = None  # rows by all slices and binary outcomes at once, where they are few
+
+    @property
+    def is_embedded(self) -> bool:
+        """The rows are here. In another backend they stay where they are, and only counts and sums travel."""
+        return bool(self.backend.name == "duckdb")
 
     def axis(self, across: str | Sequence[str] | None) -> Axis:
         """The axis that a requirement's `across:` names. Raises KeyError with the names there are."""
@@ -187,10 +194,10 @@ class _Builder:
             same = value == _as_type(positive, kind)
             return ibis.cases((value.isnull(), ibis.null("int8")), (same, 1), else_=0).cast("int8")
         if kind.is_boolean():
-            return value.cast("int8")
+            return as_number(value, "int8")
         if kind.is_numeric():
             number = value if kind.is_integer() else value.cast("float64")
-            missing = number.isnull() if kind.is_integer() else number.isnull() | number.isnan()
+            missing = number.isnull() if kind.is_integer() else number.isnull() | self._not_finite(number)
             return ibis.cases((missing, ibis.null("int8")), (number == 1, 1), (number == 0, 0), else_=2).cast("int8")
         examples = self._examples(value)
         if kind.is_null() or not examples:
@@ -204,6 +211,12 @@ class _Builder:
             )
         )
         return None
+
+    def _not_finite(self, value: ir.Value) -> ir.Value:
+        """Where a number is NaN or infinite. A backend that has no word for it (SQLite) cannot hold NaN."""
+        if self.backend.has_operation(ops.IsNan) and self.backend.has_operation(ops.IsInf):
+            return value.isnan() | value.isinf()
+        return value.isnull()
 
     def _number(self, value: ir.Value, path: tuple[object, ...]) -> ir.Value | None:
         kind = value.type()
@@ -219,8 +232,8 @@ class _Builder:
                 )
             )
             return None
-        number = value.cast("float64")
-        return ibis.ifelse(number.isnan() | number.isinf(), ibis.null("float64"), number)
+        number = as_number(value)
+        return ibis.ifelse(self._not_finite(number), ibis.null("float64"), number)
 
     def _examples(self, value: ir.Value, most: int = 4) -> list[str]:
         found = self.table.select(value=value).filter(lambda t: t.value.notnull()).distinct().limit(most + 1)
@@ -304,7 +317,7 @@ class _Builder:
         value = self.table[column]
         kind = value.type()
         if kind.is_floating():
-            value = ibis.ifelse(value.isnan(), ibis.null(kind), value)
+            value = ibis.ifelse(self._not_finite(value), ibis.null(kind), value)
         elif not (kind.is_integer() or kind.is_string() or kind.is_boolean()):
             value = value.cast("string")
         self.columns[f"slice.{name}"] = value
