@@ -250,3 +250,41 @@ def test_f1_interval_against_simulation():
         assert np.mean((low <= truth) & (truth <= high)) == pytest.approx(
             0.95, abs=3 * np.sqrt(0.0475 / 3000) + 0.003
         ), name
+
+
+def test_mean_of_rates_in_clusters_against_rows(evaluate):
+    """Balanced accuracy: the limits of both rates put together, with the correlation that the households give them."""
+    rows = households(7, clusters=90)
+    found = evaluate(
+        rows, label="label", prediction="prediction", cluster="home", metrics=["balanced_accuracy", "tpr", "tnr"]
+    )
+    rates = [found("tpr"), found("tnr")]
+    right = (rows.label == rows.prediction).to_numpy(float)
+    left = [np.bincount(rows.home, (right - rates[1 - y].value) * (rows.label == y)) for y in (1, 0)]
+    rho = left[0] @ left[1] / np.sqrt(left[0] @ left[0] * (left[1] @ left[1]))
+    assert abs(rho) > 0.1
+    below, above = ([abs(rate.value - getattr(rate, side)) for rate in rates] for side in ("low", "high"))
+    both = found("balanced_accuracy")
+    assert both.value == pytest.approx((rates[0].value + rates[1].value) / 2)
+    assert both.value - both.low == pytest.approx(
+        np.sqrt(below[0] ** 2 + below[1] ** 2 + 2 * rho * below[0] * below[1]) / 2
+    )
+    assert both.high - both.value == pytest.approx(
+        np.sqrt(above[0] ** 2 + above[1] ** 2 + 2 * rho * above[0] * above[1]) / 2
+    )
+    assert both.method == "mover-cluster-wilson"
+
+
+def test_mean_of_rates_in_few_clusters_shows_none(evaluate):
+    """Negatives in three households: what rests on them shows no value either."""
+    rows = {"home": np.repeat(np.arange(40), 10), "prediction": np.arange(400) % 2}
+    rows["label"] = (rows["home"] >= 3).astype(int)
+    found = evaluate(rows, label="label", prediction="prediction", cluster="home", metrics=["balanced_accuracy"])
+    assert found("balanced_accuracy").value is None
+    assert "tnr: worth only 3 equal clusters" in found("balanced_accuracy").reason
+
+
+def test_effective_size_of_a_weighted_mean_against_theory(evaluate):
+    rows = households(8, weight=True)
+    found = evaluate(rows, label="label", score="score", weight="w", metrics=["brier"])
+    assert found("brier").effective_n == pytest.approx(rows.w.sum() ** 2 / (rows.w**2).sum())

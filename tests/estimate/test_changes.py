@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from shipworthy.estimate.changes import exact_change
-from shipworthy.stats.discrimination import paired_delong
+from shipworthy.stats.discrimination import clustered_auc_variance, paired_delong
 from shipworthy.stats.paired import paired_mean, tango
 
 
@@ -59,15 +59,18 @@ def test_change_equals_difference_of_values(found):
 
 
 def test_change_of_auc_against_reference(rows, found):
+    """MOVER by hand on both logit-DeLong intervals, with the correlation that the paired variance implies."""
     expected = paired_delong(rows.y, rows.new, rows.old)
     (change,) = found.change("auc", "new")
+    new, old = found("auc", variant="new"), found("auc", variant="old")
+    a, b = (clustered_auc_variance(rows.y, rows[column], np.arange(len(rows))) for column in ("new", "old"))
+    r = (a + b - expected.standard_error**2) / (2 * np.sqrt(a * b))
+    below = [new.value - new.low, old.high - old.value]
+    above = [new.high - new.value, old.value - old.low]
+    reach = [np.sqrt(x**2 + y**2 - 2 * r * x * y) for x, y in (below, above)]
     assert change.value == pytest.approx(expected.difference)
-    assert (change.low, change.high) == pytest.approx(
-        (
-            expected.difference - 1.959964 * expected.standard_error,
-            expected.difference + 1.959964 * expected.standard_error,
-        )
-    )
+    assert (change.low, change.high) == pytest.approx((change.value - reach[0], change.value + reach[1]), abs=1e-4)
+    assert change.high - change.low == pytest.approx(2 * 1.96 * expected.standard_error, rel=0.1)
 
 
 def test_change_of_a_mean_against_reference(rows, found):

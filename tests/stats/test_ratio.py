@@ -128,3 +128,38 @@ def test_interval_of_arrays_properties(method):
     assert low.shape == high.shape == (3, 3)
     assert not np.any(np.isnan(low) | np.isnan(high))
     assert (low[1, 1], high[1, 1]) == pytest.approx(method(3, 10, 1, 20), rel=1e-9)
+
+
+def test_mover_ratio_of_correlated_arms_against_theory():
+    """Both limits solve the same quadratic: the MOVER interval for p1 - limit p2 just touches 0."""
+    for p1, p2, r in [(0.3, 0.5, 0.6), (0.3, 0.5, -0.6), (0.02, 0.05, 0.4), (0.9, 0.8, 0.99), (0.4, 0.4, -1.0)]:
+        (l1, u1), (l2, u2) = wilson(p1 * 200, 200), wilson(p2 * 150, 150)
+        low, high = mover_ratio(p1, (l1, u1), p2, (l2, u2), correlation=r)
+        for ratio, a, b in ((low, p1 - l1, u2 - p2), (high, u1 - p1, p2 - l2)):
+            variance = a**2 + (ratio * b) ** 2 - 2 * r * a * ratio * b
+            assert (p1 - ratio * p2) ** 2 == pytest.approx(variance, rel=1e-6, abs=1e-12)
+
+
+@settings(deadline=None)
+@given(table=tables(), correlation=st.floats(-1, 1))
+def test_mover_ratio_of_correlated_arms_properties(table, correlation):
+    """Holds the estimate, turns over with the ratio, and is narrower the more the arms rise and fall together."""
+    x1, n1, x2, n2 = table
+    p1, p2, limits1, limits2 = x1 / n1, x2 / n2, wilson(x1, n1), wilson(x2, n2)
+    low, high = mover_ratio(p1, limits1, p2, limits2, correlation=correlation)
+    assert 0 <= low <= high
+    if x2 > 0:
+        assert low <= p1 / p2 * (1 + 1e-9)
+        assert high >= p1 / p2 * (1 - 1e-9)
+    turned = mover_ratio(p2, limits2, p1, limits1, correlation=correlation)
+    assert turned.low == pytest.approx(1 / high if high else np.inf, rel=1e-5)
+    worst = mover_ratio(p1, limits1, p2, limits2, correlation=-1)
+    assert worst.low <= low * (1 + 1e-9)
+    assert worst.high >= high * (1 - 1e-9)
+
+
+def test_correlation_validates_input():
+    with pytest.raises(ValueError, match="correlation"):
+        mover_ratio(0.5, (0.4, 0.6), 0.5, (0.4, 0.6), correlation=1.1)
+    unbounded = mover_ratio(0.5, (-np.inf, np.inf), 0.5, (-np.inf, np.inf), correlation=[-1, 0, 1])
+    assert (unbounded.low.tolist(), unbounded.high.tolist()) == ([0] * 3, [np.inf] * 3)

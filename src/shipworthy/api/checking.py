@@ -24,8 +24,9 @@ from shipworthy.evidence.store import open_baseline, refuse_target, write_run
 from shipworthy.gates.rules import judge
 from shipworthy.gates.verdicts import Outcome, Verdict, decide
 from shipworthy.metrics.catalogue import UnknownMetric, lookup
+from shipworthy.metrics.kinds import Metric
 from shipworthy.observations.findings import Finding
-from shipworthy.plan.loading import LoadedPlan, load_plan
+from shipworthy.plan.loading import LoadedPlan, load_plan, plan_digest
 from shipworthy.plan.lock import lock_path, read_lock
 from shipworthy.plan.models import Evaluation, Plan, Requirement
 
@@ -54,11 +55,14 @@ def check(
     Raises Unusable (PlanError, DataError, SubjectError, MissingExtra): nothing is written then.
     """
     loaded = load(plan)
+    if seed is not None:  # a run says which seed it used
+        seeded = loaded.plan.model_copy(update={"seed": seed})
+        loaded = replace(loaded, plan=seeded, digest=plan_digest(seeded))
     started = now or datetime.now(UTC)
     if write and out is not None:
         refuse_target(Path(out))
     evaluated = []
-    seeds = np.random.SeedSequence(loaded.plan.seed if seed is None else seed).spawn(len(loaded.plan.evaluations) + 1)
+    seeds = np.random.SeedSequence(loaded.plan.seed).spawn(len(loaded.plan.evaluations) + 1)
     for (name, model), own in zip(loaded.plan.evaluations.items(), seeds, strict=False):
         progress(f"evaluating {name}")
         evaluated.append(_evaluate(loaded, name, model, np.random.default_rng(own)))
@@ -165,9 +169,14 @@ def _locked_at(loaded: LoadedPlan, started: datetime, digests: Mapping[str, str]
 
 
 def _notes(loaded: LoadedPlan) -> list[Finding]:
-    """What a policy pack asks that fits no evaluation here."""
+    """What a policy pack asks that fits no evaluation here, and what has changed since the plan was locked."""
     name = next(iter(loaded.plan.evaluations), "")
-    return [Finding(evaluation=name, check="policy pack", gravity="warning", what=note) for note in loaded.notes]
+    notes = [Finding(evaluation=name, check="policy pack", gravity="warning", what=note) for note in loaded.notes]
+    lock = read_lock(lock_path(loaded.path))
+    for fault in lock.covers(loaded)[:5] if lock is not None else []:
+        what = f"the plan was locked and has changed since: {fault.what}"
+        notes.append(Finding(evaluation=name, check="lock", gravity="warning", what=what))
+    return notes
 
 
 def plan_verdicts(
@@ -244,14 +253,16 @@ def _verdict(
         table = baselines[name].measured.changes if name in baselines else one.measured.changes
     found: list[Arms] = []
     for metric in metrics:
-        arms = table.get((requirement.variant, metric.name, axis.name))
+        arms = table.get((requirement.variant, metric.name, axis.name)) or _alias(table, requirement, metric, axis.name)
         if arms is None:
             raise Unusable(
                 Fault(
                     code="PLAN071",
                     what=f"{requirement.id!r} asks for {_asked(requirement, metric.name)}, which is not measured here",
                     where=where,
-                    mend="a change is measured for counts, means and AUC; a variant needs its own column",
+                    mend="a change is measured for counts, means and AUC; a variant needs its own column"
+                    if requirement.compare == "change" or requirement.variant
+                    else f"add {metric.name!r} to the metrics",
                 )
             )
         if everyone_with_everyone and len(arms.slices) > MOST_PAIRED:
@@ -264,11 +275,47 @@ def _verdict(
                     mend="name a reference: slice, cut the column into bins, or raise fold_below:",
                 )
             )
+        _refuse_unreachable(requirement, arms, where)
         found.append(_in_scope(arms, axis.is_condition, requirement))
     spread = None
     if requirement.compare in ("difference", "ratio") and len(found) == 1:
         spread = between_slices(found[0], level=DISPLAY_LEVEL, rng=rng)
     return judge(requirement, name, found, reference=_reference(requirement, found[0], where), spread=spread)
+
+
+def _alias(
+    table: Mapping[tuple[str | None, str, str], Arms], requirement: Requirement, metric: Metric, axis: str
+) -> Arms | None:
+    """The same metric, measured under another of its names: recall, tpr and true_positive_rate are one."""
+    for (variant, name, measured_axis), arms in table.items():
+        if variant == requirement.variant and measured_axis == axis and metrics_titled(name) == metric.title:
+            return arms
+    return None
+
+
+def metrics_titled(name: str) -> str | None:
+    """The title of a metric, by which its aliases are known; None for one that the catalogue does not have."""
+    try:
+        return lookup(name).title
+    except UnknownMetric:
+        return None
+
+
+def _refuse_unreachable(requirement: Requirement, arms: Arms, where: str) -> None:
+    """A bound that no rate can reach is a slip of the pen: 10 for 10 %."""
+    widest = {"value": (0.0, 1.0), "difference": (-1.0, 1.0), "change": (-1.0, 1.0)}.get(requirement.compare)
+    if widest is None or not arms.is_proportion:
+        return
+    for bound in (requirement.low, requirement.high):
+        if bound is not None and not widest[0] <= bound <= widest[1]:
+            raise Unusable(
+                Fault(
+                    code="PLAN073",
+                    what=f"{requirement.id!r} bounds a rate by {bound:g}, which none can reach",
+                    where=where,
+                    mend=f"rates run from 0 to 1: write {bound / 100:g} for {bound:g} %",
+                )
+            )
 
 
 def _asked(requirement: Requirement, metric: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +19,7 @@ from shipworthy.evidence.run import Run
 from shipworthy.evidence.store import open_baseline, read_plan, reopen, write_run
 from shipworthy.gates.verdicts import decide
 from shipworthy.metrics.kinds import CellFunction, CellMixture, CellRate, Metric, RowMean, ScoreStatistic
+from shipworthy.observations.findings import Finding
 from shipworthy.plan.loading import LoadedPlan
 from shipworthy.plan.models import Plan, Requirement, Variant
 
@@ -49,6 +52,7 @@ def compare(
     else:
         loaded, evaluated = _of_columns(old, new, load(plan), progress)
     requirements = [r for one in evaluated for r in _not_worse(one, margin)]
+    dropped = [finding for one in evaluated for finding in _left_out(one)]
     if not requirements:
         raise Unusable(
             Fault(
@@ -80,7 +84,7 @@ def compare(
         curves=(),
         inputs=tuple(one.source for one in evaluated),
         excluded=tuple(exclusion for one in evaluated for exclusion in one.observations.exclusions),
-        findings=tuple(finding for one in evaluated for finding in one.findings),
+        findings=(*dropped, *(finding for one in evaluated for finding in one.findings)),
         environment=environment(),
         baseline=Path(old).name,
         command=f"shipworthy compare {Path(old).name} {Path(new).name}",
@@ -118,6 +122,16 @@ def _of_columns(old: str, new: str, loaded: LoadedPlan, progress: Progress) -> t
 
 
 def _of_runs(old: Path, new: Path, progress: Progress) -> tuple[LoadedPlan, list[Evaluated]]:
+    for folder in (old, new):
+        if not folder.is_dir():
+            raise Unusable(
+                Fault(
+                    code="RUN002",
+                    what=f"there is no run {folder.name!r}",
+                    where=str(folder),
+                    mend="name two folders that `shipworthy check` wrote, or two columns with --plan PLAN",
+                )
+            )
     loaded = read_plan(new)
     evaluated = []
     for name, model in loaded.plan.evaluations.items():
@@ -144,8 +158,46 @@ def _of_runs(old: Path, new: Path, progress: Progress) -> tuple[LoadedPlan, list
 
 def _not_worse(one: Evaluated, margin: float) -> Sequence[Requirement]:
     """One requirement for each metric that has a good direction and a paired change."""
-    measured = {metric for variant, metric, axis in one.measured.changes if variant is None and axis == ""}
-    return [_promise(one.name, metric, margin) for metric in one.metrics if metric.better and metric.name in measured]
+    measured = {
+        metric
+        for (variant, metric, axis), arms in one.measured.changes.items()
+        if variant is None and axis == "" and not (_is_alike(one) and not np.isfinite(arms.limits(0.95)[0]).all())
+    }
+    return [_promise(one.name, m, margin) for m in one.metrics if m.better and _has_scale(m) and m.name in measured]
+
+
+def _is_alike(one: Evaluated) -> bool:
+    """Whether the versions decide and score every case alike: then some changes are 0 and have no spread to judge."""
+    table, pairs = one.observations.table, []
+    for role in ("prediction", "score"):
+        olds = [column for column in table.columns if column.startswith(f"{role}@")]
+        pairs += [(role, old) for old in olds if role in table.columns]
+    if not pairs:
+        return False
+    differ = [~table[new].identical_to(table[old]) for new, old in pairs]
+    found = table.filter(functools.reduce(operator.or_, differ)).count()
+    return int(one.observations.backend.to_pyarrow(found).as_py()) == 0
+
+
+def _has_scale(metric: Metric) -> bool:
+    """Whether one margin fits: the metric runs from 0 to 1. How much worse an error in euros may be, a plan says."""
+    return not isinstance(metric, RowMean) or metric.bounds is not None or metric.name in _SHARES
+
+
+_SHARES = ("top_k_accuracy",)
+
+
+def _left_out(one: Evaluated) -> list[Finding]:
+    """The metrics of the plan that were not compared, so that nobody takes silence for consent."""
+    compared = {requirement.metric for requirement in _not_worse(one, 0.0)}
+    names = [metric.name for metric in one.metrics if metric.name not in compared]
+    if _is_alike(one):
+        what = "both versions decide and score every case alike"
+        return [Finding(evaluation=one.name, check="comparison", gravity="warning", what=what)]
+    if not names:
+        return []
+    what = f"not compared: {', '.join(names)} (no good direction, no scale from 0 to 1, or no paired change)"
+    return [Finding(evaluation=one.name, check="comparison", gravity="warning", what=what)]
 
 
 def _promise(evaluation: str, metric: Metric, margin: float) -> Requirement:

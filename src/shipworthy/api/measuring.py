@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import ibis.expr.types as ir
@@ -14,6 +15,7 @@ from shipworthy.estimate.arms import Arms, Context, measure
 from shipworthy.estimate.changes import measure_auc_change, measure_change
 from shipworthy.estimate.curves import CalibrationCurve
 from shipworthy.estimate.lists import measure_rows
+from shipworthy.estimate.means import MOST_BETS, mean_gate
 from shipworthy.estimate.scores import curves, measure_scores
 from shipworthy.metrics.kinds import (
     CellFunction,
@@ -28,6 +30,7 @@ from shipworthy.metrics.kinds import (
 )
 from shipworthy.observations.passes import fetch_rows, histograms, tally_cells, tally_terms
 from shipworthy.observations.table import EVERYONE, Axis, Locate, Observations
+from shipworthy.observations.tally import Rows
 from shipworthy.observations.truth import as_number
 
 CellMetric: TypeAlias = CellRate | CellMixture | CellFunction
@@ -67,6 +70,7 @@ def measure_all(
             measured.values[version, metric_name, axis_name] = arms
         if (
             with_curves
+            and "weight" not in observations.roles
             and observations.task == "binary"
             and {
                 "label",
@@ -204,9 +208,14 @@ def _of_version(
         for axis in axes if isinstance(metric, RowQuantile | ListMean) else ():
             if isinstance(metric, RowQuantile):
                 own = replace(mine, table=mine.table.mutate(value=metric.row(mine.table)))
-                yield metric.name, axis.name, measure_rows(metric, fetch_rows(own, axis, ["value"]), context)
+                arms = measure_rows(metric, fetch_rows(own, axis, ["value"]), context)
             elif isinstance(metric, ListMean):
-                yield metric.name, axis.name, measure_rows(metric, fetch_rows(mine, axis, ["label", "score"]), context)
+                arms = measure_rows(metric, fetch_rows(mine, axis, ["label", "score", "query"]), context)
+            else:
+                continue
+            if "weight" in mine.roles:
+                arms = without_values(arms, lambda known: known or "this metric is not defined here for weighted rows")
+            yield metric.name, axis.name, arms
 
 
 def _row_sums(
@@ -214,6 +223,7 @@ def _row_sums(
 ) -> Iterable[tuple[str, str, Arms]]:
     if not metrics:
         return
+    simple = not {"cluster", "weight"} & observations.roles
     terms: dict[Any, ir.Value] = {}
     groups, conditions = [], set()
     for metric in metrics:
@@ -222,6 +232,8 @@ def _row_sums(
             if isinstance(row, ir.BooleanValue):
                 conditions.add(metric.name)
             own = {metric.name: as_number(row), f"{metric.name}.n": as_number(row.notnull())}
+            if simple:  # what tells how skewed the values are
+                own[f"{metric.name}.squares"] = as_number(row) * as_number(row)
         else:
             own = {f"{metric.name}.{name}": row for name, row in metric.rows(observations.table).items()}
         terms |= own
@@ -230,8 +242,21 @@ def _row_sums(
     context = replace(context, proportions=frozenset(conditions))
     for metric, group in zip(metrics, groups, strict=True):
         for axis in axes:
-            arms = measure(metric, tallies[axis.name].select(group), context)
+            tally = tallies[axis.name].select(group)
+            arms = measure(metric, tally, context)
+            if isinstance(metric, RowMean) and simple and metric.name not in conditions:
+                gate = mean_gate(metric, tally, arms, partial(_fetch_values, observations, metric, axis))
+                arms = replace(arms, gate=gate, gate_method="betting or skewness-corrected t")
             yield metric.name, axis.name, _refuse_improbable(arms, metric, observations)
+
+
+def _fetch_values(observations: Observations, metric: RowMean, axis: Axis) -> Rows:
+    """A metric's row values, of levels with few rows only; NaN where a row has none."""
+    table = observations.table.mutate(value=as_number(metric.row(observations.table)).fill_null(float("nan")))
+    if axis.columns:
+        rows = table.mutate(level_rows=table.count().over(group_by=list(axis.columns)))
+        table = rows.filter(rows["level_rows"] < MOST_BETS)
+    return fetch_rows(replace(observations, table=table), axis, ["value"])
 
 
 def _refuse_improbable(arms: Arms, metric: Metric, observations: Observations) -> Arms:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from shipworthy.api.checking import DISPLAY_LEVEL, requirements_of
-from shipworthy.api.evaluating import evaluate_rows, metrics_for
+from shipworthy.api.checking import DISPLAY_LEVEL, plan_verdicts, requirements_of
+from shipworthy.api.evaluating import Evaluated, evaluate_rows, metrics_for
 from shipworthy.api.measuring import measure_all
 from shipworthy.errors import DataError, Unusable
 from shipworthy.evidence.manifest import verify_manifest
 from shipworthy.evidence.store import read_plan, read_results, reopen
+from shipworthy.gates.verdicts import decide
+from shipworthy.plan.loading import LoadedPlan
 
 TOLERANCE = 1e-9  # relative: the same numbers on another processor, thread count or order of rows
 
@@ -65,12 +68,17 @@ def reproduce(folder: Path | str, *, root: Path | str | None = None) -> Reproduc
     differences = [
         Difference(what=fault.what, recorded="manifest", found=fault.where) for fault in verify_manifest(folder)
     ]
+    if differences:  # nothing of a run that was changed is executed
+        return Reproduction(run=str(results.get("run")), rows_from={}, compared=0, differences=tuple(differences))
     loaded = read_plan(folder)
+    if results["plan_digest"] != loaded.digest:
+        differences.append(Difference(what="the plan", recorded=results["plan_digest"], found=loaded.digest))
     start = Path(root) if root is not None else _plan_folder(folder)
     located = replace(loaded, path=start / loaded.path.name)  # paths of the plan start there
     seeds = np.random.SeedSequence(loaded.plan.seed).spawn(len(loaded.plan.evaluations) + 1)
     found: dict[str, dict[str, Any]] = {}
-    rows_from = {}
+    rows_from: dict[str, str] = {}
+    evaluated: dict[str, Evaluated] = {}
     for (name, model), own in zip(loaded.plan.evaluations.items(), seeds, strict=False):
         variant = loaded.plan.baseline if loaded.plan.baseline in model.variants else None
         requirements = requirements_of(loaded, name)
@@ -88,20 +96,29 @@ def reproduce(folder: Path | str, *, root: Path | str | None = None) -> Reproduc
                 checks=False,
             )
             rows_from[name] = "source"
-            measured = one.measured
             recorded = next((entry["digest"] for entry in results["inputs"] if entry["evaluation"] == name), None)
             if one.source.digest != recorded:
                 differences.append(Difference(what=f"the data of {name}", recorded=recorded, found=one.source.digest))
         except Unusable as error:
             if not isinstance(error, DataError) or not any(fault.code == "DATA001" for fault in error.faults):
                 raise
-            observations, _ = reopen(folder, name, model)
+            observations, source = reopen(folder, name, model)
             metrics = metrics_for(model, requirements, observations.task)
             measured = measure_all(
                 observations, metrics, rng=np.random.default_rng(own), baseline=variant, with_curves=False
             )
             rows_from[name] = "the run's own rows"
-        for arms in (*measured.values.values(), *measured.changes.values()):
+            one = Evaluated(
+                name=name,
+                model=model,
+                observations=observations,
+                measured=measured,
+                metrics=tuple(metrics),
+                findings=(),
+                source=source,
+            )
+        evaluated[name] = one
+        for arms in (*one.measured.values.values(), *one.measured.changes.values()):
             found |= {_key(estimate.as_json()): estimate.as_json() for estimate in arms.estimates(DISPLAY_LEVEL)}
     compared = 0
     for entry in results["estimates"]:
@@ -109,7 +126,40 @@ def reproduce(folder: Path | str, *, root: Path | str | None = None) -> Reproduc
             continue
         compared += 1
         differences += _differences(entry, found.get(_key(entry)))
+    recorded_keys = {_key(entry) for entry in results["estimates"]}
+    differences += [
+        Difference(what=f"an estimate of {entry['metric']}", recorded="not recorded", found=entry["value"])
+        for key, entry in found.items()
+        if key not in recorded_keys
+    ]
+    differences += _judged_again(results, loaded, evaluated, np.random.default_rng(seeds[-1]))
     return Reproduction(run=results["run"], rows_from=rows_from, compared=compared, differences=tuple(differences))
+
+
+def _judged_again(
+    results: Mapping[str, Any], loaded: LoadedPlan, evaluated: Mapping[str, Evaluated], rng: np.random.Generator
+) -> list[Difference]:
+    """Every verdict and the decision, judged afresh; a change against a baseline run needs that run and is left out."""
+    of_run = loaded.plan.baseline is not None and not any(
+        loaded.plan.baseline in model.variants for model in loaded.plan.evaluations.values()
+    )
+    requirements = tuple(r for r in loaded.plan.requirements if not (of_run and r.compare == "change"))
+    plan = loaded.plan.model_copy(update={"requirements": requirements})
+    judged = {v.requirement.id: v for v in plan_verdicts(plan, evaluated, {}, loaded.locate, rng)}
+    recorded = {entry["requirement"]: entry["verdict"] for entry in results["verdicts"]}
+    ids = {requirement.id for requirement in loaded.plan.requirements}
+    differences = [
+        Difference(what=f"the verdict on {name}", recorded=recorded.get(name), found=verdict.outcome.value)
+        for name, verdict in judged.items()
+        if recorded.get(name) != verdict.outcome.value
+    ]
+    differences += [
+        Difference(what=f"a verdict on {n}", recorded=v, found=None) for n, v in recorded.items() if n not in ids
+    ]
+    decision = decide(judged.values()).value
+    if len(requirements) == len(loaded.plan.requirements) and results["decision"] != decision:
+        differences.append(Difference(what="the decision", recorded=results["decision"], found=decision))
+    return differences
 
 
 def _plan_folder(folder: Path) -> Path:

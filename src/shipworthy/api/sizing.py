@@ -137,7 +137,11 @@ def _cases(
 ) -> int:
     alpha, power = 1 - requirement.confidence, requirement.power
     groups = (len(levels) or ASSUMED_GROUPS) if requirement.across is not None else 1
-    if not isinstance(metric, CellRate | RowMean):
+    is_own = isinstance(metric, RowMean) and len(metric.tasks) == 4
+    if is_own:
+        _say(assumes, f"{metric.name} says yes or no of every row")
+    is_rate = is_own or (isinstance(metric, CellRate) and metric.transform is None) or metric.name in _COVERAGES
+    if not is_rate:
         raise NotEstimable(f"no sample size is known for {metric.name!r}; plan it on a rate, or from a pilot run")
     bounds = [bound for bound in (requirement.low, requirement.high) if bound is not None]
     if compare == "value":
@@ -145,7 +149,9 @@ def _cases(
         sizes = []
         for bound in bounds:
             truth = requirement.expect
-            if truth is None:
+            if truth is None and len(bounds) == 2:
+                truth = sum(bounds) / 2
+            elif truth is None:
                 truth = bound / 2 if bound == requirement.high else (1 + bound) / 2
             _say(
                 assumes,
@@ -179,6 +185,9 @@ def _cases(
         return n_for_equal_groups(rate, min(abs(bound) for bound in bounds), groups, alpha=alpha, power=power)
     limit = max(bound if bound < 1 else 1 / bound for bound in bounds)
     return n_for_ratio_groups(rate, limit, groups, alpha=alpha, power=power)
+
+
+_COVERAGES = ("interval_coverage", "quantile_coverage")
 
 
 def _say(assumes: list[str], text: str) -> None:

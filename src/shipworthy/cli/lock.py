@@ -11,19 +11,27 @@ from shipworthy.cli.shared import command_options, guarded, print_json
 
 @click.command("lock")
 @click.argument("plan", type=click.Path(path_type=Path), default="shipworthy.yaml")
+@click.option("--force", is_flag=True, help="Replace a lock that no longer covers the plan.")
 @command_options
 @guarded
-def command(plan: Path, as_json: bool, quiet: bool, verbose: bool) -> None:  # noqa: ARG001
+def command(*, plan: Path, force: bool, as_json: bool, quiet: bool, verbose: bool) -> None:  # noqa: ARG001
     """Write PLAN's lock beside it: what is promised, before the first case is looked at.
 
     A check then says whether its plan was locked first, and a changed plan no longer counts as locked.
     """
+    from dataclasses import replace
     from datetime import UTC, datetime
 
     from shipworthy.api.checking import load
-    from shipworthy.plan.lock import lock_path, write_lock
+    from shipworthy.errors import Unusable
+    from shipworthy.plan.lock import lock_path, read_lock, write_lock
 
     loaded = load(plan)
+    older = read_lock(lock_path(plan))
+    changed = older.covers(loaded) if older is not None else []
+    if changed and not force:
+        mend = "restore the plan, or --force to promise anew: what was looked at before counts as exploration"
+        raise Unusable(replace(fault, mend=mend) for fault in changed)
     lock = write_lock(loaded, now=datetime.now(UTC))
     if as_json:
         print_json(

@@ -33,7 +33,7 @@ def command(run: Path, sha256: str | None, as_json: bool, quiet: bool, verbose: 
         )
     if not quiet:
         for fault in faults:
-            click.echo(f"{fault.code}  {plain(fault.what)}", err=True)
+            click.echo(f"{fault.code}  {plain(fault.what)}: {plain(fault.where)}", err=True)
     if not as_json:
         count = f"{len(faults)} fault{'' if len(faults) == 1 else 's'}"
         click.echo(f"Not intact: {count}." if faults else "Intact: every file is as it was written.")

@@ -24,6 +24,7 @@ Limits: TypeAlias = Callable[
     [float], tuple[Array, Array]
 ]  # two-sided level -> limits per slice; infinite where there is none
 FEWEST_CLUSTERS = 10
+FEWEST_IN_CELL = 5  # counts of a kind below which a linearised function of a 2 x 2 table decides nothing
 NO_SPREAD = "no interval: the cases show no spread, so nothing tells how far off the value may be"
 ROUNDING = 1e-13  # a sum of squares this small against what it was computed from is zero
 
@@ -44,6 +45,7 @@ class Arms:
     gate: Limits | None = None  # for a claim about one slice, where another method guarantees its error rate
     gate_method: str | None = None
     correlation: Array | None = None  # (S, S) of the estimates, where units lie in several slices
+    straddling: bool = False  # units are known to lie in several slices, whether or not a correlation is
     lowest: float = -np.inf  # range that the quantity can take
     highest: float = np.inf
     compare: Comparison = "value"
@@ -119,7 +121,7 @@ def slice_of(parts: Sequence[str], key: Key, conditions: frozenset[str]) -> Slic
     if len(parts) == 1 and parts[0] in conditions:
         return {"name": parts[0] if key[0] else f"not {parts[0]}"}
     if key and key[0] == FOLDED:
-        return {parts[0]: FOLDED}
+        return dict.fromkeys(parts, FOLDED)
     return dict(zip(parts, key, strict=True))
 
 
@@ -132,7 +134,7 @@ def measure(metric: Metric, tally: Tally, context: Context) -> Arms:
         return _mixture(metric, tally, context)
     if isinstance(metric, CellFunction):
         classes, cells = _classes(tally), cells_of(tally)
-        return linearised(
+        arms = linearised(
             metric,
             tally,
             context,
@@ -140,6 +142,7 @@ def measure(metric: Metric, tally: Tally, context: Context) -> Arms:
             scale=metric.scale,
             n=tally.raw.sum(axis=1),
         )
+        return arms if len(classes) > 2 or len(cells[0]) < 2 else _undecided_where_rare(arms, tally)
     if isinstance(metric, RowMean):
         return _mean(metric, tally, context)
     if isinstance(metric, RowFunction):
@@ -152,6 +155,7 @@ def measure(metric: Metric, tally: Tally, context: Context) -> Arms:
             context,
             lambda sums: metric.function(dict(zip(short, [sums[i] for i in positions], strict=True))),
             n=tally.raw[:, tally.terms.index(f"{metric.name}.n")],
+            case=np.array([term == f"{metric.name}.n" for term in tally.terms], dtype=float),
         )
     raise TypeError(f"{type(metric).__name__} has no tally")
 
@@ -242,6 +246,8 @@ def _proportion(
         if tally.weighted:  # weights that go with the outcome can cost more than the largest unit
             largest = np.where((p > 0) & (p < 1), np.maximum(raw, 1.0), largest)
         deff = np.asarray(design_effect(p, raw, se, largest))
+        if not tally.clustered:  # Kish (1965): 1 + cv^2 of the weights, where few hits cannot show what they cost
+            deff = np.maximum(deff, ceiling)
         correlation = _correlation(tally, ok, residual, squares)
     effective = raw / deff
     worth = effective_units(tally, case)[ok]
@@ -297,37 +303,64 @@ def _correlation(tally: Tally, ok: Array, residual: Array, squares: Array) -> Ar
     return full
 
 
+def _design_effect(tally: Tally, gradient: Array) -> Array:
+    """(S,) variance of a smooth function of counts over what as many independent, equally weighted rows would give it.
+
+    gradient: (S, T) of the function, whose value does not change when all counts grow alike. At least 1; where no case
+    moves the value, the cost of units whose rows are all alike. Source: Kish (1965), Survey Sampling, section 8.2.
+    """
+    if tally.is_simple:
+        return np.ones(len(gradient))
+    rows, weight = tally.raw.sum(axis=1), tally.sums.sum(axis=1)
+    every = np.ones(gradient.shape)
+    with np.errstate(all="ignore"):
+        alike = rows * _quadratic(every, tally.second) / weight**2
+        design = _quadratic(gradient, tally.second) * tally.units / np.maximum(tally.units - 1, 1)
+        independent = weight * (tally.sums * gradient**2).sum(axis=1) / rows
+        effect = np.where(independent > 0, design / independent, np.maximum(alike, tally.largest))
+    if not tally.clustered:
+        effect = np.maximum(effect, alike)
+    return np.asarray(np.maximum(effect, 1.0))
+
+
 def _mixture(metric: CellMixture, tally: Tally, context: Context) -> Arms:
+    """A mean of proportions by MOVER on the limits of each, correlated as the units make them.
+
+    Source: Zou, Huang & Zhang (2009), Comput. Stat. Data Anal. 53, 1080-1085, for a sum of several; the correlation of
+    ratio means by linearisation, Cochran (1977), Sampling Techniques, section 6.3.
+    """
     rates = list(metric.parts(_classes(tally)))
-    parts = [_proportion(rate, tally, context, *_indicators(rate, tally)) for rate in rates]
-    if not tally.is_simple:
-        vectors = [_indicators(rate, tally) for rate in rates]
-
-        def mean(counts: Any) -> Any:
-            total: Any = 0.0
-            for hit, case in vectors:
-                total = total + sum(c * h for c, h in zip(counts, hit, strict=True)) / sum(
-                    c * k for c, k in zip(counts, case, strict=True)
-                )
-            return total / len(vectors)
-
-        return linearised(metric, tally, context, mean, n=tally.raw.sum(axis=1))
+    indicators = [_indicators(rate, tally) for rate in rates]
+    parts = [_proportion(rate, tally, context, *pair) for rate, pair in zip(rates, indicators, strict=True)]
     values = np.mean([part.values for part in parts], axis=0)
+    ok = ~np.isnan(values)
     reasons = tuple(
         next((f"{part.metric}: {part.reasons[s]}" for part in parts if part.reasons[s]), None)
         for s in range(len(tally.keys))
     )
     n = np.sum([part.n for part in parts], axis=0)
+    one = np.eye(len(parts))
+    rho, correlation, deff = np.broadcast_to(one, (len(n), *one.shape)).copy(), None, np.ones(len(n))
+    if not tally.is_simple and ok.any():
+        at = [(hit - part.values[ok, None] * case, tally.sums[ok] @ case)
+              for part, (hit, case) in zip(parts, indicators, strict=True)]  # fmt: skip
+        residual = np.stack([left for left, _ in at], axis=1)  # (S, K, T)
+        covariance = residual @ tally.second[ok] @ residual.transpose(0, 2, 1)
+        scale = np.sqrt(np.maximum(np.einsum("skk->sk", covariance), 1e-300))
+        rho[ok] = np.where(one, 1, np.clip(covariance / scale[:, :, None] / scale[:, None, :], -1, 1))
+        together = np.zeros(tally.sums.shape)
+        together[ok] = np.mean([left / cases[:, None] for left, cases in at], axis=0)
+        correlation = _correlation(tally, ok, together[ok], _quadratic(together[ok], tally.second[ok]))
+        deff = _design_effect(tally, together)
 
     def combined(level: float, which: Callable[[Arms], Limits]) -> tuple[Array, Array]:
-        below, above = np.zeros(len(n)), np.zeros(len(n))
-        for part in parts:
-            low, high = which(part)(level)
-            below += (part.values - low) ** 2
-            above += (high - part.values) ** 2
-        missing = np.isnan(values)
-        low, high = values - np.sqrt(below) / len(parts), values + np.sqrt(above) / len(parts)
-        return np.where(missing, -np.inf, np.maximum(low, 0)), np.where(missing, np.inf, np.minimum(high, 1))
+        limits = [which(part)(level) for part in parts]
+        below = np.stack([part.values - low for part, (low, _) in zip(parts, limits, strict=True)], axis=1)
+        above = np.stack([high - part.values for part, (_, high) in zip(parts, limits, strict=True)], axis=1)
+        below, above = (np.where(ok[:, None], distance, 0) for distance in (below, above))
+        below, above = (np.sqrt(np.maximum(np.einsum("sk,skl,sl->s", d, rho, d), 0)) for d in (below, above))
+        low, high = values - below / len(parts), values + above / len(parts)
+        return np.where(ok, np.maximum(low, 0), -np.inf), np.where(ok, np.minimum(high, 1), np.inf)
 
     return Arms(
         evaluation=context.evaluation,
@@ -335,16 +368,31 @@ def _mixture(metric: CellMixture, tally: Tally, context: Context) -> Arms:
         slices=parts[0].slices,
         values=values,
         n=n,
-        effective=n.astype(float),
+        effective=np.where(ok, n / deff, np.nan),
         reasons=reasons,
-        method="mover-wilson",
+        method=f"mover-{parts[0].method}",
         limits=lambda level: combined(level, lambda part: part.limits),
         gate=lambda level: combined(level, lambda part: part.gate or part.limits),
-        gate_method="mover-clopper-pearson",
+        gate_method=f"mover-{parts[0].gate_method}",
+        correlation=correlation,
         lowest=0.0,
         highest=1.0,
         variant=context.variant,
     )
+
+
+def _undecided_where_rare(arms: Arms, tally: Tally) -> Arms:
+    """No limits for a claim where a kind of hit or error hardly occurs, since linearisation then promises too much."""
+    cells = [index for index, term in enumerate(tally.terms) if not isinstance(term, str)]
+    with np.errstate(invalid="ignore"):
+        fewest = tally.raw[:, cells].min(axis=1) * arms.effective / arms.n
+    enough = (len(cells) == 4) & (fewest >= FEWEST_IN_CELL)
+
+    def gate(level: float) -> tuple[Array, Array]:
+        low, high = arms.limits(level)
+        return np.where(enough, low, -np.inf), np.where(enough, high, np.inf)
+
+    return replace(arms, gate=gate, gate_method=f"{arms.method}, {FEWEST_IN_CELL} cases of every kind or more")
 
 
 def linearised(
@@ -355,13 +403,17 @@ def linearised(
     *,
     scale: Scale = "identity",
     n: Array,
+    case: Array | None = None,
 ) -> Arms:
     """A smooth function of sums: its variance by linearisation, the derivative by a complex step (Squire & Trapp
     1998).
+
+    case: which term counts the rows, where terms are sums of values; None where they are counts of cells.
     """
     reasons = few(n, tally, context)
     size, count = tally.sums.shape
     values, se = np.full(size, np.nan), np.full(size, np.nan)
+    gradients, spread = np.zeros((size, count)), np.zeros(size)
     forward, backward = _SCALES[scale]
     with np.errstate(all="ignore"):
         for s in range(size):
@@ -383,11 +435,17 @@ def linearised(
                 reasons[s] = "undefined here: a count that it divides by is zero"
                 continue
             values[s], se[s] = value.real, np.sqrt(max(variance, 0.0))
+            gradients[s], spread[s] = gradient, max(squares, 0.0)
     if scale == "atanh":
         values = np.clip(values, -1, 1)
     ok = se > 0
     inner = np.clip(values, -1 + 1e-12, 1 - 1e-12) if scale == "atanh" else values
     derivative = 1 / (1 - inner**2) if scale == "atanh" else np.ones(size)
+    if case is None:
+        effective = n / _design_effect(tally, gradients)
+    else:
+        effective = n if tally.is_simple else np.minimum(n, effective_units(tally, case))
+    known = ~np.isnan(values)
 
     def limits(level: float) -> tuple[Array, Array]:
         with np.errstate(invalid="ignore"):
@@ -401,10 +459,11 @@ def linearised(
         slices=tuple(slice_of(tally.parts, key, context.conditions) for key in tally.keys),
         values=values,
         n=n,
-        effective=n.astype(float),
+        effective=np.where(known, effective, np.nan),
         reasons=tuple(reasons),
         method="delta" if scale == "identity" else f"delta-{scale}",
         limits=limits,
+        correlation=_correlation(tally, known, gradients[known], spread[known]),
         variant=context.variant,
         limits_reason=NO_SPREAD,
     )
@@ -457,7 +516,7 @@ def _mean(metric: RowMean, tally: Tally, context: Context) -> Arms:
         slices=tuple(slice_of(tally.parts, key, context.conditions) for key in tally.keys),
         values=_spread(move(mean), np.nan, ok),
         n=n,
-        effective=_spread(np.asarray(units, dtype=float), np.nan, ok),
+        effective=_spread(n[ok] if tally.is_simple else np.minimum(n[ok], worth), np.nan, ok),
         reasons=tuple(reasons),
         method="t" if not tally.clustered else "cluster-t",
         limits=limits if ok.any() else _nowhere(len(ok)),

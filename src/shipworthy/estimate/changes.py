@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaincinv, ndtr
 
 from shipworthy.errors import NotEstimable
-from shipworthy.estimate.arms import FEWEST_CLUSTERS, NO_SPREAD, Arms, Context, cells_of, few, linearised, slice_of
+from shipworthy.estimate.arms import (
+    FEWEST_CLUSTERS,
+    NO_SPREAD,
+    Arms,
+    Context,
+    Limits,
+    cells_of,
+    effective_units,
+    few,
+    linearised,
+    slice_of,
+)
 from shipworthy.metrics.kinds import CellFunction, CellMixture, CellRate, Metric
 from shipworthy.observations.tally import Array, Rows, Tally
 from shipworthy.stats.difference import mover_difference
-from shipworthy.stats.discrimination import paired_delong
+from shipworthy.stats.discrimination import clustered_auc_variance, delong_variance, logit_delong, paired_delong
 from shipworthy.stats.interval import Interval, critical
 from shipworthy.stats.paired import tango
 from shipworthy.stats.proportion import clopper_pearson
+
+FEWEST_DIFFERENT = 20  # cases told apart by the versions, or of the rarer label: below, no limit keeps its promise
 
 
 def measure_change(
@@ -26,24 +41,38 @@ def measure_change(
     the label.
 
     A proportion whose cases are the same under both versions gets Tango's score interval; anything else is linearised.
+    Claims are judged on limits that rest on counts of the cases that differ: on exact ones where there are any.
     """
-    if isinstance(metric, CellRate) and metric.transform is None and tally.is_simple and _same_cases(metric, tally):
+    paired = isinstance(metric, CellRate) and metric.transform is None and _same_cases(metric, tally)
+    if isinstance(metric, CellRate) and paired and tally.is_simple:
         arms = _tango(metric, tally, context)
     else:
         arms = linearised(
             metric,
             tally,
             context,
-            lambda counts: _value(metric, tally, counts, new=True) - _value(metric, tally, counts, new=False),
+            lambda counts: _difference(metric, tally, counts),
             n=tally.raw @ _cases(metric, tally),
         )
+        known = ~np.isnan(arms.values)
+        parts = _parts(metric, tally)
+        if isinstance(metric, CellRate) and paired:
+            gate, method = _exact(metric, tally, known), "mover-korn-graubard, paired"
+        elif tally.is_simple and parts and all(_same_cases(part, tally) for part in parts):
+            gate, method = _exact_mixture(parts, tally, arms), "mover-clopper-pearson, paired by class"
+        else:
+            gate, method = _cautious(metric, tally, arms), "delta, widened to exact counts"
+        arms = replace(arms, gate=gate if known.any() else None, gate_method=method)
     return replace(arms, compare="change", baseline=baseline, lowest=-1.0, highest=1.0)
 
 
 def measure_auc_change(metric: Metric, rows: Rows, context: Context, *, baseline: str, old: str, new: str) -> Arms:
-    """Change of an AUC on the same rows, by the paired DeLong variance. old, new: score columns of `rows`."""
+    """Change of an AUC on the same rows: MOVER on both logit-DeLong intervals. old, new: score columns of `rows`.
+
+    A claim cannot be judged below FEWEST_DIFFERENT positives or negatives (clusters that hold one).
+    """
     size = len(rows.keys)
-    values, se, df = np.full(size, np.nan), np.zeros(size), np.full(size, np.inf)
+    found: list[_AUCs | None] = []
     reasons: list[str | None] = []
     n = np.bincount(rows.slice, minlength=size).astype(float)
     for s in range(size):
@@ -52,32 +81,31 @@ def measure_auc_change(metric: Metric, rows: Rows, context: Context, *, baseline
         try:
             if n[s] < context.minimum_group:
                 raise NotEstimable(f"only {n[s]:.0f} cases: fewer than {context.minimum_group} show no value")
-            if units is not None:
-                df[s] = len(np.unique(units)) - 1
-                if df[s] < FEWEST_CLUSTERS - 1:
-                    raise NotEstimable(f"only {df[s] + 1:.0f} clusters: an interval needs {FEWEST_CLUSTERS}")
-            found = paired_delong(
-                rows.columns["label"][mine], rows.columns[new][mine], rows.columns[old][mine], clusters=units
-            )
-            values[s], se[s] = found.difference, found.standard_error
+            if units is not None and len(np.unique(units)) < FEWEST_CLUSTERS:
+                raise NotEstimable(f"only {len(np.unique(units))} clusters: an interval needs {FEWEST_CLUSTERS}")
+            columns = rows.columns
+            found.append(_aucs(columns["label"][mine], columns[new][mine], columns[old][mine], units))
             reasons.append(None)
         except NotEstimable as error:
+            found.append(None)
             reasons.append(str(error))
 
-    def limits(level: float) -> tuple[Array, Array]:
-        ok, half = se > 0, critical(level, df) * se
-        return np.where(ok, values - half, -np.inf), np.where(ok, values + half, np.inf)
+    def each(of: Callable[[_AUCs], Interval]) -> tuple[Array, Array]:
+        sides = [of(one) if one else Interval(-np.inf, np.inf) for one in found]
+        return np.array([float(side.low) for side in sides]), np.array([float(side.high) for side in sides])
 
     return Arms(
         evaluation=context.evaluation,
         metric=metric.name,
         slices=tuple(slice_of(rows.parts, key, context.conditions) for key in rows.keys),
-        values=values,
+        values=np.array([one.new - one.old if one else np.nan for one in found]),
         n=n,
         effective=n,
         reasons=tuple(reasons),
-        method="paired delong",
-        limits=limits,
+        method="paired mover-logit-delong",
+        limits=lambda level: each(lambda one: one.limits(level)),
+        gate=lambda level: each(lambda one: one.gate(level)),
+        gate_method="paired mover-korn-graubard on delong",
         compare="change",
         variant=context.variant,
         baseline=baseline,
@@ -85,6 +113,80 @@ def measure_auc_change(metric: Metric, rows: Rows, context: Context, *, baseline
         highest=1.0,
         limits_reason=NO_SPREAD,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _AUCs:
+    """Two AUCs on the same cases."""
+
+    new: float
+    old: float
+    new_variance: float
+    old_variance: float
+    correlation: float
+    positives: int  # or clusters that hold one
+    negatives: int
+    df: float  # infinite for independent rows
+
+    def limits(self, level: float) -> Interval:
+        """Limits of new - old."""
+        student = float(2 * ndtr(critical(level, self.df)) - 1)  # the normal level that is as wide as Student's t
+
+        def of(auc: float, variance: float) -> Interval:
+            if variance == 0 and 0 < auc < 1:  # every score tied: one half, on any cases
+                return Interval(auc, auc)
+            return logit_delong(auc, variance, positives=self.positives, negatives=self.negatives, level=student)
+
+        return self._mover(of)
+
+    def gate(self, level: float) -> Interval:
+        """Limits that err no more often than stated: each AUC as a share of as many cases as its variance is worth.
+
+        Source: Korn & Graubard (1998), Surv. Methodol. 24, 193-201, with the rarer label's degrees of freedom.
+        """
+        fewest = min(self.positives, self.negatives)
+        if fewest < FEWEST_DIFFERENT:
+            return Interval(-np.inf, np.inf)
+        student = critical(level, min(self.df, fewest - 1))
+
+        def of(auc: float, variance: float) -> Interval:
+            if variance == 0:
+                return Interval(auc, auc) if 0 < auc < 1 else clopper_pearson(auc * fewest, fewest, level=level)
+            worth = auc * (1 - auc) / variance * float(critical(level) / student) ** 2
+            if fewest * min(auc, 1 - auc) < 1:  # too few misplaced cases for a variance: only disjoint pairs count
+                worth = min(worth, fewest)
+            return clopper_pearson(auc * worth, worth, level=level)
+
+        return self._mover(of)
+
+    def _mover(self, of: Callable[[float, float], Interval]) -> Interval:
+        new, old = of(self.new, self.new_variance), of(self.old, self.old_variance)
+        return mover_difference(self.new, new, self.old, old, correlation=self.correlation)
+
+
+def _aucs(label: Array, new: Array, old: Array, units: NDArray[np.int64] | None) -> _AUCs:
+    paired = paired_delong(label, new, old, clusters=units)
+    clusters = np.arange(len(label)) if units is None else units
+    variances = [_auc_variance(label, score, units) for score in (new, old)]
+    scale = 2 * np.sqrt(variances[0] * variances[1])
+    together = (sum(variances) - paired.standard_error**2) / scale if scale > 0 else 0.0
+    return _AUCs(
+        new=paired.auc_a,
+        old=paired.auc_b,
+        new_variance=variances[0],
+        old_variance=variances[1],
+        correlation=float(np.clip(together, -1, 1)),
+        positives=len(np.unique(clusters[label == 1])),
+        negatives=len(np.unique(clusters[label == 0])),
+        df=np.inf if units is None else len(np.unique(units)) - 1,
+    )
+
+
+def _auc_variance(label: Array, score: Array, units: NDArray[np.int64] | None) -> float:
+    if units is not None:
+        return clustered_auc_variance(label, score, units)
+    _, place = np.unique(score, return_inverse=True)
+    return delong_variance(np.bincount(place, label), np.bincount(place, 1 - label))
 
 
 def _sides(cell: Sequence[Any], *, new: bool) -> tuple[Any, Any]:
@@ -106,32 +208,28 @@ def _cases(metric: Metric, tally: Tally) -> Array:
     return np.array(either, dtype=float)
 
 
+def _hits(metric: CellRate, tally: Tally) -> tuple[Array, Array]:
+    """Which cells the new and which the old version got right, among those that are cases."""
+
+    def of(*, new: bool) -> Array:
+        sides = [_sides(cell, new=new) for cell in cells_of(tally)]
+        return np.array([bool(metric.case(*side)) and bool(metric.hit(*side)) for side in sides], dtype=float)
+
+    return of(new=True), of(new=False)
+
+
 def _tango(metric: CellRate, tally: Tally, context: Context) -> Arms:
-    groups: dict[tuple[bool, bool], Array] = {}
-    for old in (True, False):
-        for new in (True, False):
-            chosen = [
-                bool(metric.case(*_sides(c, new=True)))
-                and bool(metric.hit(*_sides(c, new=True))) is new
-                and bool(metric.hit(*_sides(c, new=False))) is old
-                for c in cells_of(tally)
-            ]
-            groups[new, old] = tally.sums @ np.array(chosen, dtype=float)
-    n = sum(groups.values(), np.zeros(len(tally.keys)))
+    new, old = _hits(metric, tally)
+    n = tally.sums @ _cases(metric, tally)
     reasons = few(n, tally, context)
     ok = np.array([reason is None for reason in reasons])
-    a, b, c, d = (groups[key][ok] for key in ((True, True), (True, False), (False, True), (False, False)))
+    a, b, c = ((tally.sums @ cells)[ok] for cells in (new * old, new * (1 - old), old * (1 - new)))
+    d = n[ok] - a - b - c
 
     def limits(level: float) -> tuple[Array, Array]:
         low, high = np.full(len(ok), -np.inf), np.full(len(ok), np.inf)
         if ok.any():
             low[ok], high[ok] = tango(a, b, c, d, level=level)
-        return low, high
-
-    def exact(level: float) -> tuple[Array, Array]:
-        low, high = np.full(len(ok), -np.inf), np.full(len(ok), np.inf)
-        if ok.any():
-            low[ok], high[ok] = exact_change(b, c, n[ok], level=level)
         return low, high
 
     values = np.full(len(ok), np.nan)
@@ -146,10 +244,109 @@ def _tango(metric: CellRate, tally: Tally, context: Context) -> Arms:
         reasons=tuple(reasons),
         method="tango",
         limits=limits,
-        gate=exact,
+        gate=_exact(metric, tally, ok),
         gate_method="mover-clopper-pearson, paired",
         variant=context.variant,
     )
+
+
+def _exact(metric: CellRate, tally: Tally, known: NDArray[np.bool_]) -> Limits:
+    """Exact change where the cases are the same; under clusters or weights on as many cases as they are worth.
+
+    Source: Korn & Graubard (1998), Surv. Methodol. 24, 193-201, for effective counts and Student's t.
+    """
+    new, old = _hits(metric, tally)
+    case, change = _cases(metric, tally), new - old
+    cases, raw = (tally.sums @ case)[known], (tally.raw @ case)[known]
+    b, c = ((tally.sums @ cells)[known] / cases for cells in (new * (1 - old), old * (1 - new)))
+    effective, df = raw, np.full(len(raw), np.inf)
+    if not tally.is_simple:
+        second, units = tally.second[known], tally.units[known]
+        behind = effective_units(tally, np.abs(change))[known]  # units that the variance of the change rests on
+        df = np.where(behind >= FEWEST_CLUSTERS, behind, effective_units(tally, case)[known]) - 1
+        residual = change - (b - c)[:, None] * case
+        variance = np.maximum(_quadratic(residual, second), 0) * units / np.maximum(units - 1, 1) / cases**2
+        most = np.maximum(raw * _quadratic(np.broadcast_to(case, residual.shape), second) / cases**2, 1)
+        most = np.maximum(most, tally.largest[known])
+        if tally.weighted:  # weights that go with the change can cost more than the largest unit
+            most = np.where(b + c > 0, np.maximum(raw, 1), most)
+        apart = (b + c - (b - c) ** 2) / raw
+        seen = (behind >= FEWEST_CLUSTERS) & (apart > 0)
+        effective = raw / np.clip(np.divide(variance, apart, out=most.copy(), where=seen), 1, most)
+
+    def limits(level: float) -> tuple[Array, Array]:
+        low, high = np.full(len(known), -np.inf), np.full(len(known), np.inf)
+        sure = effective * (critical(level) / np.asarray(critical(level, df))) ** 2
+        if known.any():
+            low[known], high[known] = exact_change(b * sure, c * sure, sure, level=level)
+        return low, high
+
+    return limits
+
+
+def _exact_mixture(parts: Sequence[CellRate], tally: Tally, arms: Arms) -> Limits:
+    """MOVER over the exact changes of disjoint classes."""
+    known = ~np.isnan(arms.values)
+    exact = [_exact(part, tally, known) for part in parts]
+    changes = []
+    for part in parts:
+        new, old = _hits(part, tally)
+        changes.append((tally.sums @ (new - old))[known] / (tally.sums @ _cases(part, tally))[known])
+
+    def limits(level: float) -> tuple[Array, Array]:
+        low, high = np.full(len(known), -np.inf), np.full(len(known), np.inf)
+        pairs = [of(level) for of in exact]
+        below = sum(((change - pair[0][known]) ** 2 for change, pair in zip(changes, pairs, strict=True)), np.zeros(1))
+        above = sum(((pair[1][known] - change) ** 2 for change, pair in zip(changes, pairs, strict=True)), np.zeros(1))
+        low[known] = arms.values[known] - np.sqrt(below) / len(parts)
+        high[known] = arms.values[known] + np.sqrt(above) / len(parts)
+        return low, high
+
+    return limits
+
+
+def _cautious(metric: CellRate | CellMixture | CellFunction, tally: Tally, arms: Arms) -> Limits:
+    """Linearised limits, widened as an exact limit of a Poisson count is wider than its normal one.
+
+    The count is of the cases that the versions tell apart, or of as many equal ones as they are worth by what each
+    moves the metric; below FEWEST_DIFFERENT there are no limits.
+    Source: Garwood (1936), Biometrika 28, 437-442, for the count; Kish (1965), section 11.7, for its worth.
+    """
+    differ = np.array([cell[-1] != cell[-2] for cell in cells_of(tally)], dtype=float)
+    worth = np.minimum(_worth(metric, tally, np.flatnonzero(differ)), effective_units(tally, differ))
+    ok = worth >= FEWEST_DIFFERENT
+    count = np.where(ok, worth, 1.0)
+
+    def limits(level: float) -> tuple[Array, Array]:
+        low, high = arms.limits(level)
+        wider = (gammaincinv(count + 1, (1 + level) / 2) - count) / (critical(level) * np.sqrt(count))
+        usable = ok & np.isfinite(low) & np.isfinite(high)
+        half = np.where(usable, high - low, np.inf) / 2 * np.maximum(wider, 1)
+        centre = np.where(usable, arms.values, 0)
+        return centre - half, centre + half
+
+    return limits
+
+
+def _worth(metric: CellRate | CellMixture | CellFunction, tally: Tally, cells: NDArray[np.int64]) -> Array:
+    """(S,) how many equally important cases the cases in these cells are worth."""
+    out = np.zeros(len(tally.keys))
+    with np.errstate(all="ignore"):
+        for s in range(len(out)):
+            try:
+                start = _difference(metric, tally, list(tally.sums[s]))
+                moves = np.array(
+                    [_difference(metric, tally, list(tally.sums[s] + np.eye(len(tally.terms))[k])) for k in cells]
+                )
+            except ZeroDivisionError:
+                continue
+            squares, n = (moves - start) ** 2, tally.raw[s, cells]
+            out[s] = np.nan_to_num((n @ squares) ** 2 / (n @ squares**2))
+    return out
+
+
+def _quadratic(vectors: Array, second: Array) -> Array:
+    return np.asarray(np.einsum("st,stu,su->s", vectors, second, vectors))
 
 
 def exact_change(gained: Array, lost: Array, cases: Array, *, level: float) -> Interval:
@@ -174,6 +371,10 @@ def exact_change(gained: Array, lost: Array, cases: Array, *, level: float) -> I
     )
 
 
+def _difference(metric: Metric, tally: Tally, counts: Sequence[Any]) -> Any:
+    return _value(metric, tally, counts, new=True) - _value(metric, tally, counts, new=False)
+
+
 def _value(metric: Metric, tally: Tally, counts: Sequence[Any], *, new: bool) -> Any:
     margin: dict[tuple[Any, Any], Any] = {}
     for cell, count in zip(cells_of(tally), counts, strict=True):
@@ -182,12 +383,19 @@ def _value(metric: Metric, tally: Tally, counts: Sequence[Any], *, new: bool) ->
     if isinstance(metric, CellRate):
         rate = _rate(metric, margin)
         return metric.transform(rate) if metric.transform else rate
-    classes = sorted({value for cell in cells_of(tally) for value in cell}, key=str)
     if isinstance(metric, CellMixture):
-        parts = [_rate(part, margin) for part in metric.parts(classes)]
+        parts = [_rate(part, margin) for part in _parts(metric, tally)]
         return sum(parts[1:], parts[0]) / len(parts)
     assert isinstance(metric, CellFunction)
-    return metric.function(margin, classes)
+    return metric.function(margin, _classes(tally))
+
+
+def _classes(tally: Tally) -> list[Any]:
+    return sorted({value for cell in cells_of(tally) for value in cell}, key=str)
+
+
+def _parts(metric: Metric, tally: Tally) -> Sequence[CellRate]:
+    return metric.parts(_classes(tally)) if isinstance(metric, CellMixture) else ()
 
 
 def _rate(metric: CellRate, margin: Mapping[tuple[Any, Any], Any]) -> Any:

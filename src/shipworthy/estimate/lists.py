@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shipworthy.errors import NotEstimable
-from shipworthy.estimate.arms import NO_SPREAD, ROUNDING, Arms, Context, slice_of
+from shipworthy.estimate.arms import FEWEST_CLUSTERS, NO_SPREAD, ROUNDING, Arms, Context, slice_of
 from shipworthy.metrics.kinds import ListMean, Metric, RowQuantile
 from shipworthy.observations.tally import Array, Rows
 from shipworthy.stats.interval import Interval, critical
@@ -77,16 +77,23 @@ def _quantile(metric: RowQuantile, rows: Rows, index: int) -> _Found:
 
 def _list(metric: ListMean, rows: Rows, index: int) -> _Found:
     mine = rows.slice == index
-    assert rows.unit is not None  # a ranking's clusters are its queries
+    assert rows.unit is not None  # a ranking's clusters are its queries, or hold several of them
+    query = rows.columns["query"][mine]
     try:
-        values = list_values(metric, rows.columns["label"][mine], rows.columns["score"][mine], rows.unit[mine])
+        values, known = list_values(metric, rows.columns["label"][mine], rows.columns["score"][mine], query)
     except NotEstimable as error:
         return np.nan, 0, None, str(error)
     count = len(values)
+    _, first = np.unique(query, return_index=True)
+    _, cluster = np.unique(rows.unit[mine][first][known], return_inverse=True)
+    units = int(cluster.max()) + 1 if count else 0
+    if 1 < units < min(count, FEWEST_CLUSTERS) or (units == 1 and count > 1):
+        return np.nan, count, None, f"only {units} clusters: an interval needs {FEWEST_CLUSTERS}"
     if count < 2:
         return np.nan, count, None, "only 1 query: a mean needs 2" if count else "no query has a relevant item"
     mean = float(values.mean())
-    se = 0.0 if np.ptp(values) < ROUNDING else float(values.std(ddof=1) / np.sqrt(count))
+    sums = np.bincount(cluster, values - mean)
+    se = 0.0 if np.ptp(values) < ROUNDING else float(np.sqrt(units / (units - 1) * (sums @ sums)) / count)
     mean = float(values[0]) if se == 0 else mean
 
     def limits(level: float) -> Interval:
@@ -97,14 +104,15 @@ def _list(metric: ListMean, rows: Rows, index: int) -> _Found:
             return clopper_pearson(round(mean * count), count, level=level)
         if se == 0:
             return Interval(-np.inf, np.inf)
-        half = float(critical(level, count - 1)) * se
+        half = float(critical(level, units - 1)) * se
         return Interval(max(0.0, mean - half), min(1.0, mean + half))
 
     return mean, count, limits, None
 
 
-def list_values(metric: ListMean, label: Array, score: Array, query: Array) -> Array:
-    """The quality of every query's list, shape (queries,). Queries without a relevant item have none and are left out.
+def list_values(metric: ListMean, label: Array, score: Array, query: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """The quality of every query's list, shape (known queries,), and which of the queries, in sorted order, have one:
+    those with a relevant item.
 
     label: relevance, >= 0; score: higher ranks first; query: which list a row belongs to. All of shape (rows,).
     Tied scores share their places for nDCG (as scikit-learn does); elsewhere the less relevant of two tied items comes
@@ -129,19 +137,18 @@ def list_values(metric: ListMean, label: Array, score: Array, query: Array) -> A
         shared = (np.bincount(tie, discount) / np.bincount(tie))[tie]
         ideal = np.lexsort((-label, codes))
         best = np.bincount(codes[ideal], label[ideal] * discount, size)
-        return np.asarray((np.bincount(q, y * shared, size) / np.where(best > 0, best, 1))[known])
+        return np.asarray((np.bincount(q, y * shared, size) / np.where(best > 0, best, 1))[known]), known
     if metric.statistic == "mrr":
         reciprocal = np.where(relevant & top, 1 / (place + 1), 0.0)
         out = np.zeros(size)
         np.maximum.at(out, q, reciprocal)
-        return out[known]
+        return out[known], known
     if metric.statistic == "map":
         before: NDArray[np.int64] = (
             np.cumsum(relevant) - relevant
         )  # relevant items of earlier rows, other lists included
         seen: NDArray[np.int64] = before + relevant - np.repeat(before[first], np.diff(np.r_[first, len(q)]))
-        return np.asarray(
-            (np.bincount(q, np.where(relevant, seen / (place + 1), 0.0), size) / np.maximum(per_query, 1))[known]
-        )
+        precision = np.bincount(q, np.where(relevant, seen / (place + 1), 0.0), size)
+        return np.asarray((precision / np.maximum(per_query, 1))[known]), known
     hits = np.bincount(q, relevant & top, size)
-    return np.asarray((hits / (np.maximum(per_query, 1) if metric.statistic == "recall" else depth))[known])
+    return np.asarray((hits / (np.maximum(per_query, 1) if metric.statistic == "recall" else depth))[known]), known

@@ -47,14 +47,20 @@ class Pairs:
         lower, upper = np.full(len(a), -np.inf), np.full(len(a), np.inf)
         i, j = a[known], b[known]
         if len(i):
+            correlation: Array | float = -1.0 if self.arms.straddling else 0.0  # at worst, where it is unknown
+            if self.arms.correlation is not None:
+                correlation = self.arms.correlation[i, j]
             if self.compare == "difference":
-                correlation = 0.0 if self.arms.correlation is None else self.arms.correlation[i, j]
                 found = mover_difference(
                     values[i], (low[i], high[i]), values[j], (low[j], high[j]), correlation=correlation
                 )
             else:
                 found = mover_ratio(
-                    values[i], (np.maximum(low[i], 0), high[i]), values[j], (np.maximum(low[j], 0), high[j])
+                    values[i],
+                    (np.maximum(low[i], 0), high[i]),
+                    values[j],
+                    (np.maximum(low[j], 0), high[j]),
+                    correlation=correlation,
                 )
             lower[known], upper[known] = found.low, found.high
         return lower, upper

@@ -43,10 +43,12 @@ def measure_scores(
     spoiled = None
     if metric.probability and not (histograms.lowest >= 0 and histograms.highest <= 1):
         spoiled = f"scores from {histograms.lowest:g} to {histograms.highest:g} are not probabilities"
+    parted = [_of_slice(rows, histograms, index, score) for index in range(len(histograms.slices))]
     outcomes = [
-        _one(metric, histogram, context, rng, spoiled, _of_slice(rows, histograms, index, score))
-        for index, histogram in enumerate(histograms.slices)
+        _one(metric, histogram, context, rng, spoiled, mine)
+        for histogram, mine in zip(histograms.slices, parted, strict=True)
     ]
+    straddling = _straddling(parted)
     n = np.array([histogram.cases.sum() for histogram in histograms.slices])
 
     def limits(level: float) -> tuple[Array, Array]:
@@ -64,10 +66,14 @@ def measure_scores(
         slices=tuple(slice_of(histograms.parts, key, context.conditions) for key in histograms.keys),
         values=np.array([np.nan if outcome.value is None else outcome.value for outcome in outcomes]),
         n=n,
-        effective=n.astype(float),
+        effective=np.array(
+            [np.nan if o.value is None else cases / o.deff for o, cases in zip(outcomes, n, strict=True)]
+        ),
         reasons=tuple(outcome.reason for outcome in outcomes),
         method=method,
         limits=limits,
+        correlation=_correlation(metric, outcomes, parted) if straddling else None,
+        straddling=straddling,
         lowest=-np.inf if metric.statistic in ("in_the_large", "slope") else 0.0,
         highest=np.inf if metric.statistic == "slope" else 1.0,
         variant=context.variant,
@@ -86,11 +92,73 @@ def _no_interval(metric: ScoreStatistic, *, clustered: bool) -> str:
 _RowsOfSlice = tuple[Array, Array, NDArray[np.int64]]  # label, score and unit of each row
 
 
-class _Outcome:
-    """A value with its limits, or the reason why there is none."""
+def _straddling(parted: Sequence[_RowsOfSlice | None]) -> bool:
+    """Whether some unit has rows in several slices."""
+    units = [np.unique(mine[2]) for mine in parted if mine is not None]
+    return bool(units) and len(np.unique(np.concatenate(units))) < sum(map(len, units))
 
-    def __init__(self, value: float | None, limits: Callable[[float], Interval] | None, reason: str | None) -> None:
-        self.value, self.limits, self.reason = value, limits, reason
+
+def _correlation(
+    metric: ScoreStatistic, outcomes: Sequence[_Outcome], parted: Sequence[_RowsOfSlice | None]
+) -> Array | None:
+    """(S, S) of the estimates, from what each unit adds to each of them; None where that is not known.
+
+    Source: Obuchowski (1997), Biometrics 53, 567-578, for an AUC; Cochran (1977), Sampling Techniques, section 6.3, for
+    a mean.
+    """
+    from scipy.sparse import csr_array
+
+    influence = _INFLUENCE.get(metric.statistic)
+    if influence is None:
+        return None
+    share, slices, units = [], [], []
+    for index, (outcome, mine) in enumerate(zip(outcomes, parted, strict=True)):
+        if outcome.value is not None and mine is not None:
+            share.append(influence(mine[0], mine[1]))
+            slices.append(np.full(len(mine[0]), index))
+            units.append(mine[2])
+    if not share:
+        return None
+    row, column = np.concatenate(slices), np.unique(np.concatenate(units), return_inverse=True)[1]
+    added = csr_array((np.concatenate(share), (row, column)), shape=(len(outcomes), int(column.max()) + 1))
+    covariance = (added @ added.T).toarray()
+    scale = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
+    found = np.clip(covariance / scale[:, None] / scale[None, :], -1, 1)
+    np.fill_diagonal(found, 1.0)
+    return np.asarray(found)
+
+
+def _moved_auc(label: Array, score: Array) -> Array:
+    """By how much each row moves the AUC of its slice."""
+    distinct, place = np.unique(score, return_inverse=True)
+    positive = label == 1
+    m, n = int(positive.sum()), int((~positive).sum())
+    above, below = disc.structural_components(
+        np.bincount(place[positive], minlength=len(distinct)), np.bincount(place[~positive], minlength=len(distinct))
+    )
+    area = float(above[place[positive]].mean())
+    return np.where(positive, (above[place] - area) / m, (below[place] - area) / n)
+
+
+def _moved_mean(label: Array, score: Array) -> Array:
+    """By how much each row moves the mean residual of its slice, times the number of rows."""
+    return np.asarray(label - score - np.mean(label - score))
+
+
+_INFLUENCE: Mapping[str, Callable[[Array, Array], Array]] = {"auc": _moved_auc, "in_the_large": _moved_mean}
+
+
+class _Outcome:
+    """A value with its limits and design effect, or the reason why there is none."""
+
+    def __init__(
+        self,
+        value: float | None,
+        limits: Callable[[float], Interval] | None,
+        reason: str | None,
+        deff: float = 1.0,
+    ) -> None:
+        self.value, self.limits, self.reason, self.deff = value, limits, reason, deff
 
 
 def _limits_of(outcome: _Outcome, level: float) -> Interval:
@@ -126,50 +194,60 @@ def _one(  # noqa: PLR0917
     if rows is not None and (clusters := len(np.unique(rows[2]))) < FEWEST_CLUSTERS:
         return _Outcome(None, None, f"only {clusters} clusters: an interval needs {FEWEST_CLUSTERS}")
     try:
-        value, limits = _STATISTICS[metric.statistic](histogram, rng, rows)
+        value, limits, deff = _STATISTICS[metric.statistic](histogram, rng, rows)
     except NotEstimable as error:
         return _Outcome(None, None, str(error))
-    return _Outcome(value, limits, None)
+    return _Outcome(value, limits, None, deff)
 
 
-_Pair = tuple[float, "Callable[[float], Interval] | None"]
+_Found = tuple[float, "Callable[[float], Interval] | None", float]  # value, limits, design effect
 
 
-def _auc(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Pair:  # noqa: ARG001
+def _auc(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Found:  # noqa: ARG001
     positives, negatives = histogram.positives, histogram.negatives
     value = disc.auc(positives, negatives)
     m, n = int(positives.sum()), int(negatives.sum())
-    if rows is not None:
-        label, score, units = rows
-        variance = disc.clustered_auc_variance(label, score, units)
-        m, n = len(np.unique(units[label == 1])), len(np.unique(units[label == 0]))
-    else:
+    if rows is None:
         variance = disc.delong_variance(positives, negatives)
-    return value, lambda level: disc.logit_delong(value, variance, positives=m, negatives=n, level=level)
+        return value, lambda level: disc.logit_delong(value, variance, positives=m, negatives=n, level=level), 1.0
+    label, score, units = rows
+    clusters = [len(np.unique(units[label == outcome])) for outcome in (1, 0)]
+    fewest = min(clusters)
+    if fewest < FEWEST_CLUSTERS:
+        kind = "positive" if clusters[0] == fewest else "negative"
+        raise NotEstimable(f"only {fewest} clusters hold a {kind}: an interval needs {FEWEST_CLUSTERS}")
+    clustered, independent = (disc.clustered_auc_variance(label, score, by) for by in (units, np.arange(len(units))))
+
+    def limits(level: float) -> Interval:
+        wider = float(critical(level, fewest - 1)) / float(critical(level))  # Student's t for the normal quantile
+        return disc.logit_delong(value, clustered * wider**2, positives=clusters[0], negatives=clusters[1], level=level)
+
+    deff = clustered / independent if independent > 0 else min(m / clusters[0], n / clusters[1])
+    return value, limits, max(deff, 1.0)
 
 
-def _auprc(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Pair:  # noqa: ARG001
+def _auprc(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Found:  # noqa: ARG001
     value = disc.average_precision(histogram.positives, histogram.negatives)
-    m = int(histogram.positives.sum())
+    m = cases = int(histogram.positives.sum())
     if rows is not None:
         m = len(np.unique(rows[2][rows[0] == 1]))
-    return value, lambda level: disc.average_precision_interval(value, positives=m, level=level)
+    return value, lambda level: disc.average_precision_interval(value, positives=m, level=level), cases / max(m, 1)
 
 
-def _ece(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Pair:
+def _ece(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Found:
     bins = (histogram.score, histogram.cases, histogram.positives)
     squared = cal.debiased_squared_ece(*bins)
     seed = int(rng.integers(2**63))
     if rows is not None:
-        return float(np.sqrt(max(squared, 0.0))), None
+        return float(np.sqrt(max(squared, 0.0))), None, 1.0
 
     def limits(level: float) -> Interval:
         return cal.calibration_error_interval(*bins, rng=np.random.default_rng(seed), draws=DRAWS, level=level)
 
-    return float(np.sqrt(max(squared, 0.0))), limits
+    return float(np.sqrt(max(squared, 0.0))), limits, 1.0
 
 
-def _in_the_large(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Pair:  # noqa: ARG001
+def _in_the_large(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Found:  # noqa: ARG001
     bins = (histogram.score, histogram.cases, histogram.positives)
     if rows is not None:
         label, score, units = rows
@@ -179,30 +257,33 @@ def _in_the_large(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfS
         count = len(sums)
         se = float(np.sqrt(count / max(count - 1, 1) * (sums**2).sum()) / len(residual))
         mean = float(residual.mean())
-        return mean, lambda level: Interval(
-            mean - critical(level, count - 1) * se, mean + critical(level, count - 1) * se
-        )
-    return cal.calibration_in_the_large(
-        *bins
-    ).difference, lambda level: cal.calibration_in_the_large(*bins, level=level).interval
+        independent = float(np.var(residual, ddof=1)) / len(residual)
+
+        def limits(level: float) -> Interval:
+            half = critical(level, count - 1) * se
+            return Interval(mean - half, mean + half)
+
+        return mean, limits, max(se**2 / independent, 1.0) if independent > 0 else len(residual) / count
+    value = cal.calibration_in_the_large(*bins).difference
+    return value, lambda level: cal.calibration_in_the_large(*bins, level=level).interval, 1.0
 
 
-def _slope(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Pair:  # noqa: ARG001
+def _slope(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Found:  # noqa: ARG001
     fit = cal.cox_calibration(histogram.score, histogram.cases, histogram.positives)
     if rows is not None:
-        return fit.slope, None
+        return fit.slope, None, 1.0
     se = fit.slope_se
-    return fit.slope, lambda level: Interval(fit.slope - critical(level) * se, fit.slope + critical(level) * se)
+    return fit.slope, lambda level: Interval(fit.slope - critical(level) * se, fit.slope + critical(level) * se), 1.0
 
 
-def _plug_in(compute: Callable[[Array, Array, Array], float]) -> Callable[..., _Pair]:
-    def statistic(histogram: Histogram, rng: np.random.Generator, rows: object) -> _Pair:  # noqa: ARG001
-        return float(compute(histogram.score, histogram.cases, histogram.positives)), None
+def _plug_in(compute: Callable[[Array, Array, Array], float]) -> Callable[..., _Found]:
+    def statistic(histogram: Histogram, rng: np.random.Generator, rows: object) -> _Found:  # noqa: ARG001
+        return float(compute(histogram.score, histogram.cases, histogram.positives)), None, 1.0
 
     return statistic
 
 
-_STATISTICS: Mapping[str, Callable[..., _Pair]] = {
+_STATISTICS: Mapping[str, Callable[..., _Found]] = {
     "auc": _auc,
     "auprc": _auprc,
     "ece": _ece,

@@ -31,8 +31,8 @@ MOST_LIMITS = 60
 _MARKS = (verdicts.BREACHED, verdicts.UNDECIDED, verdicts.MET, verdicts.NOT_EVALUATED)
 _LEADS = {
     Decision.SHIP: (
-        "Every requirement that can stop a release is met: the interval, not only the estimate, lies on "
-        "the good side of each bound."
+        "Every requirement that can stop a release is met: the limit that each is judged on, not only the "
+        "estimate, lies on the good side of its bound."
     ),
     Decision.HOLD: (
         "At least one requirement is breached beyond chance. The table below says which, by how much, and "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import shutil
 import tempfile
@@ -43,6 +44,9 @@ def refuse_target(folder: Path) -> None:
         raise _unwritable(f"the folder {folder.name!r} holds {strangers[0]!r}, which no run wrote", folder)
     if not (folder / "manifest.json").is_file() or not (folder / "results.json").is_file():
         raise _unwritable(f"the folder {folder.name!r} holds other things than a run", folder)
+    if faults:
+        what = f"the run in {folder.name!r} was changed after it was written ({faults[0].what}: {faults[0].where})"
+        raise _unwritable(what, folder)
 
 
 def write_run(run: Run, folder: Path, *, loaded: LoadedPlan, tables: Mapping[str, Observations]) -> None:
@@ -122,8 +126,10 @@ def read_results(folder: Path) -> dict[str, Any]:
     """Read `results.json` of a run's folder. Raises Unusable (RUN002) when it is not one."""
     path = folder / "results.json"
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("not a file")
         found = json.loads(path.read_text("utf-8"))
-        if isinstance(found, dict) and found.get("schema") == SCHEMA:
+        if isinstance(found, dict) and found.get("schema") == SCHEMA and _is_whole(found):
             return found
         reason = f"its schema is not {SCHEMA}"
     except (OSError, ValueError, RecursionError) as error:
@@ -135,6 +141,18 @@ def read_results(folder: Path) -> dict[str, Any]:
             where=str(path),
             mend="name a folder that `shipworthy check` wrote",
         )
+    )
+
+
+def _is_whole(found: dict[str, Any]) -> bool:
+    """Whether results hold what reading them back relies on."""
+    lists = all(isinstance(found.get(key), list) for key in ("verdicts", "estimates", "inputs", "excluded"))
+    texts = all(isinstance(found.get(key), str) for key in ("run", "decision", "plan_digest"))
+    return (
+        lists
+        and texts
+        and all(isinstance(e, dict) and isinstance(e.get("slice"), dict) and "value" in e for e in found["estimates"])
+        and all(isinstance(v, dict) and {"requirement", "verdict"} <= set(v) for v in found["verdicts"])
     )
 
 
@@ -173,7 +191,7 @@ def reopen(folder: Path, name: str, model: Evaluation) -> tuple[Observations, In
         facts = json.loads(bytes.fromhex(kept[_FACTS].decode()))
         source = next(Input(**entry) for entry in results["inputs"] if entry["evaluation"] == name)
         backend = connect()
-        table = backend.read_parquet(str(path))
+        table = backend.read_parquet(glob.escape(str(path)))
         ranges = {column: (float(low), float(high)) for column, (low, high) in facts["score_ranges"].items()}
         observations = Observations(
             evaluation=name,
@@ -227,7 +245,7 @@ def open_baseline(folder: Path, observations: Observations, *, where: str) -> tu
             )
         )
     try:
-        old = observations.backend.read_parquet(str(path))
+        old = observations.backend.read_parquet(glob.escape(str(path)))
     except duckdb.Error as error:
         raise _no_rows(observations.evaluation, path) from error
     if "case" not in observations.roles or "case" not in old.columns:

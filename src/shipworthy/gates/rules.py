@@ -239,15 +239,17 @@ def _assemble(requirement: Requirement, parts: Sequence[_Judged]) -> tuple[list[
         ranked += [(int(grade[kept[i]]), float(room[kept[i]]), number, int(kept[i])) for i in order]
     ranked.sort()
     outcomes = {Grade.BREACHED: Outcome.BREACHED, Grade.MET: Outcome.MET}
+    still_open = max(sum(grade == Grade.OPEN for grade, *_ in ranked), 1)
+    power = 1 - (1 - requirement.power) / still_open  # for all of them to be decided together
     pieces = [
-        _piece(requirement, parts[number], index, outcomes.get(Grade(grade), Outcome.UNDECIDED))
+        _piece(requirement, parts[number], index, outcomes.get(Grade(grade), Outcome.UNDECIDED), power)
         for grade, _, number, index in ranked[:MOST_PIECES]
     ]
     outcome = Outcome.BREACHED if any_breached else Outcome.MET if all_met else Outcome.UNDECIDED
     return pieces, looked_at, outcome
 
 
-def _piece(requirement: Requirement, part: _Judged, index: int, outcome: Outcome) -> Piece:
+def _piece(requirement: Requirement, part: _Judged, index: int, outcome: Outcome, power: float) -> Piece:
     def limit(values: Array) -> float | None:
         return float(values[index]) if np.isfinite(values[index]) else None
 
@@ -261,7 +263,7 @@ def _piece(requirement: Requirement, part: _Judged, index: int, outcome: Outcome
             low=requirement.low,
             high=requirement.high,
             confidence=requirement.confidence,
-            power=requirement.power,
+            power=power,
             breach_confidence=part.breach_confidence,
         )
     return Piece(

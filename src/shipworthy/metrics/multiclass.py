@@ -95,7 +95,10 @@ def top_k(depth: int) -> RowMean:
         above = others[0]
         for other in others[1:]:
             above = above + other
-        return (above < depth).fill_null(False)
+        known = own.notnull()
+        for name in names:
+            known = known & table[name].notnull()
+        return ibis.ifelse(known, above < depth, ibis.null("boolean"))  # a row without all its scores is no case
 
     return RowMean(
         name=f"top_k_accuracy@{depth}",

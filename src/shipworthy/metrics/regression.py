@@ -41,11 +41,12 @@ def _r2(sums: Mapping[str, Any]) -> Any:
 
 
 def _r2_rows(table: ir.Table) -> Mapping[str, ir.Value]:
+    centred = table.label - table.label.mean().over(ibis.window())  # sums of squares far from 0 lose their digits
     return {
         "n": ibis.ifelse(table.label.notnull(), 1.0, 0.0),  # a column of ones: a literal cannot be summed
         "error": _error(table) * _error(table),
-        "y": table.label,
-        "y2": table.label * table.label,
+        "y": centred,
+        "y2": centred * centred,
     }
 
 

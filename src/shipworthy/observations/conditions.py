@@ -212,7 +212,7 @@ def _column(node: Any, table: ir.Table, where: str, *, qualified: bool) -> ir.Va
             code="DATA002",
             what=f"there is no column {shorten(text)!r}",
             where=where,
-            mend=_suggest(name, table.columns),
+            mend=f"{_suggest(name, table.columns)} (text goes in single quotes: 'text')",
         )
     )
 

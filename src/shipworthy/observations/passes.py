@@ -21,6 +21,7 @@ from shipworthy.observations.truth import as_number
 MOST_LEVELS = 20_000  # of one axis
 EXACT_ROWS = 500_000  # up to here scores are kept as they are; beyond, in SCORE_BINS bins
 SCORE_BINS = 2_048
+MOST_TIED = 0.005  # share of pairs in one bin: with scores spread evenly it is 1 / SCORE_BINS, a tenth of this
 MOST_CROSSED = (
     2_000  # slices times terms, up to which moments between slices are kept; beyond, slices count as independent
 )
@@ -184,7 +185,10 @@ def _tally_clusters(observations: Observations, axis: Axis, terms: Mapping[Any, 
 
 def _numbers(found: pa.Table, column: str) -> Array:
     """A column as floats; a sum over nothing is zero."""
-    return np.asarray(np.nan_to_num(found[column].to_numpy(zero_copy_only=False).astype(float)), dtype=float)
+    return np.asarray(
+        np.nan_to_num(found[column].to_numpy(zero_copy_only=False).astype(float)),
+        dtype=float,
+    )
 
 
 def _added(values: Array, where: NDArray[np.int64], size: int) -> Array:
@@ -203,14 +207,27 @@ def _codes(column: pa.ChunkedArray) -> NDArray[np.int64]:
 def histograms(observations: Observations, axes: Sequence[Axis], score: str) -> dict[str, Histograms]:
     """Scores by label for each axis: exact up to EXACT_ROWS rows, beyond that in SCORE_BINS bins of equal width.
 
-    A bin's cases count as tied, which moves an AUC by less than half the share of pairs that fall into one bin: by 1e-7
-    for scores spread over their range and by 1e-5 for very skewed ones, where its standard error is above 5e-4. Scores
-    that take few values, such as deciles, lose nothing.
+    A bin's cases count as tied, which moves an AUC by about 1e-7 for scores spread over their range. Where scores crowd
+    into few bins (tiny probabilities, one outlier that stretches the range) they are counted exactly after all, at the
+    price of holding every distinct score in memory. Scores of few values, such as deciles, lose nothing.
     """
+    found = _histograms(observations, axes, score, binned=observations.rows > EXACT_ROWS)
+    if any(_is_crowded(one) for histogram in found.values() for one in histogram.slices):
+        return _histograms(observations, axes, score, binned=False)
+    return found
+
+
+def _is_crowded(histogram: Histogram) -> bool:
+    """Whether so many pairs of a positive and a negative share a bin that the order inside bins could matter."""
+    pairs = histogram.positives.sum() * histogram.negatives.sum()
+    return bool(histogram.binned and pairs and (histogram.positives @ histogram.negatives) > MOST_TIED * pairs)
+
+
+def _histograms(observations: Observations, axes: Sequence[Axis], score: str, *, binned: bool) -> dict[str, Histograms]:
     table = observations.table.filter(observations.table[score].notnull())
     lowest, highest = observations.score_ranges[score]
     value = table[score]
-    binned = observations.rows > EXACT_ROWS and highest > lowest
+    binned = binned and highest > lowest
     if binned:
         width = (highest - lowest) / SCORE_BINS
         value = ((value - lowest) / width).floor().clip(0, SCORE_BINS - 1).cast("int32")
@@ -240,7 +257,9 @@ def histograms(observations: Observations, axes: Sequence[Axis], score: str) -> 
 
 
 def fetch_rows(observations: Observations, axis: Axis, columns: Sequence[str]) -> Rows:
-    """Bring the named numeric columns of all rows that have them into memory, with slice and cluster codes."""
+    """Bring the named columns of all rows that have them into memory, with slice and cluster codes. All are numbers but
+    `query`, which comes as a number for each list.
+    """
     table = observations.table.filter([observations.table[column].notnull() for column in columns])
     extra = [column for column in ("cluster", "weight") if column in observations.roles]
     found = observations.backend.to_pyarrow(table.select(*axis.columns, *dict.fromkeys([*columns, *extra])))
@@ -251,7 +270,10 @@ def fetch_rows(observations: Observations, axis: Axis, columns: Sequence[str]) -
         parts=axis.parts,
         keys=levels,
         slice=slices,
-        columns={c: found[c].to_numpy(zero_copy_only=False) for c in numbers},
+        columns={
+            c: _codes(found[c]).astype(float) if c == "query" else found[c].to_numpy(zero_copy_only=False)
+            for c in numbers
+        },
         unit=unit,
     )
 

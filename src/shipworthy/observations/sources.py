@@ -154,11 +154,18 @@ def _is_select(data: str, where: str) -> bool:
 def _view(query: str, backend: Any) -> ir.Table:
     """The query as a view. (Ibis 12 reads a query's columns by a call that DuckDB 2 no longer has.)"""
     name = ibis.util.gen_name("query")
-    statement = f"CREATE TEMP VIEW {name} AS (\n{query.strip().rstrip(';')}\n)"
+    # A query that draws or cuts rows at random gives others every time it is read, so it is read once.
+    kind = "TABLE" if _UNSTEADY.search(query) else "VIEW"
+    statement = f"CREATE TEMP {kind} {name} AS (\n{query.strip().rstrip(';')}\n)"
     if len(backend.con.extract_statements(statement)) != 1:
         raise ValueError("it is not one single SELECT")
     backend.con.execute(statement)
     return backend.table(name)
+
+
+_UNSTEADY = re.compile(
+    r"\b(random|uuid|gen_random_uuid|setseed|sample|tablesample|limit|now|nextval|row_number)\b", re.I
+)
 
 
 def _not_select(reason: str, where: str) -> DataError:
@@ -291,7 +298,9 @@ def _open_files(data: str, backend: Any, where: str) -> Source:
     kind = _format(data, where)
     if "://" in data:
         return _opened(_read(_register_url(data, backend), kind, backend), name=_display(data))
-    paths = tuple(Path(path) for path in sorted(glob.glob(data, recursive=True))) or (Path(data),)
+    literal = Path(data)  # a name that stands there is meant, brackets and all
+    paths = (literal,) if literal.exists() else tuple(Path(path) for path in sorted(glob.glob(data, recursive=True)))
+    paths = paths or (literal,)
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise DataError(

@@ -509,7 +509,7 @@ def _profile_of(cells: pa.Table, outcomes: Sequence[str], scores: Sequence[str])
 
 def bin_labels(edges: Sequence[float]) -> list[str]:
     """Names of the bins that `edges` cut, e.g. [25, 45] -> ["< 25", "25 to < 45", "≥ 45"]."""
-    said = [f"{edge:g}" for edge in edges]
+    said = [f"{edge:.15g}" for edge in edges]
     if not said:
         return ["all"]
     middle = [f"{low} to < {high}" for low, high in itertools.pairwise(said)]

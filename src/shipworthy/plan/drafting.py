@@ -84,7 +84,7 @@ _RESERVED = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "
 
 _METRICS: dict[Task, tuple[str, ...]] = {
     "binary": ("accuracy", "balanced_accuracy", "selection_rate", "tpr", "fpr", "precision"),
-    "multiclass": ("accuracy", "balanced_accuracy"),
+    "multiclass": ("accuracy", "macro_recall"),
     "regression": ("mae", "rmse"),
     "ranking": ("ndcg@10",),
 }

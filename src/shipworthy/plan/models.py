@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -48,6 +49,11 @@ class Subject(Model):
     def _one_kind(self) -> Subject:
         if sum(kind is not None for kind in (self.python, self.sklearn, self.onnx, self.http)) != 1:
             raise ValueError("name exactly one of python, sklearn, onnx, http")
+        for name, value in self.headers.items():
+            if re.search(r"auth|cookie|key|secret|token", name, re.IGNORECASE) and "${" not in value:
+                raise ValueError(
+                    f"the header {name} holds a secret, and a plan is kept with its evidence: write ${{NAME}}"
+                )
         return self
 
 

@@ -128,6 +128,8 @@ def shown(text: str) -> str:
 def read_text(path: Path, file: str) -> str:
     """The text of a plan file. Raises PlanError where there is none."""
     try:
+        if path.exists() and not path.is_file():
+            raise ValueError("it is not a file")
         with path.open("rb") as handle:
             content = handle.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:

@@ -148,7 +148,7 @@ def next_step(verdict: Verdict) -> str:
         unknown = sum(piece.estimate.value is None for piece in verdict.pieces)
         if unknown and verdict.needed is None:
             return f"{unknown:,} of {max(verdict.looked_at, unknown):,} show no value: cases are missing there first"
-        return needed(verdict.needed)
+        return needed(verdict.needed) + _where_needed(verdict)
     return excess(verdict.requirement, it) or f"bring it to {bound(verdict.requirement)}"
 
 
@@ -162,12 +162,36 @@ def why(verdict: Verdict) -> str:
     parts = max(verdict.looked_at, len(verdict.pieces))
     part = "comparisons" if it.reference is not None else "slices"
     said = f"{words(it.metric).title}{about}: {numbers.estimate(it)} {does} the bound of {bound(verdict.requirement)}"
+    said += _judged_on(verdict)
     if parts < 2:
         return said + "."
     if outcome == "met":
         return f"{said}; it is the closest of {parts:,} {part}."
     same = sum(piece.outcome == verdict.outcome for piece in verdict.pieces)
     return f"{said} ({'beyond it' if outcome == 'breached' else 'open'}: {same:,} of {parts:,} {part})."
+
+
+def _where_needed(verdict: Verdict) -> str:
+    """Of which slice the further cases have to be, where one of several would settle the claim."""
+    if not verdict.needed or len(verdict.pieces) < 2:
+        return ""
+    same = [piece for piece in verdict.pieces if piece.needed == verdict.needed and str(piece.outcome) == "undecided"]
+    return f" of {shorten(subject(same[0].estimate), 80)}" if len(same) == 1 else " over all open slices"
+
+
+def _judged_on(verdict: Verdict) -> str:
+    """The one-sided limit that decided, which need not be an end of the interval that is shown."""
+    it, requirement = verdict.estimate, verdict.requirement
+    piece = next((piece for piece in verdict.pieces if piece.estimate is it), None)
+    if piece is None or it is None or verdict.outcome == "undecided":
+        return ""
+    met = str(verdict.outcome) == "met"
+    ends = (piece.met_low, piece.met_high) if met else (piece.breach_low, piece.breach_high)
+    shown = [numbers.value(end, it.metric, it.compare) for end in ends if end is not None]
+    if not shown:
+        return ""
+    kind = f"one-sided {numbers.level(requirement.confidence)} limit" if met else "limit that convicts"
+    return f" ({kind}: {' and '.join(shown)})"
 
 
 def spread(estimate: Estimate) -> str:

@@ -14,6 +14,9 @@ EVERYONE = "Everyone"
 JOINS = {"value": " against ", "difference": f" {chr(0x2212)} ", "ratio": " ÷ ", "change": " against "}
 
 
+FOLDED = "(rare levels)"  # as the observations name what they folded
+
+
 def level_name(value: object) -> str:
     """One value of a column: "(missing)" for null, "yes" and "no" for booleans."""
     if value is None:
@@ -36,14 +39,20 @@ def axis_name(columns: tuple[str, ...]) -> str:
 
 
 def slice_name(key: Mapping[str, object], *, columns: bool = False) -> str:
-    """A slice in words: "African-American, Male"; with `columns`: "race African-American, sex Male"."""
+    """A slice in words: "African-American, Male"; with `columns`: "race African-American, sex Male".
+
+    A level that is no text says little by itself, so its column goes before it: "SEX 1".
+    """
     if not key:
         return EVERYONE
     if tuple(key) == ("name",):
         return level_name(key["name"])
-    if columns:
-        return ", ".join(f"{plain(column)} {level_name(value)}" for column, value in key.items())
-    return ", ".join(level_name(value) for value in key.values())
+    if set(map(str, key.values())) == {FOLDED}:
+        return FOLDED if not columns else f"{axis_name(tuple(key))} {FOLDED}"
+    return ", ".join(
+        f"{plain(column)} {level_name(value)}" if columns or not isinstance(value, str | None) else level_name(value)
+        for column, value in key.items()
+    )
 
 
 def subject(estimate: Estimate, *, columns: bool = False) -> str:

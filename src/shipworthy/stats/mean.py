@@ -85,8 +85,8 @@ def acceleration(left_out: ArrayLike) -> float:
     """
     jackknife = np.asarray(left_out, dtype=float)
     deviation = jackknife.mean() - jackknife
-    scale = np.sum(deviation**2)
-    return float(np.sum(deviation**3) / (6 * scale**1.5)) if scale > 0 else 0.0
+    scale = 6 * np.sum(deviation**2) ** 1.5
+    return float(np.sum(deviation**3) / scale) if scale > 0 else 0.0
 
 
 def betting(

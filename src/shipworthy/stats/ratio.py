@@ -11,30 +11,41 @@ from shipworthy.stats.proportion import as_interval, counts, crossing
 
 
 def mover_ratio(
-    p1: ArrayLike, limits1: tuple[ArrayLike, ArrayLike], p2: ArrayLike, limits2: tuple[ArrayLike, ArrayLike]
+    p1: ArrayLike,
+    limits1: tuple[ArrayLike, ArrayLike],
+    p2: ArrayLike,
+    limits2: tuple[ArrayLike, ArrayLike],
+    *,
+    correlation: ArrayLike = 0.0,
 ) -> Interval:
-    """MOVER-R interval for p1 / p2 from an estimate and limits per independent arm, whatever these were made with.
+    """MOVER-R interval for p1 / p2 from an estimate and limits per arm, whatever these were made with.
 
     p1, p2: finite estimates >= 0; limits1, limits2: (low, high) of each, possibly infinite; a lower limit below 0
-    counts as 0. Everything broadcasts: `p[:, None]` against `p` gives all ordered pairs.
+    counts as 0. correlation: of the two estimates, in [-1, 1]; 0 for independent arms. Everything broadcasts:
+    `p[:, None]` against `p` gives all ordered pairs.
     No upper limit (+inf) where p2's lower limit is 0; [0, inf] where both estimates are 0.
-    Raises ValueError on NaN, on a negative or infinite estimate and where low > high.
+    Raises ValueError on NaN, on a negative or infinite estimate, where low > high and on a correlation beyond 1.
     Source: Donner and Zou (2012), Stat. Methods Med. Res. 21, 347-359; lower limit in its rationalised form.
     """
     first, below1, above1 = distances(p1, limits1)
     second, below2, above2 = distances(p2, limits2)
     if np.any(first < 0) or np.any(second < 0):
         raise ValueError(f"estimates of a ratio must not be negative. Got {p1!r} and {p2!r}")
+    r = np.asarray(correlation, dtype=float)
+    if not np.all(np.abs(r) <= 1):
+        raise ValueError(f"correlation must be in [-1, 1]. Got {correlation!r}")
     # l (2p - l) = p^2 - (p - l)^2, and u (2p - u) = p^2 - (u - p)^2: at most p^2, negative where u > 2p.
     low1, low2 = (np.maximum(p**2 - np.minimum(b, p) ** 2, 0) for p, b in ((first, below1), (second, below2)))
     high1, high2 = first**2 - above1**2, second**2 - above2**2
-    product, low1, low2, high1, high2 = np.broadcast_arrays(first * second, low1, low2, high1, high2)
+    down = first * second - r * np.minimum(below1, first) * np.where(np.isfinite(above2), above2, 0)
+    up = first * second - r * np.where(np.isfinite(above1), above1, 0) * np.minimum(below2, second)
+    down, up, low1, low2, high1, high2 = np.broadcast_arrays(down, up, low1, low2, high1, high2)
 
     bounded = np.isfinite(high2) & (low1 > 0)
-    root = product + np.sqrt(np.maximum(product**2 - low1 * np.where(bounded, high2, 0), 0))
+    root = down + np.sqrt(np.maximum(down**2 - low1 * np.where(bounded, high2, 0), 0))
     low = np.divide(low1, root, out=np.zeros_like(root), where=bounded & (root > 0))
     bounded = np.isfinite(high1) & (low2 > 0)
-    root = product + np.sqrt(np.maximum(product**2 - low2 * np.where(bounded, high1, 0), 0))
+    root = up + np.sqrt(np.maximum(up**2 - low2 * np.where(bounded, high1, 0), 0))
     high = np.divide(root, low2, out=np.full_like(root, np.inf), where=bounded)
     return as_interval(low, high)
 

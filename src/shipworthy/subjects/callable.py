@@ -41,7 +41,9 @@ class CallableSubject:
         try:
             with contextlib.redirect_stdout(sys.stderr):
                 answer = self.function(handed)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a stranger's code may raise anything
             raise subject_error(
                 self.name,
                 "SUBJ006",
@@ -109,7 +111,9 @@ def _import(name: str, module: str, folder: Path) -> ModuleType:
             f'there is no module "{quoted(module)}"',
             "put it beside the plan, or install the package that holds it",
         ) from error
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a stranger's code may raise anything
         raise _import_failed(name, module, error) from error
     _refuse_namesake(name, module, loaded, folder)
     return loaded

@@ -55,7 +55,9 @@ class GuardedSubject:
             answer = self.inner.predict(rows)
         except ShipworthyError:
             raise
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a stranger's code may raise anything
             raise subject_error(
                 self.name, "SUBJ006", f"it raised {raised(error)}", "run it on a few rows by hand"
             ) from error

@@ -125,7 +125,9 @@ def _load_skops(name: str, path: Path, *, trust: bool) -> Any:
         unknown = sorted(io.get_untrusted_types(file=path))
         if trust or not unknown:
             return io.load(path, trusted=unknown)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a stranger's code may raise anything
         raise _unreadable(name, error) from error
     raise subject_error(
         name,
@@ -149,7 +151,9 @@ def _load_joblib(name: str, path: Path, *, trust: bool) -> Any:
         raise MissingExtra(package="joblib", extra="sklearn", purpose="a scikit-learn model (.joblib)") from error
     try:
         return joblib.load(path)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a stranger's code may raise anything
         raise _unreadable(name, error) from error
 
 

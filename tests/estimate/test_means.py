@@ -1,0 +1,118 @@
+"""Limits that claims about means are judged on."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import skew
+
+from shipworthy.estimate.means import skewed_limits
+from shipworthy.stats.mean import betting, mean_t
+
+
+def moments(x):
+    return np.full(len(x), x.shape[1]), x.mean(axis=1), x.std(axis=1, ddof=1), skew(x, axis=1)
+
+
+def test_skewed_limits_properties():
+    x = np.random.default_rng(0).normal(size=(1, 400)) ** 2
+    n, mean, sd, g = moments(x)
+    plain = mean_t(mean, sd, n, level=0.9)
+    low, high = skewed_limits(n, mean, sd, g, level=0.9)
+    assert low == pytest.approx(plain.low)  # a long right tail costs on the right only
+    assert high > plain.high
+    mirrored = skewed_limits(n, -mean, sd, -g, level=0.9)
+    assert (mirrored[0], mirrored[1]) == (pytest.approx(-high), pytest.approx(-low))
+    assert skewed_limits(n, mean, sd, 0 * g, level=0.9)[1] == pytest.approx(plain.high)
+    for undecided in ((n, mean, 0 * sd, np.array([np.nan])), (n, mean, sd, np.array([4.1])), (n / 300, mean, sd, g)):
+        assert np.isinf(skewed_limits(*undecided, level=0.9)).all()
+
+
+def found_arms(evaluate, frame, metric, slices=(), **roles):
+    measured = evaluate(frame, metrics=[metric], slices=slices, **roles).evaluated.measured
+    arms = measured.values[None, metric, "".join(slices)]
+    return arms, arms.gate
+
+
+@pytest.fixture
+def predicted():
+    rng = np.random.default_rng(4)
+    n = 7000
+    y = rng.random(n) < 0.2
+    score = np.clip(0.2 + 0.3 * y + rng.normal(0, 0.1, n), 0, 1)
+    group = np.where(np.arange(n) < 6000, "large", np.where(np.arange(n) < 6950, "small", "tiny"))
+    return pd.DataFrame({"y": y.astype(int), "score": score, "group": group})
+
+
+def test_bounded_mean_against_reference(predicted, evaluate):
+    """Few rows: betting, whatever the order of the rows. Many rows: from sums."""
+    _, gate = found_arms(evaluate, predicted, "brier", ["group"], label="y", score="score")
+    _, again = found_arms(evaluate, predicted.sample(frac=1, random_state=1), "brier", ["group"], label="y",
+                          score="score")  # fmt: skip
+    low, high = gate(0.9)
+    assert np.array_equal(np.stack(again(0.9))[:, 1:], np.stack([low, high])[:, 1:])
+    for s, name in enumerate(("large", "small", "tiny")):
+        mine = predicted[predicted.group == name]
+        squared = ((mine.score - mine.y) ** 2).to_numpy()
+        if name == "large":
+            expected = [limit[0] for limit in skewed_limits(*moments(squared[None]), level=0.9)]
+            assert (low[s], high[s]) == pytest.approx(tuple(expected))
+        else:
+            expected = betting(squared, rng=np.random.default_rng(9), level=0.9)
+            assert (low[s], high[s]) == pytest.approx(tuple(expected), rel=0.15)
+
+
+def test_unbounded_mean_against_reference(evaluate):
+    rng = np.random.default_rng(6)
+    frame = pd.DataFrame({"y": rng.normal(size=3000)})
+    frame["guess"] = frame.y + rng.normal(size=3000)
+    error = (frame.guess - frame.y).to_numpy()
+    for metric, each, move in (("mae", np.abs(error), float), ("rmse", error**2, np.sqrt)):
+        arms, gate = found_arms(evaluate, frame, metric, label="y", prediction="guess")
+        expected = [float(move(limit[0])) for limit in skewed_limits(*moments(each[None]), level=0.9)]
+        assert tuple(float(limit[0]) for limit in gate(0.9)) == pytest.approx(tuple(expected))
+        assert gate(0.9)[1][0] >= arms.limits(0.9)[1][0]
+
+
+def test_too_skewed_or_dependent_samples(evaluate):
+    """One row holds nearly everything: no limits to judge on, while the display stays. Clusters keep Student's t."""
+    frame = pd.DataFrame({"y": np.zeros(100), "guess": np.r_[50, np.linspace(0.1, 0.2, 99)], "home": range(100)})
+    arms, gate = found_arms(evaluate, frame, "mae", label="y", prediction="guess")
+    assert np.isinf(gate(0.9)).all()
+    assert np.isfinite(arms.limits(0.9)).all()
+    assert found_arms(evaluate, frame, "mae", label="y", prediction="guess", cluster="home")[1] is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [100, 1000])
+@pytest.mark.parametrize(("draw", "mean"), [
+    (lambda rng, size: np.where(rng.random(size) < 0.04, rng.exponential(size=size), 0), 0.04),
+    (lambda rng, size: rng.exponential(size=size), 1.0),
+    (lambda rng, size: rng.normal(size=size) ** 2, 1.0),
+    (lambda rng, size: np.exp(rng.normal(size=size)), np.exp(0.5)),
+    (lambda rng, size: np.exp(2 * rng.normal(size=size)), np.exp(2)),
+    (lambda rng, size: rng.normal(size=size), 0.0),
+], ids=["rare", "exponential", "squares", "lognormal", "heavy", "normal"])  # fmt: skip
+def test_mean_at_the_bound_against_simulation(draw, mean, n):
+    """The true mean lies beyond a one-sided 5 % limit at most that often; Student's t reached .32 here."""
+    runs = 3000
+    low, high = skewed_limits(*moments(draw(np.random.default_rng(2), (runs, n))), level=0.9)
+    most = 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
+    assert (high < mean).mean() <= most
+    assert (low > mean).mean() <= most
+
+
+@pytest.mark.slow
+def test_rare_events_at_the_bound_against_simulation(evaluate):
+    """Brier score of true chances around .02: Student's t calls it small enough in 14 % of samples."""
+    rng = np.random.default_rng(3)
+    runs, n = 300, 100
+    score = rng.uniform(0.01, 0.03, runs * n)
+    frame = pd.DataFrame(
+        {"y": (rng.random(runs * n) < score).astype(int), "score": score, "group": np.repeat(np.arange(runs), n)}
+    )
+    arms, gate = found_arms(evaluate, frame, "brier", ["group"], label="y", score="score")
+    truth = 0.02 - (0.02**2 + 0.02**2 / 12)
+    most = 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
+    assert (gate(0.9)[1] < truth).mean() <= most
+    assert (gate(0.9)[0] > truth).mean() <= most
+    assert (arms.limits(0.9)[1] < truth).mean() > most
