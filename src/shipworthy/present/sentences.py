@@ -190,7 +190,7 @@ def _judged_on(verdict: Verdict) -> str:
     shown = [numbers.value(end, it.metric, it.compare) for end in ends if end is not None]
     if not shown:
         return ""
-    kind = f"one-sided {numbers.level(requirement.confidence)} limit" if met else "limit that convicts"
+    kind = f"one-sided {numbers.level(requirement.confidence)} limit" if met else "limit that breaches"
     return f" ({kind}: {' and '.join(shown)})"
 
 
