@@ -24,6 +24,7 @@ Limits: TypeAlias = Callable[
     [float], tuple[Array, Array]
 ]  # two-sided level -> limits per slice; infinite where there is none
 FEWEST_CLUSTERS = 10
+LARGEST_SUM = 1e300  # of squares; beyond it a sum has overflowed, and what is left of it is no number of the data
 FEWEST_IN_CELL = 5  # counts of a kind below which a linearised function of a 2 x 2 table decides nothing
 NO_SPREAD = "no interval: the cases show no spread, so nothing tells how far off the value may be"
 ROUNDING = 1e-13  # a sum of squares this small against what it was computed from is zero
@@ -491,8 +492,8 @@ def _mean(metric: RowMean, tally: Tally, context: Context) -> Arms:
     n = tally.raw @ case
     reasons = few(n, tally, context, case=case)
     reasons = [
-        reason or ("only 1 case: a mean needs 2" if cases < 2 else None)
-        for reason, cases in zip(reasons, n, strict=True)
+        reason or ("only 1 case: a mean needs 2" if cases < 2 else "values too large to add up" if huge else None)
+        for reason, cases, huge in zip(reasons, n, (tally.second.max(axis=(1, 2)) > LARGEST_SUM).tolist(), strict=True)
     ]
     ok = np.array([reason is None for reason in reasons])
     total, cases = (tally.sums @ hit)[ok], (tally.sums @ case)[ok]

@@ -21,6 +21,7 @@ from shipworthy.observations.truth import as_number
 MOST_LEVELS = 20_000  # of one axis
 EXACT_ROWS = 500_000  # up to here scores are kept as they are; beyond, in SCORE_BINS bins
 SCORE_BINS = 2_048
+CHANCE_TIES = 50  # tied pairs of one slice that are put down to chance
 MOST_TIED = 0.005  # share of pairs in one bin: with scores spread evenly it is 1 / SCORE_BINS, a tenth of this
 MOST_CROSSED = (
     2_000  # slices times terms, up to which moments between slices are kept; beyond, slices count as independent
@@ -218,9 +219,13 @@ def histograms(observations: Observations, axes: Sequence[Axis], score: str) -> 
 
 
 def _is_crowded(histogram: Histogram) -> bool:
-    """Whether so many pairs of a positive and a negative share a bin that the order inside bins could matter."""
+    """Whether so many pairs of a positive and a negative share a bin that the order inside bins could matter.
+
+    In a small slice a pair or two share one by chance, which is no reason to read every score of every slice.
+    """
     pairs = histogram.positives.sum() * histogram.negatives.sum()
-    return bool(histogram.binned and pairs and (histogram.positives @ histogram.negatives) > MOST_TIED * pairs)
+    tied = histogram.positives @ histogram.negatives
+    return bool(histogram.binned and tied > max(MOST_TIED * pairs, CHANCE_TIES))
 
 
 def _histograms(observations: Observations, axes: Sequence[Axis], score: str, *, binned: bool) -> dict[str, Histograms]:
