@@ -220,7 +220,10 @@ def smooth_ece(mean_score: ArrayLike, cases: ArrayLike, positives: ArrayLike) ->
     """
     histogram = _histogram(mean_score, cases, positives)
     residual = (histogram.positives - histogram.cases * histogram.score) / histogram.total
-    return _fixed_point(_spectrum(_split(histogram.score, residual)))
+    # Smoothing never adds to the residuals of the distinct scores; a kernel narrower than the grid would, by rounding.
+    _, place = np.unique(histogram.score, return_inverse=True)
+    bound = float(np.abs(_sums(place, residual)).sum())
+    return min(bound, _fixed_point(_spectrum(_split(histogram.score, residual))))
 
 
 def reliability_curve(
