@@ -10,7 +10,7 @@ from shipworthy.errors import Fault, Unusable
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-Kind: TypeAlias = Literal["subjects", "metrics", "exporters"]
+Kind: TypeAlias = Literal["subjects", "suites", "attacks", "scorers", "metrics", "exporters"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 

@@ -1,0 +1,1 @@
+"""Asking subjects all cases: bounded, journalled, resumed."""

@@ -1,0 +1,1 @@
+"""Judging one answer: refusal, leaks, grounding, rubrics, tool calls."""
