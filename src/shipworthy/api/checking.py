@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from shipworthy.api.asking import Asked, ask, refuse_unaskable
 from shipworthy.api.evaluating import Evaluated, evaluate_rows, metrics_of
 from shipworthy.api.measuring import measure_all
 from shipworthy.digest import digest
@@ -26,6 +28,7 @@ from shipworthy.gates.verdicts import Outcome, Verdict, decide
 from shipworthy.metrics.catalogue import UnknownMetric, lookup
 from shipworthy.metrics.kinds import Metric
 from shipworthy.observations.findings import Finding
+from shipworthy.observations.transcripts import worst
 from shipworthy.plan.loading import LoadedPlan, load_plan, plan_digest
 from shipworthy.plan.lock import lock_path, read_lock
 from shipworthy.plan.models import Evaluation, Plan, Requirement
@@ -36,8 +39,10 @@ MOST_PAIRED = 2_000  # slices; four million ordered pairs
 
 
 def load(path: Path | str) -> LoadedPlan:
-    """Load a plan, with the metrics there are. Raises PlanError with every fault."""
-    return load_plan(Path(path), known_metric=_mend_metric)
+    """Load a plan, with the metrics, suites, attacks and scorers there are. Raises PlanError with every fault."""
+    loaded = load_plan(Path(path), known_metric=_mend_metric)
+    refuse_unaskable(loaded)
+    return loaded
 
 
 def check(
@@ -48,10 +53,12 @@ def check(
     now: datetime | None = None,
     progress: Progress = lambda step: None,
     write: bool = True,
+    fresh: bool = False,
 ) -> Run:
     """Evaluate what a plan names, judge what it requires, decide, and write the run's folder.
 
     out: the run's folder; default `.shipworthy/runs/<run>/` beside the plan. seed: overrides the plan's.
+    fresh: ask everything again, instead of going on from a check of the same plan that was broken off.
     Raises Unusable (PlanError, DataError, SubjectError, MissingExtra): nothing is written then.
     """
     loaded = load(plan)
@@ -61,11 +68,17 @@ def check(
     started = now or datetime.now(UTC)
     if write and out is not None:
         refuse_target(Path(out))
+    unfinished = unfinished_folder(loaded)
+    if fresh:
+        shutil.rmtree(unfinished, ignore_errors=True)
     evaluated = []
+    journals: dict[str, tuple[Path, ...]] = {}
     seeds = np.random.SeedSequence(loaded.plan.seed).spawn(len(loaded.plan.evaluations) + 1)
     for (name, model), own in zip(loaded.plan.evaluations.items(), seeds, strict=False):
         progress(f"evaluating {name}")
-        evaluated.append(_evaluate(loaded, name, model, np.random.default_rng(own)))
+        asked = ask(name, loaded, folder=unfinished, say=progress) if model.is_generative else None
+        journals[name] = asked.journals if asked is not None else ()
+        evaluated.append(_evaluate(loaded, name, model, asked, np.random.default_rng(own)))
     progress("judging")
     baselines = _baselines(loaded, evaluated, np.random.default_rng(seeds[-1]))
     run = _run(loaded, evaluated, baselines, started, np.random.default_rng(seeds[-1]))
@@ -76,8 +89,15 @@ def check(
             run_folder(run, loaded.path, out),
             loaded=loaded,
             tables={one.name: one.observations for one in evaluated},
+            journals=[journal for mine in journals.values() for journal in mine],
         )
+        shutil.rmtree(unfinished, ignore_errors=True)
     return run
+
+
+def unfinished_folder(loaded: LoadedPlan) -> Path:
+    """Where the journals of a plan lie until its run is written: a check that was broken off goes on from there."""
+    return loaded.path.parent / ".shipworthy" / "unfinished" / loaded.digest.removeprefix("sha256:")[:16]
 
 
 def run_folder(run: Run, plan: Path | str, out: Path | str | None = None) -> Path:
@@ -102,7 +122,9 @@ def requirements_of(loaded: LoadedPlan, name: str) -> list[Requirement]:
     return [r for r in loaded.plan.requirements if (r.evaluation or next(iter(loaded.plan.evaluations), None)) == name]
 
 
-def _evaluate(loaded: LoadedPlan, name: str, model: Evaluation, rng: np.random.Generator) -> Evaluated:
+def _evaluate(
+    loaded: LoadedPlan, name: str, model: Evaluation, asked: Asked | None, rng: np.random.Generator
+) -> Evaluated:
     variant = loaded.plan.baseline if loaded.plan.baseline in model.variants else None
     return evaluate_rows(
         name,
@@ -114,6 +136,7 @@ def _evaluate(loaded: LoadedPlan, name: str, model: Evaluation, rng: np.random.G
         subjects=dict(loaded.plan.subjects),
         folder=loaded.path.parent,
         baseline=variant,
+        asked=asked,
     )
 
 
@@ -157,6 +180,7 @@ def _run(
         environment=environment(),
         baseline=loaded.plan.baseline,
         command=f"shipworthy check {loaded.path.name}",
+        transcripts=tuple(t for one in evaluated if one.observations.task == "generative" for t in worst(one.observations)),
     )
 
 

@@ -16,11 +16,18 @@ import numpy as np
 import pyarrow as pa
 from ibis.common.exceptions import OperationNotDefinedError, UnsupportedOperationError
 
+from shipworthy.api.asking import Asked, default_slices
 from shipworthy.api.measuring import Measured, measure_all
 from shipworthy.errors import DataError, Fault, MissingExtra, Unusable
 from shipworthy.metrics.catalogue import custom, load_custom, lookup
 from shipworthy.metrics.kinds import Metric, Summary
-from shipworthy.observations.checks import check_overlap, check_population, check_proxies, check_rows
+from shipworthy.observations.checks import (
+    check_answers,
+    check_overlap,
+    check_population,
+    check_proxies,
+    check_rows,
+)
 from shipworthy.observations.conditions import shorten
 from shipworthy.observations.delimited import reason
 from shipworthy.observations.findings import Finding, Input
@@ -37,6 +44,19 @@ _DEFAULTS: dict[Task, tuple[str, ...]] = {
     "multiclass": ("accuracy", "macro_recall", "macro_f1"),
     "regression": ("mae", "mean_error"),
     "ranking": ("ndcg@10", "mrr"),
+    "generative": (
+        "attack_success_rate",
+        "false_refusal_rate",
+        "refusal_rate",
+        "leak_rate",
+        "grounding_error_rate",
+        "pass_rate",
+        "failure_rate",
+        "latency_p50",
+        "latency_p95",
+        "tokens_out_mean",
+        "cost_per_1000",
+    ),
 }
 _WITH_SCORE = ("auc", "brier", "ece")
 
@@ -70,12 +90,16 @@ def evaluate_rows(
     digest: bool = True,
     curves: bool = True,
     functions: Sequence[Callable[..., Any]] = (),
+    asked: Asked | None = None,
 ) -> Evaluated:
     """Evaluate one set of rows. Raises DataError, also where the rows turn out to be damaged on the way.
 
     resolve: from a path in the plan to a path from here. frame: a table in memory, instead of what `data:` names.
     requirements: those of this evaluation; their metrics and axes are measured too. functions: metrics of one's own.
+    asked: the answers of a generative evaluation, which then are the rows.
     """
+    if asked is not None:
+        model = model.model_copy(update={"data": str(asked.rows), "subject": None, "task": "generative"})
     with _reading(locate, is_remote=model.connection is not None):
         backend = connect()
         if folder is not None:
@@ -86,7 +110,16 @@ def evaluate_rows(
             ):
                 sys.path.append(str(folder.resolve()))  # last: the plan's folder hides nothing that is installed
         if frame is not None:
-            source = open_frame(frame, backend=backend, name=model.data)
+            source = open_frame(frame, backend=backend, name=model.data or name)
+        elif model.data is None:
+            raise DataError(
+                Fault(
+                    code="DATA022",
+                    what="these rows have to be asked for, and only a check of the plan asks",
+                    where=locate(),
+                    mend="run `shipworthy check`, or give the rows with data:",
+                )
+            )
         else:
             source = open_source(
                 resolve(model.data), connection=model.connection, backend=backend, where=locate("data")
@@ -98,12 +131,19 @@ def evaluate_rows(
         task = infer_task(model, _possible(model, requirements), source.table, backend, where=locate("roles", "label"))
         metrics: list[Metric] = [*(custom(function) for function in functions)]
         if model.metrics or requirements or not functions:
-            metrics = [*metrics_for(model, requirements, task), *metrics]
+            metrics = [*metrics_for(model, requirements, task, _valued(source, backend, asked)), *metrics]
+        if asked is not None:
+            source, model = _answers(source, model, asked, backend)
         axes = [requirement.across for requirement in requirements if requirement.across is not None]
         observations = prepare(name, model, source, backend=backend, task=task, locate=locate, extra_axes=axes)
+        if asked is not None:
+            observations = replace(observations, judged=asked.judged)
         if task == "ranking" and "cluster" not in observations.roles:
             observations = _cluster_by_query(observations)
-        findings = tuple(_findings(observations, source, model, resolve, locate)) if checks else ()
+        if asked is not None:
+            findings = (*check_answers(observations), *asked.findings)
+        else:
+            findings = tuple(_findings(observations, source, model, resolve, locate)) if checks else ()
         measured = measure_all(observations, metrics, rng=rng, baseline=baseline, with_curves=curves, locate=locate)
         return Evaluated(
             name=name,
@@ -120,6 +160,31 @@ def evaluate_rows(
                 columns=source.columns,
             ),
         )
+
+
+def _valued(source: Source, backend: Any, asked: Asked | None) -> frozenset[str] | None:
+    """The columns of answers that have a value anywhere."""
+    if asked is None:
+        return None
+    table = source.table
+    found = backend.to_pyarrow(table.aggregate(**{column: table[column].count() for column in table.columns}))
+    return frozenset(column for column, count in found.to_pylist()[0].items() if count)
+
+
+def _answers(source: Source, model: Evaluation, asked: Asked, backend: Any) -> tuple[Source, Evaluation]:
+    """Answers as rows: sliced by what usually matters where the plan names no slices, and clustered where a family of
+    cases has several rows.
+    """
+    table = source.table
+    usual = [column for column in ("hazard", "attack", "language") if column in table.columns]
+    facts = {column: table[column].nunique() for column in [*usual, "cluster"]} | {"rows": table.count()}
+    found = backend.to_pyarrow(table.aggregate(**facts)).to_pylist()[0]
+    if not model.slices:
+        model = model.model_copy(update={"slices": default_slices(found)})
+    if found["cluster"] == found["rows"]:
+        table = table.drop("cluster")
+    empty = [name for name, kind in table.schema().items() if kind.is_null()]
+    return replace(source, table=table.drop(*empty) if empty else table, name=asked.source), model
 
 
 @contextmanager
@@ -223,8 +288,12 @@ def _possible(model: Evaluation, requirements: Sequence[Requirement]) -> list[fr
     ]
 
 
-def metrics_for(model: Evaluation, requirements: Sequence[Requirement], task: Task) -> list[Metric]:
-    """The metrics that an evaluation and its requirements name; sensible ones where they name none."""
+def metrics_for(
+    model: Evaluation, requirements: Sequence[Requirement], task: Task, columns: frozenset[str] | None = None
+) -> list[Metric]:
+    """The metrics that an evaluation and its requirements name; sensible ones where they name none, and of answers all
+    that their `columns` have values for.
+    """
     chosen: dict[str, Metric] = {}
     for entry in model.metrics:
         if isinstance(entry, str):
@@ -236,6 +305,12 @@ def metrics_for(model: Evaluation, requirements: Sequence[Requirement], task: Ta
     for requirement in requirements:
         if requirement.metric not in chosen:
             chosen |= {metric.name: metric for metric in metrics_of(requirement, task)[0] if metric.name not in chosen}
+    if task == "generative" and columns is not None:
+        for name in _DEFAULTS[task]:
+            metric = _metric(name, task)
+            if metric.needs <= columns:
+                chosen.setdefault(name, metric)
+        return list(chosen.values())
     if not chosen:
         names = _DEFAULTS[task] + (_WITH_SCORE if task == "binary" and model.roles.score else ())
         have = {role for role in ("label", "prediction", "score") if getattr(model.roles, role)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeAlias
 
+import ibis
 import ibis.expr.types as ir
 import numpy as np
 
@@ -15,7 +16,16 @@ from shipworthy.estimate.arms import Arms, Context, measure
 from shipworthy.estimate.changes import measure_auc_change, measure_change
 from shipworthy.estimate.curves import CalibrationCurve
 from shipworthy.estimate.lists import measure_rows
-from shipworthy.estimate.means import MOST_BETS, mean_gate
+from shipworthy.estimate.means import FEWEST_UNBOUNDED, MOST_BETS, judged_mean
+from shipworthy.estimate.outcomes import (
+    MISSING,
+    PAIRS,
+    STRATA,
+    corrected_change,
+    measure_outcome,
+    measure_outcome_change,
+    term,
+)
 from shipworthy.estimate.scores import curves, measure_scores
 from shipworthy.metrics.kinds import (
     CellFunction,
@@ -23,6 +33,7 @@ from shipworthy.metrics.kinds import (
     CellRate,
     ListMean,
     Metric,
+    OutcomeRate,
     RowFunction,
     RowMean,
     RowQuantile,
@@ -96,7 +107,7 @@ def _column(role: str, version: str | None) -> str:
 
 def _has_version(observations: Observations, version: str | None) -> bool:
     if version is None:
-        return not observations.variants or bool({"prediction", "score", "scores"} & observations.roles)
+        return not observations.variants or bool({"prediction", "score", "scores", "status"} & observations.roles)
     return True
 
 
@@ -169,15 +180,16 @@ def _version_of(observations: Observations, version: str | None) -> Observations
     if version is None:
         return observations
     moved = {
-        role: observations.table[_column(role, version)]
-        for role in ("prediction", "score")
-        if _column(role, version) in observations.roles
+        role.removesuffix(f"@{version}"): observations.table[role]
+        for role in observations.roles
+        if role.endswith(f"@{version}")
     }
     cells = observations.cells
     if cells is not None and "prediction" in moved:
         others = [column for column in cells.column_names if column != "prediction"]
         cells = cells.select(others).append_column("prediction", cells[_column("prediction", version)])
-    roles = observations.roles - {"prediction", "score"} | set(moved)  # what a variant does not have is not borrowed
+    varying = {"prediction", "score"} | {role.rpartition("@")[0] for role in observations.roles if "@" in role}
+    roles = observations.roles - varying | set(moved)  # what a variant does not have is not borrowed
     return replace(observations, table=observations.table.mutate(**moved), roles=roles, cells=cells)
 
 
@@ -201,6 +213,7 @@ def _of_version(
     yield from _row_sums(
         mine, [metric for metric in usable if isinstance(metric, RowMean | RowFunction)], axes, context
     )
+    yield from _outcomes(mine, [metric for metric in usable if isinstance(metric, OutcomeRate)], axes, context)
     scored = [metric for metric in usable if isinstance(metric, ScoreStatistic)]
     if scored:
         yield from _scored(mine, scored, axes, context, rng)
@@ -218,8 +231,91 @@ def _of_version(
             yield metric.name, axis.name, arms
 
 
+def _outcomes(
+    observations: Observations, metrics: Sequence[OutcomeRate], axes: Sequence[Axis], context: Context
+) -> Iterable[tuple[str, str, Arms]]:
+    if not metrics:
+        return
+    groups = {metric.name: _strata(metric, observations) for metric in metrics}
+    terms = {name: row for group in groups.values() for name, row in group.items()}
+    tallies = tally_terms(observations, axes, terms, [list(group) for group in groups.values()])
+    for metric in metrics:
+        for axis in axes:
+            yield (
+                metric.name,
+                axis.name,
+                measure_outcome(
+                    metric,
+                    tallies[axis.name].select(list(groups[metric.name])),
+                    context,
+                    judged=metric.outcome in observations.judged,
+                    labelled=f"{metric.outcome}.human" in observations.roles,
+                ),
+            )
+
+
+def _strata(metric: OutcomeRate, observations: Observations) -> dict[str, ir.Value]:
+    """Row terms of an outcome: rows by what the scorer said, and among them those that people labelled."""
+    table = observations.table
+    case, said = _asked(metric, table), _hit(metric, table[metric.outcome])
+    where = {"yes": case & said.fill_null(False), "no": case & (~said).fill_null(False), "none": case & said.isnull()}
+    terms: dict[str, ir.Value] = {term(metric, stratum): where[stratum] for stratum in STRATA}
+    if f"{metric.outcome}.human" in observations.roles:
+        human = _hit(metric, table[f"{metric.outcome}.human"])
+        for stratum in STRATA:
+            terms[term(metric, stratum, "labelled")] = where[stratum] & human.notnull()
+            terms[term(metric, stratum, "positive")] = where[stratum] & human.fill_null(False)
+    return {name: as_number(row) for name, row in terms.items()}
+
+
+def _asked(metric: OutcomeRate, table: Any) -> ir.BooleanValue:
+    """The rows that a metric is about."""
+    case: ir.BooleanValue = ibis.literal(True) if metric.case is None else metric.case(table).fill_null(False)
+    return case
+
+
+def _hit(metric: OutcomeRate, outcome: ir.Value) -> ir.BooleanValue:
+    hit: ir.BooleanValue = outcome if metric.hit is None else metric.hit(outcome)
+    return hit
+
+
+def _outcome_changes(
+    observations: Observations,
+    metrics: Sequence[OutcomeRate],
+    axes: Sequence[Axis],
+    context: Context,
+    baseline: str,
+) -> Iterable[tuple[str, str, Arms]]:
+    for metric in metrics:
+        if f"{metric.outcome}.human" in observations.roles:
+            found = []
+            for version in (baseline, context.variant):
+                mine = _version_of(observations, version)
+                found.append({axis: arms for _, axis, arms in _outcomes(mine, [metric], axes, context)})
+            for axis in axes:
+                yield metric.name, axis.name, corrected_change(*(f[axis.name] for f in found), baseline=baseline)
+            continue
+        old, new = (_View(observations.table, version) for version in (baseline, context.variant))
+        case = _asked(metric, old) & _asked(metric, new)
+        sides = [
+            ibis.cases((said.isnull(), MISSING), (said, 1), else_=0)
+            for said in (_hit(metric, view[metric.outcome]) for view in (old, new))
+        ]
+        terms = {pair: as_number(case & (sides[0] == pair[1]) & (sides[1] == pair[2])) for pair in PAIRS}
+        tallies = tally_terms(observations, axes, terms)
+        for axis in axes:
+            judged = metric.outcome in observations.judged
+            arms = measure_outcome_change(metric, tallies[axis.name], context, baseline=baseline, judged=judged)
+            yield metric.name, axis.name, arms
+
+
 def _row_sums(
-    observations: Observations, metrics: Sequence[RowMean | RowFunction], axes: Sequence[Axis], context: Context
+    observations: Observations,
+    metrics: Sequence[RowMean | RowFunction],
+    axes: Sequence[Axis],
+    context: Context,
+    *,
+    most_bets: int = MOST_BETS,
 ) -> Iterable[tuple[str, str, Arms]]:
     if not metrics:
         return
@@ -244,9 +340,9 @@ def _row_sums(
         for axis in axes:
             tally = tallies[axis.name].select(group)
             arms = measure(metric, tally, context)
-            if isinstance(metric, RowMean) and simple and metric.name not in conditions:
-                gate = mean_gate(metric, tally, arms, partial(_fetch_values, observations, metric, axis))
-                arms = replace(arms, gate=gate, gate_method="betting or skewness-corrected t")
+            if isinstance(metric, RowMean) and metric.name not in conditions:
+                fetch = partial(_fetch_values, observations, metric, axis)
+                arms = judged_mean(metric, tally, arms, fetch, most_bets=most_bets)
             yield metric.name, axis.name, _refuse_improbable(arms, metric, observations)
 
 
@@ -321,9 +417,11 @@ def _changes(
     means = [
         m for m in metrics if isinstance(m, RowMean) and not m.root and m.needs <= old.roles and m.needs <= new.roles
     ]
-    paired = [replace(m, row=_row_change(m, baseline, version), bounds=None) for m in means]
-    for name, axis_name, arms in _row_sums(observations, paired, axes, context):
+    paired = [replace(m, row=_row_change(m, baseline, version), bounds=_change_bounds(m)) for m in means]
+    for name, axis_name, arms in _row_sums(observations, paired, axes, context, most_bets=FEWEST_UNBOUNDED):
         yield name, axis_name, replace(arms, compare="change", baseline=baseline, method=f"paired {arms.method}")
+    rates = [m for m in metrics if isinstance(m, OutcomeRate) and m.needs <= old.roles and m.needs <= new.roles]
+    yield from _outcome_changes(observations, rates, axes, context, baseline)
     scores = [_column("score", baseline), _column("score", version)]
     if set(scores) <= observations.roles:
         for metric in metrics:
@@ -335,6 +433,13 @@ def _changes(
                         axis.name,
                         measure_auc_change(metric, rows, context, baseline=baseline, old=scores[0], new=scores[1]),
                     )
+
+
+def _change_bounds(metric: RowMean) -> tuple[float, float] | None:
+    if metric.bounds is None:
+        return None
+    least, most = metric.bounds
+    return least - most, most - least
 
 
 def _row_change(metric: RowMean, baseline: str, version: str | None) -> Callable[[ir.Table], ir.Value]:

@@ -13,10 +13,13 @@ from shipworthy.cli.shared import EXIT_OF_DECISION, command_options, guarded, pr
 @click.command("check")
 @click.argument("plan", type=click.Path(path_type=Path), default="shipworthy.yaml")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; default .shipworthy/runs/<run>.")
+@click.option("--fresh", is_flag=True, help="Ask everything again, also what a check that was broken off had answered.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything drawn; default the plan's.")
 @command_options
 @guarded
-def command(*, plan: Path, out: Path | None, seed: int | None, as_json: bool, quiet: bool, verbose: bool) -> None:
+def command(
+    *, plan: Path, out: Path | None, fresh: bool, seed: int | None, as_json: bool, quiet: bool, verbose: bool
+) -> None:
     """Evaluate what PLAN names, judge what it requires, decide, and write the evidence.
 
     Exits with 0 to ship, 1 to hold, 3 when the data cannot tell, 2 when the plan or the data cannot be used.
@@ -28,7 +31,11 @@ def command(*, plan: Path, out: Path | None, seed: int | None, as_json: bool, qu
 
     say = talker(quiet=quiet)
     try:
-        run = check(plan, out=out, seed=seed, progress=say)
+        run = check(plan, out=out, seed=seed, fresh=fresh, progress=say)
+    except KeyboardInterrupt:
+        say("")
+        click.echo("Stopped. No run was written; what was answered is kept, and the same command goes on.", err=True)
+        sys.exit(130)
     finally:
         say("")
     folder = run_folder(run, plan, out)

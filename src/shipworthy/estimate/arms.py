@@ -45,6 +45,7 @@ class Arms:
     limits: Limits  # for display
     gate: Limits | None = None  # for a claim about one slice, where another method guarantees its error rate
     gate_method: str | None = None
+    gate_reasons: tuple[str | None, ...] | None = None  # why no claim about a slice can be judged, where it has a value
     correlation: Array | None = None  # (S, S) of the estimates, where units lie in several slices
     straddling: bool = False  # units are known to lie in several slices, whether or not a correlation is
     lowest: float = -np.inf  # range that the quantity can take
@@ -55,6 +56,7 @@ class Arms:
     is_proportion: bool = False
     limits_reason: str | None = None  # why a slice with a value has no interval, where it has none
     notes: tuple[str, ...] = ()
+    missing: Array | None = None  # (S,) cases of which the outcome is not known, and counts either way
 
     def estimates(self, level: float) -> list[Estimate]:
         """The slices as records, with two-sided intervals at `level`."""
@@ -83,7 +85,9 @@ class Arms:
             reasons=tuple(self.reasons[index] for index in at),
             limits=chosen_of(self.limits),
             gate=chosen_of(self.gate) if self.gate else None,
+            gate_reasons=self.gate_reasons and tuple(self.gate_reasons[index] for index in at),
             correlation=None if self.correlation is None else self.correlation[np.ix_(at, at)],
+            missing=None if self.missing is None else self.missing[at],
         )
 
     def _estimate(self, index: int, low: float, high: float, level: float) -> Estimate:
@@ -103,6 +107,7 @@ class Arms:
             effective_n=None if reason else float(self.effective[index]),
             method=None if reason else self.method,
             reason=reason or (None if np.isfinite(low) or np.isfinite(high) else self.limits_reason),
+            missing=0 if self.missing is None else int(self.missing[index]),
         )
 
 
@@ -130,7 +135,7 @@ def measure(metric: Metric, tally: Tally, context: Context) -> Arms:
     """Bind a metric of counts or row sums to its tally."""
     if isinstance(metric, CellRate):
         hit, case = _indicators(metric, tally)
-        return _proportion(metric, tally, context, hit, case, transform=metric.transform)
+        return proportion(metric, tally, context, hit, case, transform=metric.transform)
     if isinstance(metric, CellMixture):
         return _mixture(metric, tally, context)
     if isinstance(metric, CellFunction):
@@ -221,7 +226,7 @@ def _quadratic(vectors: Array, second: Array) -> Array:
     return np.asarray(np.einsum("st,stu,su->s", vectors, second, vectors))
 
 
-def _proportion(
+def proportion(
     metric: Metric,
     tally: Tally,
     context: Context,
@@ -230,6 +235,7 @@ def _proportion(
     *,
     transform: Callable[[Any], Any] | None = None,
 ) -> Arms:
+    """A share of counts. hit, case: (T,) 1 for the terms that are hits, and that make up the denominator."""
     n = tally.raw @ case
     reasons = few(n, tally, context, case=case)
     ok = np.array([reason is None for reason in reasons])
@@ -332,7 +338,7 @@ def _mixture(metric: CellMixture, tally: Tally, context: Context) -> Arms:
     """
     rates = list(metric.parts(_classes(tally)))
     indicators = [_indicators(rate, tally) for rate in rates]
-    parts = [_proportion(rate, tally, context, *pair) for rate, pair in zip(rates, indicators, strict=True)]
+    parts = [proportion(rate, tally, context, *pair) for rate, pair in zip(rates, indicators, strict=True)]
     values = np.mean([part.values for part in parts], axis=0)
     ok = ~np.isnan(values)
     reasons = tuple(
@@ -488,7 +494,7 @@ def _mean(metric: RowMean, tally: Tally, context: Context) -> Arms:
     hit, case = np.zeros(len(tally.terms)), np.zeros(len(tally.terms))
     hit[value], case[one] = 1.0, 1.0
     if metric.name in context.proportions:
-        return _proportion(metric, tally, context, hit, case)
+        return proportion(metric, tally, context, hit, case)
     n = tally.raw @ case
     reasons = few(n, tally, context, case=case)
     reasons = [

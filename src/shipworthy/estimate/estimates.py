@@ -31,6 +31,7 @@ class Estimate:
     effective_n: float | None  # n divided by the design effect of clusters and weights
     method: str | None
     reason: str | None = None  # why there is no value, or no interval
+    missing: int = 0  # cases of n without a known outcome: (low, high) holds whatever it was
 
     def as_json(self) -> dict[str, object]:
         """The estimate as `shipworthy/results@1` writes it."""
@@ -51,6 +52,8 @@ class Estimate:
         }
         if self.reference is not None:
             record["reference"] = dict(self.reference)
+        if self.missing:
+            record["missing"] = self.missing
         if self.baseline is not None:
             record["baseline"] = self.baseline
         return record

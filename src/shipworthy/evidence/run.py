@@ -9,8 +9,10 @@ from datetime import datetime
 
 from shipworthy.estimate.curves import CalibrationCurve
 from shipworthy.estimate.estimates import Estimate
+from shipworthy.estimate.instruments import JudgeCard
 from shipworthy.gates.verdicts import Decision, Outcome, Verdict
 from shipworthy.observations.findings import Exclusion, Finding, Input
+from shipworthy.observations.transcripts import Transcript
 from shipworthy.plan.models import Plan
 
 SCHEMA = "shipworthy/results@1"
@@ -35,6 +37,8 @@ class Run:
     environment: Mapping[str, str]  # package -> version, with python and platform
     baseline: str | None = None  # run id or variant that changes are measured against
     command: str = "shipworthy check"  # repeats the run
+    transcripts: tuple[Transcript, ...] = ()  # answers that went wrong, the gravest first; hostile text
+    judges: tuple[JudgeCard, ...] = ()
 
     @property
     def headline(self) -> str:

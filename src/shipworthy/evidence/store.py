@@ -6,7 +6,7 @@ import glob
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,11 +49,18 @@ def refuse_target(folder: Path) -> None:
         raise _unwritable(what, folder)
 
 
-def write_run(run: Run, folder: Path, *, loaded: LoadedPlan, tables: Mapping[str, Observations]) -> None:
+def write_run(
+    run: Run,
+    folder: Path,
+    *,
+    loaded: LoadedPlan,
+    tables: Mapping[str, Observations],
+    journals: Sequence[Path] = (),
+) -> None:
     """Write a run's folder, whole or not at all: into a hidden folder beside it, which then takes its place.
 
-    An older run in that place goes only after the new one stands. Raises Unusable (RUN001) when the folder already
-    holds something that is not a run, or cannot be written.
+    journals: what was asked and answered, copied as it is. An older run in that place goes only after the new one
+    stands. Raises Unusable (RUN001) when the folder already holds something that is not a run, or cannot be written.
     """
     refuse_target(folder)
     folder = folder.resolve()
@@ -73,6 +80,9 @@ def write_run(run: Run, folder: Path, *, loaded: LoadedPlan, tables: Mapping[str
         for name, observations in tables.items():
             if observations.is_embedded:
                 _write_rows(observations, whole / "observations" / f"{_file_name(name)}.parquet")
+        for journal in journals:
+            (whole / "journal").mkdir(exist_ok=True)
+            shutil.copyfile(journal, whole / "journal" / journal.name)
         write_documents(run, whole)
         if folder.exists():
             folder.rename(part / "older")

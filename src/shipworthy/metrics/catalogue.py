@@ -10,15 +10,16 @@ from typing import Any
 
 from shipworthy import registry
 from shipworthy.errors import Fault, Unusable
-from shipworthy.metrics import binary, fairness, multiclass, ranking, regression, scores
+from shipworthy.metrics import binary, fairness, generative, multiclass, ranking, regression, scores
 from shipworthy.metrics.kinds import Metric, RowMean, Summary
 
-_ROOMS = (multiclass, binary, scores, regression, ranking)
+_ROOMS = (multiclass, binary, scores, regression, ranking, generative)
 _TASKS = {
     "binary": (binary, multiclass, scores),
     "multiclass": (multiclass,),
     "regression": (regression,),
     "ranking": (ranking,),
+    "generative": (generative,),
 }
 _ALL: Mapping[str, Metric] = {metric.name: metric for room in _ROOMS for metric in room.METRICS}
 
@@ -43,6 +44,8 @@ def lookup(name: str, task: str | None = None) -> Metric | Summary:
         statistic, _, target = name[:-1].partition("[")
         if statistic in multiclass.CLASS_STATISTICS:
             return multiclass.of_class(statistic, target)
+        if (scored := generative.of_scorer(statistic, target)) is not None:
+            return scored
     stem, _, number = name.partition("@")
     for room in _TASKS.get(task or "", _ROOMS):
         own = room.ALIASES.get(name, name)
@@ -71,6 +74,7 @@ def _parameter(stem: str, number: str) -> Any:
 def names() -> list[str]:
     """All names there are, without aliases; `@k` and `[class]` stand for a number and a class."""
     found = [*_ALL, *fairness.SUMMARIES, *(f"{statistic}[class]" for statistic in multiclass.CLASS_STATISTICS)]
+    found += [f"{statistic}[scorer]" for statistic in generative.STATISTICS]
     found += [f"{stem}@k" for room in _ROOMS for stem in getattr(room, "PARAMETRIC", {})]
     return sorted(dict.fromkeys([*found, *registry.names("metrics")]))
 

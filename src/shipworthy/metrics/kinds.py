@@ -61,6 +61,19 @@ class RowMean(Metric):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OutcomeRate(Metric):
+    """A share of answers with an outcome that may be missing, or known only through a judge.
+
+    A row counts where `case` holds. Where its outcome is null (no answer, or no verdict on it) it counts as a hit for
+    the upper end of the estimate and as none for the lower: what is not known is never taken for good.
+    """
+
+    outcome: str  # column that holds it
+    case: Callable[[ir.Table], ir.BooleanValue] | None = None  # None: every row
+    hit: Callable[[ir.Value], ir.BooleanValue] | None = None  # of the outcome; None: it is a truth value itself
+
+
+@dataclass(frozen=True, kw_only=True)
 class RowFunction(Metric):
     """A smooth function of sums of row expressions, e.g. R²."""
 

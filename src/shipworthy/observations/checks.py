@@ -54,6 +54,38 @@ def check_rows(observations: Observations) -> Iterator[Finding]:
         yield Finding(evaluation=name, check="clusters", gravity="note", what=what, rows=observations.rows)
 
 
+_GRAVITY: Mapping[str, Gravity] = {"ok": "ok", "refused": "ok", "filtered": "note", "skipped": "warning"}
+_TOLD = {
+    "ok": "were answered",
+    "refused": "were refused by the subject's own flag",
+    "filtered": "were stopped by a content filter",
+    "empty": "came back empty",
+    "timeout": "ran out of time",
+    "error": "failed",
+    "skipped": "were not asked",
+}
+
+
+def check_answers(observations: Observations) -> Iterator[Finding]:
+    """How requests ended, by status, for each version; and how many families the rows come from."""
+    name, table, backend = observations.evaluation, observations.table, observations.backend
+    for column in sorted(role for role in observations.roles if role.partition("@")[0] == "status"):
+        version = column.partition("@")[2]
+        counted = backend.to_pyarrow(table.group_by(status=table[column]).aggregate(rows=table.count())).to_pylist()
+        for row in sorted(counted, key=lambda row: -row["rows"]):
+            status, rows = row["status"], row["rows"]
+            of = f" of {version}" if version else ""
+            what = f"{rows:,} of {observations.rows:,} requests{of} {_TOLD[status]}"
+            if status not in ("ok", "refused", "filtered"):
+                what += "; their outcomes count either way"
+            gravity = _GRAVITY.get(status, "warning")
+            yield Finding(evaluation=name, check=f"status {status}", gravity=gravity, what=what, rows=rows)
+    if "cluster" in observations.roles:
+        families = backend.to_pyarrow(table.aggregate(n=table["cluster"].nunique())).to_pylist()[0]["n"]
+        what = f"{observations.rows:,} answers to {families:,} families of cases; intervals count families, not answers"
+        yield Finding(evaluation=name, check="clusters", gravity="note", what=what, rows=observations.rows)
+
+
 def check_overlap(observations: Observations, rows: ir.Table, train: ir.Table, *, key: str | None) -> Finding:
     """How many evaluated rows also stand in the training data: by id where both have it, else by all shared columns."""
     name = observations.evaluation

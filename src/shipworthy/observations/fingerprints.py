@@ -23,8 +23,8 @@ def fingerprint(table: ir.Table, backend: Any) -> str:
     columns = sorted(table.columns)
     query = ibis.to_sql(table.select(*columns), dialect="duckdb")
     text = "to_json(t)::VARCHAR"
-    row = backend.con.execute(
+    (row,) = backend.con.execute(
         f"SELECT count(*), sum(md5_number_lower({text})), sum(md5_number_upper({text})) FROM ({query}) AS t"
-    ).fetchone()
+    ).fetchall()
     content = "\n".join([*columns, *(str(part) for part in row)])
     return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"

@@ -1,6 +1,7 @@
 """The observations table: raw columns brought to one form, whatever they were called.
 
-Columns of the table: `case`, `label`, `prediction`, `score`, `lower`, `upper`, `query`, `cluster`, `weight`, `at`; a
+Answers keep their columns as they are (see `api/asking.py`). Columns of other rows: `case`, `label`, `prediction`,
+`score`, `lower`, `upper`, `query`, `cluster`, `weight`, `at`; a
 variant's own `prediction@<variant>` and `score@<variant>`; a class's `scores.<class>`; and one `slice.<name>` for every
 sliced attribute. The dots and at-signs keep them apart from each other and from whatever the data calls its columns.
 """
@@ -66,6 +67,7 @@ class Observations:
     classes: tuple[str, ...] = ()
     minimum_group: int = 5
     fold_below: int = 10
+    judged: frozenset[str] = frozenset()  # columns that hold a judge's word
     cells: pa.Table | None = None  # rows by all slices and binary outcomes at once, where they are few
 
     @property
@@ -100,7 +102,10 @@ def prepare(
     Raises DataError with every fault found.
     """
     builder = _Builder(model=model, table=source.table, backend=backend, task=task, locate=locate)
-    builder.add_roles()
+    if task == "generative":
+        builder.columns |= {column: source.table[column] for column in source.table.columns}
+    else:
+        builder.add_roles()
     axes = builder.add_axes(extra_axes)
     builder.fail_on_faults()
     table = source.table

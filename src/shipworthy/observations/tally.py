@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -55,6 +55,19 @@ class Tally:
             raw=self.raw[:, chosen],
             second=self.second[:, chosen][:, :, chosen],
             cross=None if self.cross is None else self.cross[:, chosen][:, :, :, chosen],
+        )
+
+    def merged(self, become: Mapping[Term, Term | None]) -> Tally:
+        """The same slices with terms added up under other names; terms that become None are left out."""
+        names = list(dict.fromkeys(name for name in become.values() if name is not None))
+        places = np.array([[become.get(term) == name for name in names] for term in self.terms], dtype=float)
+        return replace(
+            self,
+            terms=tuple(names),
+            sums=self.sums @ places,
+            raw=self.raw @ places,
+            second=places.T @ self.second @ places,
+            cross=None if self.cross is None else np.einsum("stru,tv,uw->svrw", self.cross, places, places),
         )
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 Tier: TypeAlias = Literal["minimal", "limited", "high", "critical"]
 Severity: TypeAlias = Literal["blocker", "major", "minor"]
 Comparison: TypeAlias = Literal["value", "difference", "ratio", "change"]
-Task: TypeAlias = Literal["binary", "multiclass", "regression", "ranking"]
+Task: TypeAlias = Literal["binary", "multiclass", "regression", "ranking", "generative"]
+Kind: TypeAlias = Literal["python", "sklearn", "onnx", "http", "chat", "huggingface", "log", "simulated"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 Level: TypeAlias = str | int | float | bool  # a value of a column, as YAML writes it
 
 
@@ -30,30 +32,91 @@ class System(Model):
     owner: str = Field(default="", description="Who answers for it: a person, team or address.")
 
 
-class Subject(Model):
-    """A system that predicts. Exactly one of `python`, `sklearn`, `onnx` and `http` names it."""
+class Prices(Model):
+    """What a million tokens cost."""
 
-    python: str | None = Field(default=None, description="A callable, as module:function, that takes a table.")
+    input: float = Field(default=0.0, ge=0, description="Per million tokens sent.")
+    output: float = Field(default=0.0, ge=0, description="Per million tokens received.")
+
+
+class Limits(Model):
+    """How hard a subject may be asked, and how much it may cost."""
+
+    max_concurrency: int = Field(default=8, ge=1, le=10_000, description="Requests on their way at once.")
+    requests_per_minute: float | None = Field(default=None, gt=0, description="Rate limit on requests.")
+    tokens_per_minute: float | None = Field(default=None, gt=0, description="Rate limit on tokens.")
+    max_cost: float | None = Field(default=None, ge=0, description="Stop asking when this much was spent.")
+    retries: int = Field(default=4, ge=0, le=20, description="Further attempts after a failure that may pass.")
+
+
+class Response(Model):
+    """Where things stand in an application's response, as paths such as `choices[0].text` or `docs[*].content`."""
+
+    answer: str = Field(min_length=1, description="The answer's text.")
+    passages: str | None = Field(default=None, description="What it retrieved, a list.")
+    tool_calls: str | None = Field(default=None, description="Tools that it called, a list.")
+    tool_name: str = Field(default="name", description="A tool call's name, inside of it.")
+    tool_arguments: str = Field(default="arguments", description="A tool call's arguments, inside of it.")
+    tokens_in: str | None = Field(default=None, description="Tokens sent.")
+    tokens_out: str | None = Field(default=None, description="Tokens received.")
+    cost: str | None = Field(default=None, description="What the call cost.")
+    refused: str | None = Field(default=None, description="Truth value: the application refused.")
+    error: str | None = Field(default=None, description="An error told in a response of status 200.")
+    stream: str | None = Field(default=None, description="The text of one server-sent event, where it streams.")
+
+
+class Subject(Model):
+    """A system under test: one that predicts for rows, or one that answers requests. Exactly one key names its kind."""
+
+    python: str | None = Field(default=None, description="A callable, as module:function.")
     sklearn: str | None = Field(default=None, description="A scikit-learn model file: .skops, or .joblib with `trust`.")
     onnx: str | None = Field(default=None, description="An ONNX model file.")
-    http: str | None = Field(default=None, description="URL that scores a JSON batch.")
+    http: str | None = Field(default=None, description="URL that scores a JSON batch; with `request`, an application.")
+    chat: str | None = Field(default=None, description="Base URL of an OpenAI-compatible endpoint, up to /v1.")
+    huggingface: str | None = Field(default=None, description="Folder or name of a Hugging Face model, run here.")
+    log: str | None = Field(default=None, description="Recorded answers: JSON Lines, Parquet, CSV, or OTel spans.")
+    simulated: dict[str, JsonValue] | None = Field(
+        default=None, description="A simulated assistant with known flaws: an instrument to test the instrument."
+    )
     features: tuple[str, ...] = Field(default=(), description="Columns handed over, in order; empty: all of them.")
     trust: bool = Field(default=False, description="Load a format that can execute code (joblib).")
     batch: int = Field(default=10_000, ge=1, le=1_000_000, description="Rows per call.")
-    timeout: float = Field(default=60.0, gt=0, description="Seconds per call (http).")
+    timeout: float = Field(default=60.0, gt=0, description="Seconds per call.")
     headers: dict[str, str] = Field(
         default_factory=dict, description="HTTP headers; ${NAME} is read from the environment."
     )
+    model: str | None = Field(default=None, description="The model to ask for (chat).")
+    system: str | None = Field(default=None, description="System prompt: text, or a .md or .txt file beside the plan.")
+    key: str | None = Field(default=None, description="API key as ${NAME}, from the environment, or file:PATH.")
+    parameters: dict[str, JsonValue] = Field(
+        default_factory=dict, description="Sent with each request: temperature, max_tokens, seed, ..."
+    )
+    stream: bool = Field(default=False, description="Stream answers, and measure the time to the first token (chat).")
+    prices: Prices | None = Field(default=None, description="Price of tokens, for cost and its ceiling.")
+    limits: Limits = Field(default_factory=Limits, description="How hard it may be asked, and what it may cost.")
+    method: Literal["POST", "PUT", "GET"] = Field(default="POST", description="HTTP method (http with request).")
+    request: JsonValue = Field(default=None, description="Body of a request, with {prompt}, {session}, {messages} ...")
+    response: Response | None = Field(default=None, description="Where things stand in a response.")
+    fields: dict[str, str] = Field(default_factory=dict, description="Our name -> column of the log.")
+
+    @property
+    def kind(self) -> Kind:
+        """Which kind of subject it is."""
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
 
     @model_validator(mode="after")
     def _one_kind(self) -> Subject:
-        if sum(kind is not None for kind in (self.python, self.sklearn, self.onnx, self.http)) != 1:
-            raise ValueError("name exactly one of python, sklearn, onnx, http")
+        if sum(getattr(self, kind) is not None for kind in KINDS) != 1:
+            raise ValueError(f"name exactly one of {', '.join(KINDS)}")
         for name, value in self.headers.items():
             if re.search(r"auth|cookie|key|secret|token", name, re.IGNORECASE) and "${" not in value:
                 raise ValueError(
                     f"the header {name} holds a secret, and a plan is kept with its evidence: write ${{NAME}}"
                 )
+        if self.key is not None and not re.fullmatch(r"\$\{\w+\}|file:.+", self.key):
+            raise ValueError("the key is a secret, and a plan is kept with its evidence: write ${NAME} or file:PATH")
+        if (self.request is None) != (self.response is None):
+            raise ValueError("an application needs both: request, and where the answer stands in its response")
         return self
 
 
@@ -96,16 +159,17 @@ Slice: TypeAlias = str | tuple[str, ...] | dict[str, str | Bins]
 
 
 class Variant(Model):
-    """Another version of the same decisions, on the same cases: the roles that differ."""
+    """Another version, on the same cases: the roles that differ, or the subject that is asked instead."""
 
+    subject: str | None = Field(default=None, description="Name of the subject that is asked instead.")
     prediction: str | None = Field(default=None, description="What this version decided.")
     score: str | None = Field(default=None, description="The score behind it.")
     scores: dict[str, str] = Field(default_factory=dict, description="Class -> its score column (multiclass).")
 
     @model_validator(mode="after")
     def _differs(self) -> Variant:
-        if self.prediction is None and self.score is None and not self.scores:
-            raise ValueError("name what differs: prediction, score or scores")
+        if self.subject is None and self.prediction is None and self.score is None and not self.scores:
+            raise ValueError("name what differs: subject, prediction, score or scores")
         return self
 
 
@@ -117,9 +181,27 @@ class CustomMetric(Model):
 
 
 class Evaluation(Model):
-    """Decisions to be evaluated: where the rows are, what the columns mean, how to slice, what to measure."""
+    """What is evaluated: rows of decisions (`data`), or the answers of a subject to a suite of cases (`scorers`).
 
-    data: str = Field(min_length=1, description="File, glob, fsspec URL, or a SELECT.")
+    Slicing, metrics and what small groups show are the same for both.
+    """
+
+    data: str | None = Field(default=None, min_length=1, description="File, glob, fsspec URL, or a SELECT.")
+    suite: str | tuple[str, ...] | None = Field(
+        default=None, description="Cases to ask: shipworthy/<name>, a suite's folder, or a file of cases."
+    )
+    attacks: tuple[str, ...] = Field(
+        default=("none",), min_length=1, max_length=200, description="How cases are asked: none, roleplay, a+b, ..."
+    )
+    trials: int = Field(default=1, ge=1, le=1_000, description="How often each case is asked.")
+    scorers: tuple[str | dict[str, JsonValue], ...] = Field(
+        default=(), max_length=50, description="What judges an answer; left out: what the suite names."
+    )
+    sample: int | None = Field(default=None, ge=1, description="Ask only so many cases, drawn by the seed.")
+    only: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="Ask only cases with these values: {language: [en, de]}."
+    )
+    cache: bool = Field(default=False, description="Keep answers, and do not ask the same of the same subject twice.")
     connection: str | None = Field(default=None, description="Ibis URL of the backend that runs the SELECT.")
     task: Task | None = Field(default=None, description="Kind of decision; told from the metrics when left out.")
     subject: str | None = Field(default=None, description="Name of a subject that predicts for these rows.")
@@ -141,6 +223,24 @@ class Evaluation(Model):
     protected: tuple[str, ...] = Field(default=(), description="Protected attributes; default: the sliced columns.")
     minimum_group: int = Field(default=5, ge=1, description="Fewer cases than this show no rate.")
     fold_below: int = Field(default=10, ge=0, description="Levels with fewer rows than this are folded into one.")
+
+    @property
+    def is_generative(self) -> bool:
+        """Whether its rows are answers: asked for, or recorded."""
+        return self.data is None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Evaluation:
+        if self.data is not None and self.suite is not None:
+            raise ValueError("rows come from data or from asking a suite: give one of them")
+        if self.data is None and self.suite is None and self.subject is None:
+            raise ValueError("say where rows come from: data, or a suite and the subject to ask")
+        if self.suite is not None and self.subject is None:
+            raise ValueError("a suite is asked of a subject: add `subject:`")
+        asking = ("scorers", "attacks", "trials", "sample", "only")
+        if self.data is not None and (extra := [key for key in asking if key in self.model_fields_set]):
+            raise ValueError(f"{extra[0]} belongs to a suite that is asked, and these rows come from data")
+        return self
 
 
 class Requirement(Model):
@@ -207,8 +307,8 @@ class Plan(Model):
 
     system: System = Field(description="What is under test.")
     extends: tuple[str, ...] = Field(default=(), description="Policy packs: shipworthy/<name>, or a path.")
-    subjects: dict[str, Subject] = Field(default_factory=dict, description="Name -> a system that predicts.")
-    evaluations: dict[str, Evaluation] = Field(default_factory=dict, description="Name -> decisions to be evaluated.")
+    subjects: dict[str, Subject] = Field(default_factory=dict, description="Name -> a system under test.")
+    evaluations: dict[str, Evaluation] = Field(default_factory=dict, description="Name -> what is evaluated.")
     baseline: str | None = Field(default=None, description="A run folder, or the name of a variant.")
     requirements: tuple[Requirement, ...] = Field(default=(), description="What was promised.")
     seed: int = Field(default=20_250_101, ge=0, description="Seed of everything that is drawn.")

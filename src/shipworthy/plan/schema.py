@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from shipworthy.plan.models import Plan
+from shipworthy.plan.models import KINDS, Plan
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ID = "https://shipworthy.dev/schema/plan@1.json"
-
-_KINDS = ("python", "sklearn", "onnx", "http")
 
 
 def plan_schema() -> dict[str, Any]:
     """The schema (draft 2020-12). What it refuses, `load_plan` refuses; names and bounds only `load_plan` can check."""
     schema = Plan.model_json_schema(mode="validation")
     parts = schema["$defs"]
-    parts["Subject"]["oneOf"] = [_stated(kind, _KINDS) for kind in _KINDS]
+    parts["Subject"]["oneOf"] = [_stated(kind, KINDS) for kind in KINDS]
     parts["Bins"]["oneOf"] = [
         {"required": ["edges"], "properties": {"edges": {"minItems": 1}, "quantiles": {"type": "null"}}},
         {"required": ["quantiles"], "properties": {"edges": {"maxItems": 0}, "quantiles": {"type": "integer"}}},
@@ -28,7 +27,7 @@ def plan_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, "$id": ID, **schema, "title": "Shipworthy plan"}
 
 
-def _stated(key: str, among: tuple[str, ...]) -> dict[str, Any]:
+def _stated(key: str, among: Sequence[str]) -> dict[str, Any]:
     """This key has a value, and none of the others has."""
     others = {other: {"type": "null"} for other in among if other != key}
     return {"required": [key], "properties": {key: {"not": {"type": "null"}}, **others}}

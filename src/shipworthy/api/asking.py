@@ -1,0 +1,473 @@
+"""A generative evaluation up to its rows: cases, attacked and asked, journalled, scored, judged, one table.
+
+    suite × attacks × trials ─▶ answers (journal) ─▶ scores ─▶ judges' verdicts (journal) ─▶ rows (Parquet)
+
+Every step streams, and gives its rows in the order of the jobs, whatever order answers came in. Nothing is asked that a
+journal already holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shipworthy.cases.attacks.catalogue import apply_attack, attack
+from shipworthy.cases.suite import Suite, open_suite
+from shipworthy.collect.asking import ask_all
+from shipworthy.collect.jobs import Job
+from shipworthy.collect.journal import read_journal
+from shipworthy.collect.limits import Limits
+from shipworthy.collect.progress import Progress
+from shipworthy.errors import Fault, PlanError, Unusable
+from shipworthy.exchange import ANSWERED, Case, Exchange
+from shipworthy.observations.answers import (
+    FAILED,
+    RESERVED,
+    Column,
+    Version,
+    assemble,
+    judged_columns,
+    write_rows,
+    write_scores,
+)
+from shipworthy.observations.findings import Finding, Gravity
+from shipworthy.observations.labels import Labels, read_labels
+from shipworthy.plan.loading import LoadedPlan
+from shipworthy.plan.models import Evaluation, Subject
+from shipworthy.scorers.catalogue import open_scorer
+from shipworthy.scorers.protocol import AskedScorer, Score, Scorer
+from shipworthy.subjects.asking import load_assistant
+from shipworthy.subjects.recording import open_recording
+
+Say = Callable[[str], None]
+DEFAULT_SCORERS: tuple[str, ...] = ("refusal",)
+_SLICED = ("hazard", "attack", "language")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The rows of a generative evaluation, and what is to be said about how they came about."""
+
+    rows: Path  # Parquet, in the order of the jobs
+    source: str
+    judged: frozenset[str]  # columns that hold a judge's word
+    findings: tuple[Finding, ...]
+    journals: tuple[Path, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scoring:
+    """A scorer, and what people said of the same answers."""
+
+    scorer: Scorer | AskedScorer
+    column: Column
+    labels: Labels | None = None
+
+    @property
+    def is_asked(self) -> bool:
+        """It has to ask another subject."""
+        return isinstance(self.scorer, AskedScorer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asking:
+    """One evaluation on its way."""
+
+    name: str
+    model: Evaluation
+    loaded: LoadedPlan
+    suites: tuple[Suite, ...]
+    folder: Path  # of journals and rows that are not finished
+    cache: Path | None
+    say: Say
+
+    def where(self, *path: str | int) -> str:
+        return self.loaded.locate(("evaluations", self.name, *path))
+
+    def subject(self, name: str) -> Subject:
+        return self.loaded.plan.subjects[name]
+
+    @property
+    def plan_folder(self) -> Path:
+        return self.loaded.path.parent
+
+
+def ask(name: str, loaded: LoadedPlan, *, folder: Path, say: Say) -> Asked:
+    """Ask what an evaluation asks, score it, and write its rows into `folder`, where its journals lie too.
+
+    Raises Unusable; KeyboardInterrupt leaves the journals whole, and the same call goes on from there.
+    """
+    model = loaded.plan.evaluations[name]
+    cache = loaded.path.parent / ".shipworthy" / "answers.sqlite" if model.cache else None
+    folder.mkdir(parents=True, exist_ok=True)
+    asking = _Asking(
+        name=name,
+        model=model,
+        loaded=loaded,
+        suites=_suites(loaded, name),
+        folder=folder,
+        cache=cache,
+        say=say,
+    )
+    versions: dict[str | None, Version] = {}
+    scorings: list[_Scoring] = []
+    journals: list[Path] = []
+    for variant, subject in _versions(model).items():
+        scorings = _scorings(asking, variant)
+        exchanges = _exchanges(asking, variant, subject, journals)
+        versions[variant] = _scored(asking, variant, exchanges, scorings, journals)
+    rows = folder / f"{name}.rows.parquet"
+    assemble(versions, rows)
+    return Asked(
+        rows=rows,
+        source=_source(asking),
+        judged=judged_columns([scoring.column for scoring in scorings]),
+        findings=tuple(_label_findings(name, scorings)),
+        journals=tuple(journals),
+    )
+
+
+def refuse_unaskable(loaded: LoadedPlan) -> None:
+    """Find every suite, attack, subject and scorer that the plan names before anything is asked.
+
+    Raises PlanError with all faults.
+    """
+    faults: list[Fault] = []
+
+    def attempt(what: Callable[..., Any], *values: Any, **named: Any) -> None:
+        try:
+            what(*values, **named)
+        except Unusable as error:
+            faults.extend(error.faults)
+
+    for name, model in loaded.plan.evaluations.items():
+        if not model.is_generative:
+            continue
+        attempt(_suites, loaded, name)
+        for index, each in enumerate(model.attacks):
+            at = loaded.locate(("evaluations", name, "attacks", index))
+            attempt(attack, each, where=at)
+        for subject in _versions(model).values():
+            kind = loaded.plan.subjects[subject].kind if subject in loaded.plan.subjects else None
+            if (kind == "log") != (model.suite is None):
+                faults.append(
+                    Fault(
+                        code="PLAN080",
+                        what=f"{subject!r} is a recorded log, and a log is not asked a suite"
+                        if kind == "log"
+                        else f"{subject!r} has to be asked something",
+                        where=loaded.locate(("evaluations", name, "subject")),
+                        mend="leave suite: out" if kind == "log" else "add suite:",
+                    )
+                )
+        asking = _Asking(
+            name=name, model=model, loaded=loaded, suites=(), folder=Path(), cache=None, say=lambda _: None
+        )
+        attempt(_scorings, asking, None)
+    if faults:
+        raise PlanError(dict.fromkeys(faults))
+
+
+def _versions(model: Evaluation) -> dict[str | None, str]:
+    """Which subject is asked for the evaluation itself, and for each of its variants."""
+    found: dict[str | None, str] = {None: str(model.subject)}
+    return found | {name: variant.subject for name, variant in model.variants.items() if variant.subject}
+
+
+def _suites(loaded: LoadedPlan, name: str) -> tuple[Suite, ...]:
+    model = loaded.plan.evaluations[name]
+    named = (model.suite,) if isinstance(model.suite, str) else model.suite or ()
+    where = loaded.locate(("evaluations", name, "suite"))
+    return tuple(open_suite(each, folder=loaded.path.parent, where=where) for each in named)
+
+
+def _source(asking: _Asking) -> str:
+    subject = asking.subject(str(asking.model.subject))
+    asked = " + ".join(f"{suite.name} {suite.version}" for suite in asking.suites)
+    return f"{asked}, asked of {asking.model.subject}" if asked else f"{Path(str(subject.log)).name}, recorded"
+
+
+def cases_of(asking_seed: int, model: Evaluation, suites: Sequence[Suite]) -> Iterator[Case]:
+    """The cases that an evaluation is about: those of its suites that `only:` leaves, and a sample of these."""
+
+    def wanted() -> Iterator[Case]:
+        for suite in suites:
+            for case in suite:
+                if all(_level(case, key) in values for key, values in model.only.items()):
+                    yield case
+
+    if model.sample is None:
+        yield from wanted()
+        return
+    families = list(dict.fromkeys(case.family for case in wanted()))  # whole families, so that twins stay together
+    sizes: dict[str, int] = {}
+    for case in wanted():
+        sizes[case.family] = sizes.get(case.family, 0) + 1
+    chosen, count = set(), 0
+    for index in np.random.default_rng(asking_seed).permutation(len(families)):
+        if count >= model.sample:
+            break
+        chosen.add(families[index])
+        count += sizes[families[index]]
+    yield from (case for case in wanted() if case.family in chosen)
+
+
+def _level(case: Case, key: str) -> str | None:
+    return case.tags.get(key) if key in case.tags else getattr(case, key, None)
+
+
+def jobs_of(seed: int, model: Evaluation, suites: Sequence[Suite]) -> Iterator[Job]:
+    """Every case under every attack in every trial, numbered."""
+    seq = 0
+    for case in cases_of(seed, model, suites):
+        for name in model.attacks:
+            for drawn in apply_attack(name, case, seed=seed):
+                for trial in range(model.trials):
+                    yield Job(seq=seq, case=drawn, trial=trial)
+                    seq += 1
+
+
+def _exchanges(
+    asking: _Asking, variant: str | None, name: str, journals: list[Path]
+) -> Callable[[], Iterable[Exchange]]:
+    """What was asked of a version and what came back, as often as it is wanted."""
+    subject = asking.subject(name)
+    if subject.log is not None:
+        path = Path(asking.loaded.resolve(subject.log))
+        recording = open_recording(path, fields=subject.fields, where=asking.loaded.locate(("subjects", name, "log")))
+        return recording.exchanges
+    model, seed = asking.model, asking.loaded.plan.seed
+
+    def jobs() -> Iterator[Job]:
+        return jobs_of(seed, model, asking.suites)
+
+    total = sum(1 for _ in jobs())
+    if total == 0:
+        raise PlanError(
+            Fault(
+                code="PLAN081",
+                what=f"{asking.name!r} asks nothing: no case fulfils only:",
+                where=asking.where("only"),
+                mend="name values that the cases of the suite have",
+            )
+        )
+    journal = asking.folder / f"{_file_name(asking.name, variant)}.jsonl"
+    journals.append(journal)
+    _ask(asking, name, jobs, total=total, journal=journal, what=f"asking {name}")
+    return lambda: (
+        Exchange(case=job.case, answer=answer, trial=job.trial)
+        for job, answer in zip(jobs(), read_journal(journal), strict=True)
+    )
+
+
+def _ask(
+    asking: _Asking, name: str, jobs: Callable[[], Iterable[Job]], *, total: int, journal: Path, what: str
+) -> None:
+    subject = asking.subject(name)
+    ask_all(
+        load_assistant(name, subject, folder=asking.plan_folder),
+        jobs,
+        total=total,
+        journal=journal,
+        limits=Limits(
+            max_concurrency=subject.limits.max_concurrency,
+            requests_per_minute=subject.limits.requests_per_minute,
+            tokens_per_minute=subject.limits.tokens_per_minute,
+            max_cost=subject.limits.max_cost,
+            retries=subject.limits.retries,
+            timeout=subject.timeout,
+        ),
+        cache=asking.cache,
+        progress=lambda progress: asking.say(f"{what}: {told(progress)}"),
+    )
+
+
+def told(progress: Progress) -> str:
+    """How far asking is, in one line."""
+    of = f" of {progress.total:,}" if progress.total is not None else ""
+    said = [f"{progress.finished:,}{of}", f"{progress.per_second:,.0f} a second"]
+    if progress.failed:
+        said.append(f"{progress.failed:,} failed")
+    if progress.spent:
+        said.append(f"cost {progress.spent:,.2f}")
+    if progress.seconds_left is not None:
+        minutes, seconds = divmod(int(progress.seconds_left), 60)
+        said.append(f"{minutes}:{seconds:02d} left")
+    return ", ".join(said)
+
+
+def _file_name(name: str, variant: str | None, scorer: str | None = None) -> str:
+    parts = [name, *(f"@{variant}" for _ in range(variant is not None)), *(f".{scorer}" for _ in range(bool(scorer)))]
+    return "".join(char if char.isalnum() or char in "@._-" else "_" for char in "".join(parts))
+
+
+def _scorings(asking: _Asking, variant: str | None) -> list[_Scoring]:
+    """The scorers of an evaluation: those that it names, else those of its suites, else the refusal scorer."""
+    specs: list[tuple[Any, str]] = [
+        (spec, asking.where("scorers", index)) for index, spec in enumerate(asking.model.scorers)
+    ]
+    if not specs:
+        named = [spec for suite in asking.suites for spec in suite.scorers] or list(DEFAULT_SCORERS)
+        specs = [(spec, asking.where("suite")) for spec in named]
+    found: dict[str, _Scoring] = {}
+    for spec, where in specs:
+        scoring = _scoring(asking, spec, variant, where)
+        name = scoring.column.name
+        if name in RESERVED or "@" in name or name.endswith(("_why", ".human")):
+            raise PlanError(
+                Fault(code="PLAN082", what=f"no scorer can be called {name!r}", where=where, mend="give it a name:")
+            )
+        if name in found and asking.model.scorers:
+            raise PlanError(
+                Fault(code="PLAN082", what=f"two scorers are called {name!r}", where=where, mend="give one a name:")
+            )
+        found.setdefault(name, scoring)
+    return list(found.values())
+
+
+def _scoring(asking: _Asking, spec: Any, variant: str | None, where: str) -> _Scoring:
+    path = None
+    if isinstance(spec, Mapping) and "human_labels" in spec:
+        path = Path(asking.loaded.resolve(str(spec["human_labels"])))
+        spec = {key: value for key, value in spec.items() if key != "human_labels"}
+    scorer: Scorer | AskedScorer = open_scorer(spec, folder=asking.plan_folder, where=where)
+    if isinstance(scorer, AskedScorer) and scorer.subject not in asking.loaded.plan.subjects:
+        raise PlanError(
+            Fault(
+                code="PLAN083",
+                what=f"the judge asks {scorer.subject!r}, which is not declared",
+                where=where,
+                mend=f"declare it under subjects; there are {', '.join(asking.loaded.plan.subjects) or 'none'}",
+            )
+        )
+    labels = read_labels(path, scorer.measures, variant=variant, where=where) if path is not None else None
+    return _Scoring(
+        scorer=scorer,
+        labels=labels,
+        column=Column(
+            name=scorer.name,
+            measures=scorer.measures,
+            judged=isinstance(scorer, AskedScorer) or labels is not None,
+            human=labels.of if labels is not None else None,
+        ),
+    )
+
+
+def _scored(
+    asking: _Asking,
+    variant: str | None,
+    exchanges: Callable[[], Iterable[Exchange]],
+    scorings: Sequence[_Scoring],
+    journals: list[Path],
+) -> Version:
+    """Score a version's answers, first by what needs nobody, then by what asks a judge."""
+    own = [scoring for scoring in scorings if not scoring.is_asked]
+    asking.say(f"scoring {asking.name}")
+    files = [asking.folder / f"{_file_name(asking.name, variant)}.scores.parquet"]
+    rows = ((exchange, _scores(exchange, own)) for exchange in exchanges())
+    write_rows(rows, [scoring.column for scoring in own], files[0])
+    columns = [scoring.column for scoring in own]
+    for scoring in scorings:
+        if scoring.is_asked:
+            files.append(_judged(asking, variant, exchanges, scoring, journals))
+            columns.append(scoring.column)
+    return Version(files=tuple(files), columns=tuple(columns))
+
+
+def _scores(exchange: Exchange, scorings: Sequence[_Scoring]) -> dict[str, Score]:
+    if exchange.answer.status not in ANSWERED:
+        return {}
+    return {scoring.column.name: _score(scoring.scorer, exchange) for scoring in scorings}
+
+
+def _score(scorer: Any, exchange: Exchange) -> Score:
+    try:
+        score: Score = scorer.score(exchange)
+        return score
+    except Exception as error:  # a stranger's scorer may raise anything, and one answer must not stop the others
+        return Score(value=None, why=f"{FAILED}{type(error).__name__}: {error}"[:300])
+
+
+def _judged(
+    asking: _Asking,
+    variant: str | None,
+    exchanges: Callable[[], Iterable[Exchange]],
+    scoring: _Scoring,
+    journals: list[Path],
+) -> Path:
+    """Ask a judge about every answer; its own journal resumes as the subject's does."""
+    judge = scoring.scorer
+    assert isinstance(judge, AskedScorer)
+
+    def asked(exchange: Exchange) -> tuple[Case, ...]:
+        return judge.questions(exchange) if exchange.answer.status in ANSWERED else ()
+
+    def jobs() -> Iterator[Job]:
+        seq = 0
+        for exchange in exchanges():
+            for case in asked(exchange):
+                yield Job(seq=seq, case=case)
+                seq += 1
+
+    journal = asking.folder / f"{_file_name(asking.name, variant, judge.name)}.jsonl"
+    journals.append(journal)
+    total = sum(1 for _ in jobs())
+    path = asking.folder / f"{_file_name(asking.name, variant, judge.name)}.parquet"
+    if total:
+        _ask(asking, judge.subject, jobs, total=total, journal=journal, what=f"judging by {judge.name}")
+    answers = read_journal(journal) if total else iter(())
+
+    def verdicts() -> Iterator[tuple[Exchange, Score]]:
+        for exchange in exchanges():
+            questions = asked(exchange)
+            if not questions:
+                yield exchange, Score(value=None)
+                continue
+            score = judge.read(exchange, [next(answers) for _ in questions])
+            if score.value is None:
+                score = replace(score, why=f"{FAILED}{score.why}")
+            yield exchange, score
+
+    write_scores(verdicts(), scoring.column, path)
+    return path
+
+
+def _label_findings(name: str, scorings: Sequence[_Scoring]) -> Iterator[Finding]:
+    for scoring in scorings:
+        labels = scoring.labels
+        if labels is None:
+            if scoring.is_asked:
+                what = f"{scoring.column.name} is a judge without human labels: its numbers are uncorrected"
+                yield Finding(evaluation=name, check="judge", gravity="warning", what=what)
+            continue
+        unseen = len(labels.words) - len(labels.seen)
+        left = [
+            f"{count:,} {why}"
+            for count, why in (
+                (labels.stale, "are about another answer than this run's"),
+                (labels.split, "have raters who disagree"),
+                (unseen, "are about cases that were not asked"),
+            )
+            if count
+        ]
+        what = f"{scoring.column.name}: {labels.used:,} answers labelled by people"
+        what += f"; left out: {', '.join(left)}" if left else ""
+        gravity: Gravity = "warning" if left or not labels.used else "ok"
+        yield Finding(evaluation=name, check="human labels", gravity=gravity, what=what, rows=labels.used)
+
+
+def default_slices(present: Mapping[str, int]) -> tuple[str | tuple[str, ...], ...]:
+    """Axes of an evaluation that names none: those of the usual ones that have more than one level.
+
+    present: column -> distinct values.
+    """
+    found = [axis for axis in _SLICED if present.get(axis, 0) > 1]
+    both = ("hazard", "attack")
+    return (*found, both) if set(both) <= set(found) else tuple(found)
+
+
+__all__ = ["Asked", "ask", "cases_of", "default_slices", "jobs_of", "refuse_unaskable"]
