@@ -221,7 +221,6 @@ def test_all_faults_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
         ("PLAN014", 1, 27),
         ("PLAN022", 3, 25),
         ("PLAN050", 3, 46),
-        ("PLAN013", 4, 6),
         ("PLAN014", 4, 16),
         ("PLAN012", 6, 54),
         ("PLAN023", 8, 10),

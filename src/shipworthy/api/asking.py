@@ -84,6 +84,7 @@ class _Asking:
     folder: Path  # of journals and rows that are not finished
     cache: Path | None
     say: Say
+    replays: bool = False  # nothing is asked: the journals hold all there is
 
     def where(self, *path: str | int) -> str:
         return self.loaded.locate(("evaluations", self.name, *path))
@@ -96,9 +97,10 @@ class _Asking:
         return self.loaded.path.parent
 
 
-def ask(name: str, loaded: LoadedPlan, *, folder: Path, say: Say) -> Asked:
+def ask(name: str, loaded: LoadedPlan, *, folder: Path, say: Say, replays: bool = False) -> Asked:
     """Ask what an evaluation asks, score it, and write its rows into `folder`, where its journals lie too.
 
+    replays: ask nobody anything, and score again what the journals in `folder` hold.
     Raises Unusable; KeyboardInterrupt leaves the journals whole, and the same call goes on from there.
     """
     model = loaded.plan.evaluations[name]
@@ -112,6 +114,7 @@ def ask(name: str, loaded: LoadedPlan, *, folder: Path, say: Say) -> Asked:
         folder=folder,
         cache=cache,
         say=say,
+        replays=replays,
     )
     versions: dict[str | None, Version] = {}
     scorings: list[_Scoring] = []
@@ -267,6 +270,8 @@ def _exchanges(
 def _ask(
     asking: _Asking, name: str, jobs: Callable[[], Iterable[Job]], *, total: int, journal: Path, what: str
 ) -> None:
+    if asking.replays:
+        return
     subject = asking.subject(name)
     ask_all(
         load_assistant(name, subject, folder=asking.plan_folder),

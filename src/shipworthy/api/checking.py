@@ -180,7 +180,9 @@ def _run(
         environment=environment(),
         baseline=loaded.plan.baseline,
         command=f"shipworthy check {loaded.path.name}",
-        transcripts=tuple(t for one in evaluated if one.observations.task == "generative" for t in worst(one.observations)),
+        transcripts=tuple(
+            t for one in evaluated if one.observations.task == "generative" for t in worst(one.observations)
+        ),
     )
 
 

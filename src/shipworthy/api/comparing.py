@@ -18,7 +18,7 @@ from shipworthy.errors import Fault, Unusable
 from shipworthy.evidence.run import Run
 from shipworthy.evidence.store import open_baseline, read_plan, reopen, write_run
 from shipworthy.gates.verdicts import decide
-from shipworthy.metrics.kinds import CellFunction, CellMixture, CellRate, Metric, RowMean, ScoreStatistic
+from shipworthy.metrics.kinds import CellFunction, CellMixture, CellRate, Metric, OutcomeRate, RowMean, ScoreStatistic
 from shipworthy.observations.findings import Finding
 from shipworthy.plan.loading import LoadedPlan
 from shipworthy.plan.models import Plan, Requirement, Variant
@@ -201,7 +201,7 @@ def _left_out(one: Evaluated) -> list[Finding]:
 
 
 def _promise(evaluation: str, metric: Metric, margin: float) -> Requirement:
-    assert isinstance(metric, CellRate | CellMixture | CellFunction | RowMean | ScoreStatistic)
+    assert isinstance(metric, CellRate | CellMixture | CellFunction | OutcomeRate | RowMean | ScoreStatistic)
     bound = {"at_least": -margin} if metric.better == "higher" else {"at_most": margin}
     return Requirement(
         id=f"{evaluation}-{metric.name}".replace("@", "-at-").replace("[", "-").replace("]", "").replace(" ", "-")[:80],

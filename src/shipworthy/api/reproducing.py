@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from shipworthy.api.asking import Asked, ask
 from shipworthy.api.checking import DISPLAY_LEVEL, plan_verdicts, requirements_of
 from shipworthy.api.evaluating import Evaluated, evaluate_rows, metrics_for
 from shipworthy.api.measuring import measure_all
@@ -59,11 +62,16 @@ class Reproduction:
 def reproduce(folder: Path | str, *, root: Path | str | None = None) -> Reproduction:
     """Re-execute a run and compare each estimate within TOLERANCE.
 
-    root: the folder that relative paths of the plan start from; where the data are not there, the rows that the run
-    kept are used.
+    Answers are scored again from the run's journals: nobody is asked anything.
+    root: the folder that relative paths of the plan start from; where the data or the suite are not there, the rows
+    that the run kept are used.
     Raises Unusable when the folder is not a run.
     """
-    folder = Path(folder)
+    with tempfile.TemporaryDirectory(prefix="shipworthy-") as scratch:
+        return _again(Path(folder), root, Path(scratch))
+
+
+def _again(folder: Path, root: Path | str | None, scratch: Path) -> Reproduction:
     results = read_results(folder)
     differences = [
         Difference(what=fault.what, recorded="manifest", found=fault.where) for fault in verify_manifest(folder)
@@ -83,6 +91,7 @@ def reproduce(folder: Path | str, *, root: Path | str | None = None) -> Reproduc
         variant = loaded.plan.baseline if loaded.plan.baseline in model.variants else None
         requirements = requirements_of(loaded, name)
         try:
+            asked = _replayed(name, folder, located, scratch) if model.is_generative else None
             one = evaluate_rows(
                 name,
                 model,
@@ -94,13 +103,15 @@ def reproduce(folder: Path | str, *, root: Path | str | None = None) -> Reproduc
                 folder=start,
                 baseline=variant,
                 checks=False,
+                asked=asked,
             )
-            rows_from[name] = "source"
+            rows_from[name] = "source" if asked is None else "the run's journal"
             recorded = next((entry["digest"] for entry in results["inputs"] if entry["evaluation"] == name), None)
             if one.source.digest != recorded:
                 differences.append(Difference(what=f"the data of {name}", recorded=recorded, found=one.source.digest))
         except Unusable as error:
-            if not isinstance(error, DataError) or not any(fault.code == "DATA001" for fault in error.faults):
+            gone = isinstance(error, DataError) and any(fault.code == "DATA001" for fault in error.faults)
+            if not gone and not model.is_generative:
                 raise
             observations, source = reopen(folder, name, model)
             metrics = metrics_for(model, requirements, observations.task)
@@ -134,6 +145,13 @@ def reproduce(folder: Path | str, *, root: Path | str | None = None) -> Reproduc
     ]
     differences += _judged_again(results, loaded, evaluated, np.random.default_rng(seeds[-1]))
     return Reproduction(run=results["run"], rows_from=rows_from, compared=compared, differences=tuple(differences))
+
+
+def _replayed(name: str, folder: Path, loaded: LoadedPlan, scratch: Path) -> Asked:
+    """The answers of a run, scored again from its journals: nobody is asked anything."""
+    if (folder / "journal").is_dir():
+        shutil.copytree(folder / "journal", scratch, dirs_exist_ok=True)
+    return ask(name, loaded, folder=scratch, say=lambda _: None, replays=True)
 
 
 def _judged_again(

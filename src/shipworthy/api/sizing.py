@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from scipy.special import ndtri
 
 from shipworthy.api.checking import load
 from shipworthy.api.evaluating import metrics_of
 from shipworthy.errors import NotEstimable
+from shipworthy.estimate.arms import FEWEST_CLUSTERS
+from shipworthy.estimate.changes import exact_change
 from shipworthy.metrics.catalogue import load_custom
 from shipworthy.metrics.kinds import CellRate, Metric, RowMean
 from shipworthy.plan.loading import LoadedPlan
 from shipworthy.plan.models import CustomMetric, Evaluation, Requirement
-from shipworthy.stats.power import n_for_equal_groups, n_for_proportion_bound, n_for_ratio_groups
+from shipworthy.stats.cluster import kish_design_effect
+from shipworthy.stats.interval import critical
+from shipworthy.stats.power import LARGEST, n_for_exact_bound, n_to_show_close
 
 ASSUMED_GROUPS = 2
 ASSUMED_DISCORDANCE = 0.1
+ASSUMED_CLUSTER = 5  # rows in a cluster
+ASSUMED_ICC = 0.1  # how alike they are: the share of the variance that lies between clusters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +72,14 @@ def _size(loaded: LoadedPlan, requirement: Requirement) -> Size:
     assumes: list[str] = []
     try:
         cases = max(_cases(requirement, compare, metric, levels, assumes) for metric in metrics)
+        if evaluation is not None and evaluation.roles.cluster is not None:
+            cases = _in_clusters(cases, 1 - requirement.confidence)
+            assumes.append(
+                f"clusters of {ASSUMED_CLUSTER} rows with an intraclass correlation of {ASSUMED_ICC:g}: for others "
+                f"multiply by (1 + (rows - 1) × correlation) / {kish_design_effect(ASSUMED_CLUSTER, ASSUMED_ICC):g}"
+            )
+        if evaluation is not None and evaluation.roles.weight is not None:
+            assumes.append("equal weights: for others multiply by 1 + the squared coefficient of variation")
     except NotEstimable as error:
         return Size(
             requirement=requirement.id,
@@ -145,7 +160,7 @@ def _cases(
         raise NotEstimable(f"no sample size is known for {metric.name!r}; plan it on a rate, or from a pilot run")
     bounds = [bound for bound in (requirement.low, requirement.high) if bound is not None]
     if compare == "value":
-        each = 1 - (1 - power) / groups
+        each = 1 - (1 - power) / (groups * len(bounds))  # every slice has to clear every bound
         sizes = []
         for bound in bounds:
             truth = requirement.expect
@@ -157,7 +172,7 @@ def _cases(
                 assumes,
                 f"a true {metric.name} of {truth:g}" + ("" if requirement.expect is not None else " (state expect:)"),
             )
-            sizes.append(n_for_proportion_bound(truth, bound, alpha=alpha, power=each))
+            sizes.append(n_for_exact_bound(truth, bound, alpha=alpha, power=each))
         return max(sizes)
     if compare == "change":
         discordance = requirement.expect if requirement.expect is not None else ASSUMED_DISCORDANCE
@@ -171,8 +186,7 @@ def _cases(
             raise NotEstimable(
                 "no sample can show that a change is not below zero when it is exactly zero; allow a margin"
             )
-        each = 1 - (1 - power) / groups
-        return math.ceil(discordance * float((ndtri(1 - alpha) + ndtri(each)) / margin) ** 2)
+        return _for_no_change(discordance, margin, alpha=alpha, power=1 - (1 - power) / (groups * len(bounds)))
     rate = requirement.expect if requirement.expect is not None else 0.5
     _say(
         assumes,
@@ -182,9 +196,50 @@ def _cases(
     if requirement.reference is not None and groups > 2:
         power, groups = 1 - (1 - power) / (groups - 1), 2
     if compare == "difference":
-        return n_for_equal_groups(rate, min(abs(bound) for bound in bounds), groups, alpha=alpha, power=power)
+        gap = min(abs(bound) for bound in bounds)
+        return n_to_show_close(rate, gap, groups, compare="difference", alpha=alpha, power=power)
     limit = max(bound if bound < 1 else 1 / bound for bound in bounds)
-    return n_for_ratio_groups(rate, limit, groups, alpha=alpha, power=power)
+    return n_to_show_close(rate, limit, groups, compare="ratio", alpha=alpha, power=power)
+
+
+def _for_no_change(discordance: float, margin: float, *, alpha: float, power: float) -> int:
+    """Cases at which the exact limits of an unchanged rate stay within the margin with chance `power`."""
+
+    def enough(n: int) -> bool:
+        each, cases = np.array([discordance * n / 2]), np.array([float(n)])
+        reach = -float(np.ravel(exact_change(each, each, cases, level=1 - 2 * alpha).low)[0])
+        return reach + float(ndtri(power)) * math.sqrt(discordance / n) <= margin
+
+    return _least(enough)
+
+
+def _in_clusters(cases: int, alpha: float) -> int:
+    """As many cases in clusters of the assumed kind as are worth `cases` independent ones to Korn and Graubard's
+    limits.
+    """
+    effect = float(kish_design_effect(ASSUMED_CLUSTER, ASSUMED_ICC))
+
+    def enough(n: int) -> bool:
+        clusters = n / ASSUMED_CLUSTER
+        if clusters < FEWEST_CLUSTERS:
+            return False
+        student = float(critical(1 - 2 * alpha, clusters - 1)) / float(critical(1 - 2 * alpha))
+        return n / effect / student**2 >= cases
+
+    return _least(enough)
+
+
+def _least(enough: Callable[[int], bool]) -> int:
+    """Smallest n with enough(n), a condition that stays true once it is."""
+    low, high = 1, 1
+    while not enough(high):
+        low, high = high + 1, 2 * high
+        if high > LARGEST:
+            raise NotEstimable(f"more than {LARGEST:,} cases would be needed")
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
+    return high
 
 
 _COVERAGES = ("interval_coverage", "quantile_coverage")

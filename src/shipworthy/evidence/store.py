@@ -20,6 +20,7 @@ from shipworthy.evidence.files import write_atomically
 from shipworthy.evidence.manifest import verify_manifest
 from shipworthy.evidence.run import SCHEMA, Run
 from shipworthy.evidence.write import write_documents
+from shipworthy.observations.answers import OF_CASE
 from shipworthy.observations.findings import Finding, Input
 from shipworthy.observations.sources import connect
 from shipworthy.observations.table import Axis, Observations
@@ -218,6 +219,7 @@ def reopen(folder: Path, name: str, model: Evaluation) -> tuple[Observations, In
             score_ranges=ranges,
             minimum_group=model.minimum_group,
             fold_below=model.fold_below,
+            judged=frozenset(facts.get("judged", ())),
         )
     except (*_UNREADABLE, StopIteration) as error:
         raise _no_rows(name, path) from error
@@ -267,14 +269,17 @@ def open_baseline(folder: Path, observations: Observations, *, where: str) -> tu
                 mend="add id: <column> under roles in both plans",
             )
         )
-    moved = {f"{role}@baseline": old[role] for role in ("prediction", "score") if role in old.columns}
-    matched = observations.table.join(
-        old.select(case_key=old["case"].cast("string"), **moved), _same_case(observations)
-    )
-    matched = matched.drop("case_key")
-    counts = matched.aggregate(n=matched.count(), cases=matched["case"].nunique())
-    found = observations.backend.to_pyarrow(counts).to_pylist()[0]
-    if not found["n"] or found["n"] != found["cases"]:
+    generative = observations.task == "generative"
+    keys = ("case", "attack", "trial") if generative else ("case",)
+    roles = [c for c in old.columns if "@" not in c and _differs(c)] if generative else ["prediction", "score"]
+    moved = {f"{role}@baseline": old[role] for role in roles if role in old.columns}
+    paired = {f"{key} of old": old[key].cast("string") for key in keys}
+    same = [(observations.table[key].cast("string"), f"{key} of old") for key in keys]
+    matched = observations.table.join(old.select(**paired, **moved), same).drop(*paired)
+    one = matched[list(keys)].distinct().count().name("cases")
+    found = observations.backend.to_pyarrow(matched.aggregate(n=matched.count())).to_pylist()[0]
+    cases = observations.backend.to_pyarrow(one).as_py()
+    if not found["n"] or found["n"] != cases:
         raise DataError(
             Fault(
                 code="DATA020",
@@ -304,8 +309,9 @@ def open_baseline(folder: Path, observations: Observations, *, where: str) -> tu
     )
 
 
-def _same_case(observations: Observations) -> Any:
-    return [(observations.table["case"].cast("string"), "case_key")]
+def _differs(column: str) -> bool:
+    """Whether a column of answers is a version's own, and not the case's."""
+    return column not in OF_CASE and not column.startswith("slice.")
 
 
 def _range(matched: Any, observations: Observations) -> dict[str, tuple[float, float]]:
@@ -323,6 +329,7 @@ def _write_rows(observations: Observations, path: Path) -> None:
         "rows": observations.rows,
         "variants": list(observations.variants),
         "axes": [{"name": a.name, "parts": list(a.parts), "is_condition": a.is_condition} for a in observations.axes],
+        "judged": sorted(observations.judged),
         "score_ranges": {column: list(pair) for column, pair in observations.score_ranges.items()},
     }
     told = json.dumps(facts).encode().hex()  # names may hold quotes, which SQL would trip over

@@ -51,7 +51,7 @@ _SCHEMA: Mapping[str, pa.DataType] = {
     "rests": pa.bool_(),  # there are passages to rest on
     "knows": pa.bool_(),  # there is an answer that is right
 }
-_OF_CASE = ("case", "trial", "cluster", "attack", "hazard", "language", "expect", "adversarial")
+OF_CASE = ("case", "trial", "cluster", "attack", "hazard", "language", "expect", "adversarial")
 _INNER = ("keeps", "rests", "knows", "tags")
 RESERVED = frozenset({*_SCHEMA, "weight", "variant", "refusal_status"}) - {"tags"}
 _APPLIES: Mapping[str, str] = {
@@ -223,7 +223,7 @@ def assemble(versions: Mapping[str | None, Version], path: Path) -> int:
         for number, name in enumerate(versions):
             if number:
                 found = database.execute(f"DESCRIBE v{number}").fetchall()
-                picked += [f"v{number}.{_q(c)} AS {_q(f'{c}@{name}')}" for c, *_ in found if c not in _OF_CASE]
+                picked += [f"v{number}.{_q(c)} AS {_q(f'{c}@{name}')}" for c, *_ in found if c not in OF_CASE]
         joined = " POSITIONAL JOIN ".join(f"v{number}" for number in range(len(versions)))
         database.execute(f"COPY (SELECT {', '.join(picked)} FROM {joined}) TO {_text(str(path))} (FORMAT parquet)")
         ((rows,),) = database.execute(f"SELECT count(*) FROM {_file(path)}").fetchall()

@@ -10,13 +10,13 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
+from shipworthy.observations.answers import OF_CASE
 from shipworthy.observations.table import Observations
 from shipworthy.observations.truth import as_number
 
 MOST = 24  # of one evaluation
 EACH = 2  # of one kind, hazard and attack
 LONGEST = 4_000  # characters of a message
-_OF_CASE = ("case", "trial", "hazard", "attack", "language", "expect")
 _SHOWN = ("case", "trial", "hazard", "attack", "language", "status", "error", "messages", "response")
 
 
@@ -48,7 +48,7 @@ def _of_version(observations: Observations, version: str | None) -> Iterator[Tra
     table, roles = observations.table, observations.roles
 
     def column(name: str) -> ir.Value | None:
-        own = name if version is None or name in _OF_CASE else f"{name}@{version}"
+        own = name if version is None or name in OF_CASE else f"{name}@{version}"
         return table[own] if own in roles else None
 
     found = column("response")

@@ -238,8 +238,10 @@ class Evaluation(Model):
         if self.suite is not None and self.subject is None:
             raise ValueError("a suite is asked of a subject: add `subject:`")
         asking = ("scorers", "attacks", "trials", "sample", "only")
-        if self.data is not None and (extra := [key for key in asking if key in self.model_fields_set]):
-            raise ValueError(f"{extra[0]} belongs to a suite that is asked, and these rows come from data")
+        if self.data is not None:
+            for key in asking:
+                if getattr(self, key) != type(self).model_fields[key].get_default(call_default_factory=True):
+                    raise ValueError(f"{key} belongs to a suite that is asked, and these rows come from data")
         return self
 
 

@@ -20,6 +20,12 @@ def plan_schema() -> dict[str, Any]:
         {"required": ["edges"], "properties": {"edges": {"minItems": 1}, "quantiles": {"type": "null"}}},
         {"required": ["quantiles"], "properties": {"edges": {"maxItems": 0}, "quantiles": {"type": "integer"}}},
     ]
+    parts["Evaluation"]["anyOf"] = [
+        {"required": ["data"], "properties": {"data": {"type": "string"}, "suite": {"type": "null"}}},
+        {"required": ["suite", "subject"], "properties": {"data": {"type": "null"}}},
+        {"required": ["subject"], "properties": {"data": {"type": "null"}, "suite": {"type": "null"}}},
+    ]
+    parts["JsonValue"]["description"] = "Any JSON value."
     bounds = ("at_least", "at_most", "within")
     parts["Requirement"]["oneOf"] = [_stated(bound, bounds) for bound in bounds]
     for name, part in {"Plan": schema, **parts}.items():
