@@ -5,7 +5,9 @@ import pyarrow as pa
 import pytest
 
 from shipworthy.errors import SubjectError
-from shipworthy.testing import check_subject
+from shipworthy.exchange import Answer, Case
+from shipworthy.subjects.assistants import Request
+from shipworthy.testing import check_assistant, check_subject
 
 ROWS = pa.table({"x": [3.0, 1.0, 2.0, 5.0, 4.0]})
 
@@ -95,3 +97,151 @@ def test_a_broken_promise_is_told(broken, told):
 def test_too_few_rows_validates_input():
     with pytest.raises(ValueError, match="at least 4"):
         check_subject(Good(), ROWS.slice(0, 3))
+
+
+CASES = [Case(id="a", turns=("x",), system="s"), Case(id="b", turns=("y", "z"))]
+
+
+class Callable:
+    name = "callable"
+
+    def ask(self, case, conversation, *, trial, session):
+        return Answer(status="ok", text=conversation[-1].content)
+
+    def describe(self) -> dict[str, str]:
+        return {"kind": "test"}
+
+
+class Async(Callable):
+    async def ask(self, case, conversation, *, trial, session):
+        return Answer(status="ok", text="x")
+
+
+class Texting(Callable):
+    def ask(self, case, conversation, *, trial, session):
+        return "x"
+
+
+class Misnaming(Callable):
+    def ask(self, case, conversation, *, trial, session):
+        return Answer(status="fine")
+
+
+class Eating(Callable):
+    def ask(self, case, conversation, *, trial, session):
+        conversation.clear()
+        return Answer(status="empty")
+
+
+class Unnamed(Callable):
+    name = ""
+
+
+class Mute(Callable):
+    def describe(self):
+        return {"kind": 3}
+
+
+class Holding:  # holds back everything until the end
+    def __init__(self):
+        self.held = b""
+
+    def feed(self, chunk):
+        self.held += chunk
+        return False
+
+    def finish(self):
+        return Answer(status="ok" if self.held else "empty", text=self.held.decode("utf-8", "replace"))
+
+
+class Asked:
+    name = "asked"
+
+    def request(self, case, conversation, *, trial, session):
+        return Request(url="http://x", body=conversation[-1].content.encode(), secrets=("hush",))
+
+    def reader(self):
+        return Holding()
+
+    def describe(self) -> dict[str, str]:
+        return {"kind": "test"}
+
+
+class Telling(Asked):
+    def describe(self):
+        return {"kind": "test", "key": "hush"}
+
+
+class Fickle(Asked):
+    asked = 0
+
+    def request(self, case, conversation, *, trial, session):
+        self.asked += 1
+        return Request(url="http://x", body=str(self.asked).encode())
+
+
+class Bodiless(Asked):
+    def request(self, case, conversation, *, trial, session):
+        return Request(url="http://x", body="text")
+
+
+class Consuming(Asked):
+    def request(self, case, conversation, *, trial, session):
+        return Request(url="http://x", body=str(conversation and conversation.pop(0) and "").encode())
+
+
+class Trusting(Asked):
+    class Decoding(Holding):
+        def finish(self):
+            return Answer(status="ok", text=self.held.decode())
+
+    def reader(self):
+        return self.Decoding()
+
+
+class Hasty(Asked):
+    class Decoding(Holding):
+        text = ""
+
+        def feed(self, chunk):
+            self.text += chunk.decode("utf-8", "replace") + "|"
+            return True
+
+        def finish(self):
+            return Answer(status="ok", text=self.text)
+
+    def reader(self):
+        return self.Decoding()
+
+
+@pytest.mark.parametrize("good", [Callable, Async, Asked])
+def test_a_good_assistant_passes(good):
+    check_assistant(good(), CASES)
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        (Unnamed, "its name is no text"),
+        (Mute, "describe()"),
+        (Texting, "returned str"),
+        (Misnaming, "returned Answer"),
+        (Eating, "changed the conversation"),
+        (Telling, "repeats a secret"),
+        (Fickle, "two requests"),
+        (Bodiless, "no Request with bytes"),
+        (Consuming, "changed the conversation"),
+        (Trusting, "raised UnicodeDecodeError"),
+        (Hasty, "where it was cut"),
+    ],
+)
+def test_a_broken_promise_of_an_assistant_is_told(broken, told):
+    with pytest.raises(SubjectError) as caught:
+        check_assistant(broken(), CASES)
+    assert [fault.code for fault in caught.value.faults] == ["SUBJ049"]
+    assert told in caught.value.faults[0].what
+
+
+def test_too_few_cases_validates_input():
+    with pytest.raises(ValueError, match="at least 2"):
+        check_assistant(Callable(), CASES[:1])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import inspect
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from shipworthy.errors import Fault, SubjectError
@@ -10,8 +12,11 @@ from shipworthy.errors import Fault, SubjectError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from shipworthy.exchange import Answer, Case, Message
+    from shipworthy.subjects.assistants import Assistant, Endpoint, Function
     from shipworthy.subjects.protocol import Predictor
 
+_HOSTILE = (b"", b"{", b"[" * 10_000, b"\xff\xfe\x00", b"null", b"data: {\n\n", b'{"a": "\\ud800"}')
 _TOLERANCE = 1e-5  # relative; single-precision models differ by batch size in the last digits
 
 
@@ -34,12 +39,8 @@ def check_subject(predictor: Predictor, rows: pa.Table) -> None:
 def _broken(predictor: Predictor, rows: pa.Table) -> Iterator[tuple[str, str]]:
     from shipworthy.subjects.predictions import tabulate
 
+    yield from _unnamed(predictor)
     name = getattr(predictor, "name", None)
-    if not isinstance(name, str) or not name:
-        yield "its name is no text", "give it a `name`"
-    described = predictor.describe()
-    if not all(isinstance(part, str) for fact in dict(described).items() for part in fact):
-        yield "describe() holds something else than text", "describe it by a dict of str to str"
     before = _copied(rows)
     try:
         first = tabulate(predictor.predict(rows), rows=rows.num_rows, name=str(name))
@@ -61,6 +62,105 @@ def _broken(predictor: Predictor, rows: pa.Table) -> Iterator[tuple[str, str]]:
     backwards = list(range(rows.num_rows))[::-1]
     if not _alike(first.take(backwards), predictor.predict(rows.take(backwards))):
         yield "answers do not follow the order of the rows", "answer in the order of the rows"
+
+
+def check_assistant(assistant: Assistant, cases: Sequence[Case]) -> None:
+    """Check that `assistant` keeps the promises of `shipworthy.subjects.assistants` on `cases`; nothing is sent.
+
+    cases: at least two that it can be asked.
+    Raises SubjectError with one fault (SUBJ049) for every broken promise: it names and describes itself, keeps secrets
+    to the request, leaves its input alone, and answers by an Answer; an endpoint asks the same thing twice in the same
+    words and reads any bytes, wherever they are cut.
+    """
+    from shipworthy.subjects.assistants import Endpoint
+
+    if len(cases) < 2:
+        raise ValueError(f"check_assistant needs at least 2 cases, got {len(cases)}")
+    name = getattr(assistant, "name", None)
+    where = f"subjects.{name}" if isinstance(name, str) and name else type(assistant).__name__
+    broken = [*_unnamed(assistant)]
+    if isinstance(assistant, Endpoint):
+        broken += _broken_endpoint(assistant, cases)
+    else:
+        broken += _broken_function(assistant, cases)
+    if broken:
+        raise SubjectError(Fault(code="SUBJ049", what=what, where=where, mend=mend) for what, mend in broken)
+
+
+def _unnamed(subject: Assistant | Predictor) -> Iterator[tuple[str, str]]:
+    name = getattr(subject, "name", None)
+    if not isinstance(name, str) or not name:
+        yield "its name is no text", "give it a `name`"
+    if not all(isinstance(part, str) for fact in dict(subject.describe()).items() for part in fact):
+        yield "describe() holds something else than text", "describe it by a dict of str to str"
+
+
+def _broken_endpoint(endpoint: Endpoint, cases: Sequence[Case]) -> Iterator[tuple[str, str]]:
+    from shipworthy.subjects.assistants import Request
+
+    for case in cases:
+        said = _conversation(case)
+        first, again = (endpoint.request(case, said, trial=0, session="s") for _ in range(2))
+        if not isinstance(first, Request) or not isinstance(first.body, bytes):
+            yield "request() returned no Request with bytes", "return assistants.Request"
+            return
+        if first != again:
+            yield "the same case and trial gave two requests", "build it from the case, the trial and the session alone"
+            return
+        told = str(dict(endpoint.describe())) + repr(endpoint)
+        if any(secret and secret in told for secret in first.secrets):
+            yield "describe() or repr() repeats a secret", "leave it out; repr=False on the field"
+            return
+        if said != _conversation(case):
+            yield "it changed the conversation that it was handed", "copy before writing"
+            return
+    for raw in _HOSTILE:
+        try:
+            whole, cut = _read(endpoint, [raw]), _read(endpoint, [raw[n : n + 1] for n in range(min(len(raw), 50))])
+        except Exception as error:
+            yield f"reading {raw[:20]!r} raised {type(error).__name__}", "make an Answer of status error"
+            return
+        if not _is_answer(whole) or (len(raw) <= 50 and whole != cut):
+            yield f"reading {raw[:20]!r} gave no Answer, or another where it was cut", "hold back what is not whole"
+            return
+
+
+def _read(endpoint: Endpoint, chunks: Sequence[bytes]) -> Answer:
+    reader = endpoint.reader()
+    for chunk in chunks:
+        reader.feed(chunk)
+    return reader.finish()
+
+
+def _broken_function(function: Function, cases: Sequence[Case]) -> Iterator[tuple[str, str]]:
+    for case in cases:
+        said = _conversation(case)
+        answer = function.ask(case, said, trial=0, session="s")
+        if inspect.isawaitable(answer):
+            answer = asyncio.run(_awaited(answer))
+        if not _is_answer(answer):
+            yield f"ask() returned {type(answer).__name__}", "return an exchange.Answer with one of its statuses"
+            return
+        if said != _conversation(case):
+            yield "it changed the conversation that it was handed", "copy before writing"
+            return
+
+
+async def _awaited(answer: Awaitable[Answer]) -> Answer:
+    return await answer
+
+
+def _is_answer(answer: object) -> bool:
+    from shipworthy.exchange import STATUSES, Answer
+
+    return isinstance(answer, Answer) and answer.status in STATUSES and isinstance(answer.text, str)
+
+
+def _conversation(case: Case) -> list[Message]:
+    from shipworthy.exchange import Message
+
+    system = [] if case.system is None else [Message(role="system", content=case.system)]
+    return [*system, *case.before, Message(role="user", content=case.turns[0])]
 
 
 def _copied(rows: pa.Table) -> pa.Table:

@@ -97,7 +97,7 @@ def check(
 
 def unfinished_folder(loaded: LoadedPlan) -> Path:
     """Where the journals of a plan lie until its run is written: a check that was broken off goes on from there."""
-    return loaded.path.parent / ".shipworthy" / "unfinished" / loaded.digest.removeprefix("sha256:")[:16]
+    return loaded.path.parent.resolve() / ".shipworthy" / "unfinished" / loaded.digest.removeprefix("sha256:")[:16]
 
 
 def run_folder(run: Run, plan: Path | str, out: Path | str | None = None) -> Path:

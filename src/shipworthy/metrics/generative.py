@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Literal
 
-
 import ibis.expr.types as ir
 
 from shipworthy.metrics.kinds import Metric, OutcomeRate, RowMean, RowQuantile
@@ -170,8 +169,17 @@ def of_scorer(statistic: str, scorer: str) -> Metric | None:
     """A metric of one scorer's own column: `rate[x]`, `mean[x]`, `p95[x]`, or an outcome rate judged by it alone."""
     own = ALIASES.get(statistic, statistic)
     name, needs = f"{statistic}[{scorer}]", frozenset({scorer})
+    applies = f"judged.{scorer}"
     if own in _OF_SCORER:
-        return replace(_OF_SCORER[own], name=name, needs=needs, outcome=scorer)
+        about = {"attack_success_rate", "false_refusal_rate"} & {own}
+        whole = _OF_SCORER[own].case
+        return replace(
+            _OF_SCORER[own],
+            name=name,
+            needs=needs,
+            outcome=scorer,
+            case=(lambda t: t[applies] & whole(t)) if about and whole is not None else lambda t: t[applies],
+        )
     if statistic == "rate":
         return replace(
             _OF_SCORER["violation_rate"],
@@ -181,7 +189,7 @@ def of_scorer(statistic: str, scorer: str) -> Metric | None:
             better=None,
             needs=needs,
             outcome=scorer,
-            case=None,
+            case=lambda t: t[applies],
         )
     if statistic == "mean":
         return RowMean(
