@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from shipworthy.api.judging import position_finding
 from shipworthy.cases.attacks.catalogue import apply_attack, attack
 from shipworthy.cases.suite import Suite, open_suite
 from shipworthy.collect.asking import ask_all
@@ -39,6 +41,7 @@ from shipworthy.observations.labels import Labels, read_labels
 from shipworthy.plan.loading import LoadedPlan
 from shipworthy.plan.models import Evaluation, Subject
 from shipworthy.scorers.catalogue import open_scorer
+from shipworthy.scorers.pairwise import Order, Pairwise, held_against, without_other
 from shipworthy.scorers.protocol import AskedScorer, Score, Scorer
 from shipworthy.subjects.asking import load_assistant
 from shipworthy.subjects.recording import open_recording
@@ -119,17 +122,20 @@ def ask(name: str, loaded: LoadedPlan, *, folder: Path, say: Say, replays: bool 
     versions: dict[str | None, Version] = {}
     scorings: list[_Scoring] = []
     journals: list[Path] = []
-    for variant, subject in _versions(model).items():
+    findings: list[Finding] = []
+    answered = {v: _exchanges(asking, v, subject, journals) for v, subject in _versions(model).items()}
+    for variant, exchanges in answered.items():
         scorings = _scorings(asking, variant)
-        exchanges = _exchanges(asking, variant, subject, journals)
-        versions[variant] = _scored(asking, variant, exchanges, scorings, journals)
+        beside = None if variant == loaded.plan.baseline else answered.get(loaded.plan.baseline)
+        versions[variant] = _scored(asking, variant, exchanges, scorings, journals, findings=findings, beside=beside)
+        findings += _label_findings(name, scorings)
     rows = folder / f"{name}.rows.parquet"
     assemble(versions, rows)
     return Asked(
         rows=rows,
         source=_source(asking),
         judged=judged_columns([scoring.column for scoring in scorings]),
-        findings=tuple(_label_findings(name, scorings)),
+        findings=tuple(dict.fromkeys(findings)),
         journals=tuple(journals),
     )
 
@@ -183,7 +189,7 @@ def _versions(model: Evaluation) -> dict[str | None, str]:
 
 def _suites(loaded: LoadedPlan, name: str) -> tuple[Suite, ...]:
     model = loaded.plan.evaluations[name]
-    named = (model.suite,) if isinstance(model.suite, str) else model.suite or ()
+    named = model.suite if isinstance(model.suite, tuple) else (model.suite,) if model.suite else ()
     where = loaded.locate(("evaluations", name, "suite"))
     return tuple(open_suite(each, folder=loaded.path.parent, where=where) for each in named)
 
@@ -349,6 +355,15 @@ def _scoring(asking: _Asking, spec: Any, variant: str | None, where: str) -> _Sc
                 mend=f"declare it under subjects; there are {', '.join(asking.loaded.plan.subjects) or 'none'}",
             )
         )
+    if isinstance(scorer, Pairwise) and scorer.against == "baseline" and not _has_baseline(asking):
+        raise PlanError(
+            Fault(
+                code="PLAN084",
+                what=f"{scorer.name!r} compares with the baseline, and no variant here is one",
+                where=where,
+                mend="set baseline: to a variant of this evaluation, or write against: reference",
+            )
+        )
     labels = read_labels(path, scorer.measures, variant=variant, where=where) if path is not None else None
     return _Scoring(
         scorer=scorer,
@@ -362,14 +377,24 @@ def _scoring(asking: _Asking, spec: Any, variant: str | None, where: str) -> _Sc
     )
 
 
+def _has_baseline(asking: _Asking) -> bool:
+    return asking.loaded.plan.baseline in _versions(asking.model)
+
+
 def _scored(
     asking: _Asking,
     variant: str | None,
     exchanges: Callable[[], Iterable[Exchange]],
     scorings: Sequence[_Scoring],
     journals: list[Path],
+    *,
+    findings: list[Finding],
+    beside: Callable[[], Iterable[Exchange]] | None,
 ) -> Version:
-    """Score a version's answers, first by what needs nobody, then by what asks a judge."""
+    """Score a version's answers, first by what needs nobody, then by what asks a judge.
+
+    beside: the baseline's exchanges on the same jobs, for judges that compare with them.
+    """
     own = [scoring for scoring in scorings if not scoring.is_asked]
     asking.say(f"scoring {asking.name}")
     files = [asking.folder / f"{_file_name(asking.name, variant)}.scores.parquet"]
@@ -378,7 +403,10 @@ def _scored(
     columns = [scoring.column for scoring in own]
     for scoring in scorings:
         if scoring.is_asked:
-            files.append(_judged(asking, variant, exchanges, scoring, journals))
+            shown = exchanges
+            if isinstance(scoring.scorer, Pairwise) and scoring.scorer.against == "baseline":
+                shown = partial(_beside, exchanges, beside)
+            files.append(_judged(asking, variant, shown, scoring, journals, findings=findings))
             columns.append(scoring.column)
     return Version(files=tuple(files), columns=tuple(columns))
 
@@ -403,6 +431,8 @@ def _judged(
     exchanges: Callable[[], Iterable[Exchange]],
     scoring: _Scoring,
     journals: list[Path],
+    *,
+    findings: list[Finding],
 ) -> Path:
     """Ask a judge about every answer; its own journal resumes as the subject's does."""
     judge = scoring.scorer
@@ -426,19 +456,44 @@ def _judged(
         _ask(asking, judge.subject, jobs, total=total, journal=journal, what=f"judging by {judge.name}")
     answers = read_journal(journal) if total else iter(())
 
+    orders: list[tuple[Order, Order]] = []
+    families: list[str] = []
+
     def verdicts() -> Iterator[tuple[Exchange, Score]]:
         for exchange in exchanges():
             questions = asked(exchange)
             if not questions:
                 yield exchange, Score(value=None)
                 continue
-            score = judge.read(exchange, [next(answers) for _ in questions])
+            said = [next(answers) for _ in questions]
+            score = judge.read(exchange, said)
+            if isinstance(judge, Pairwise) and (won := judge.orders(exchange, said)) is not None:
+                orders.append(won)
+                families.append(exchange.case.family)
             if score.value is None:
                 score = replace(score, why=f"{FAILED}{score.why}")
             yield exchange, score
 
     write_scores(verdicts(), scoring.column, path)
+    if orders:
+        findings.append(position_finding(asking.name, judge.name, variant, orders, families))
     return path
+
+
+def _beside(
+    exchanges: Callable[[], Iterable[Exchange]], others: Callable[[], Iterable[Exchange]] | None
+) -> Iterator[Exchange]:
+    """Exchanges with the baseline's answer as the one to compare with; the baseline's own have none."""
+    if others is None:
+        yield from (without_other(exchange) for exchange in exchanges())
+        return
+    for exchange, other in zip(exchanges(), others(), strict=True):
+        same = (exchange.case.id, exchange.case.attack, exchange.trial) == (
+            other.case.id,
+            other.case.attack,
+            other.trial,
+        )
+        yield held_against(exchange, other) if same else without_other(exchange)
 
 
 def _label_findings(name: str, scorings: Sequence[_Scoring]) -> Iterator[Finding]:

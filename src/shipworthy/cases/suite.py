@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,38 +61,67 @@ class Suite:
         return f"sha256:{total.hexdigest()}"
 
 
-def open_suite(name: str, *, folder: Path, where: str = "") -> Suite:
-    """The suite that a plan in `folder` names: `shipworthy/<name>`, a registered name, a folder, or a JSON Lines file.
+def open_suite(named: str | Mapping[str, Any], *, folder: Path, where: str = "") -> Suite:
+    """The suite that a plan in `folder` names: `shipworthy/<name>`, a registered name, a suite's folder, a file of
+    cases in our form or a public one, or a mapping: {path, format, ...} of such a file, {inspect: task}.
 
-    Raises DataError (SUITE001 not there, SUITE002 its suite.yaml cannot be used), Unusable from the registry.
+    Raises DataError (SUITE001 not there, SUITE002 its suite.yaml cannot be used; CASE010 to CASE016 of public formats),
+    MissingExtra, Unusable from the registry.
     """
-    if name.startswith(OURS):
-        return _of_folder(Path(__file__).parent / "suites" / name.removeprefix(OURS), name, where)
-    path = folder / name
-    if path.is_dir():
-        return _of_folder(path, name, where)
-    if path.is_file():
-        return Suite(
-            name=path.stem,
-            version="unversioned",
-            title=path.stem,
-            purpose="",
-            licence="",
-            made="",
-            checked="",
-            files=(path,),
-        )
-    if name in registry.names("suites"):
-        found: Suite = registry.load("suites", name, where=where)()
+    if isinstance(named, Mapping):
+        return _of_mapping(named, folder, where)
+    if named.startswith(OURS):
+        return _of_folder(Path(__file__).parent / "suites" / named.removeprefix(OURS), named, where)
+    path = folder / named
+    if (path / "suite.yaml").is_file():
+        return _of_folder(path, named, where)
+    if path.exists():
+        from shipworthy.cases.formats.opening import detect, open_format
+
+        if path.is_file() and path.suffix in (".jsonl", ".ndjson") and detect(path) is None:
+            return Suite(
+                name=path.stem,
+                version="unversioned",
+                title=path.stem,
+                purpose="",
+                licence="",
+                made="",
+                checked="",
+                files=(path,),
+            )
+        return open_format(path)
+    if named in registry.names("suites"):
+        found: Suite = registry.load("suites", named, where=where)()
         return found
     raise DataError(
         Fault(
             code="SUITE001",
-            what=f"there is no suite {name[:120]!r}",
+            what=f"there is no suite {named[:120]!r}",
             where=where,
-            mend=f"name a folder with suite.yaml, a JSON Lines file, or one of {', '.join(built_in())}",
+            mend=f"name a folder with suite.yaml, a file of cases, or one of {', '.join(built_in())}",
         )
     )
+
+
+def _of_mapping(named: Mapping[str, Any], folder: Path, where: str) -> Suite:
+    options = dict(named)
+    if "inspect" in options:
+        from shipworthy.cases.inspect_task import open_inspect_task
+
+        return open_inspect_task(options, folder=folder, where=where)
+    path = options.pop("path", None)
+    if not isinstance(path, str):
+        raise DataError(
+            Fault(
+                code="SUITE001",
+                what="the suite says not where its cases are",
+                where=where,
+                mend="write suite: {path: cases.csv, format: xstest}",
+            )
+        )
+    from shipworthy.cases.formats.opening import open_format
+
+    return open_format(folder / path, options.pop("format", None), **options)
 
 
 def built_in() -> list[str]:

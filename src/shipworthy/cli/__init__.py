@@ -18,6 +18,8 @@ _COMMANDS = {
     "reproduce": "Run a check again and hold every estimate against the record.",
     "verify": "Check that no file of a run has changed since it was written.",
     "metrics": "List the metrics there are, or explain one.",
+    "suites": "List the suites of cases there are, or tell about one.",
+    "attacks": "List the attacks there are, or explain one.",
     "schema": "Print the JSON Schema of the plan file.",
     "completion": "Print the script that completes commands in your shell.",
 }

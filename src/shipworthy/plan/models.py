@@ -187,8 +187,9 @@ class Evaluation(Model):
     """
 
     data: str | None = Field(default=None, min_length=1, description="File, glob, fsspec URL, or a SELECT.")
-    suite: str | tuple[str, ...] | None = Field(
-        default=None, description="Cases to ask: shipworthy/<name>, a suite's folder, or a file of cases."
+    suite: str | dict[str, JsonValue] | tuple[str | dict[str, JsonValue], ...] | None = Field(
+        default=None,
+        description="Cases to ask: shipworthy/<name>, a suite's folder, a file of cases, or {path: ..., format: ...}.",
     )
     attacks: tuple[str, ...] = Field(
         default=("none",), min_length=1, max_length=200, description="How cases are asked: none, roleplay, a+b, ..."
