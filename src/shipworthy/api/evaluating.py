@@ -114,7 +114,7 @@ def evaluate_rows(
         elif model.data is None:
             raise DataError(
                 Fault(
-                    code="DATA022",
+                    code="DATA023",
                     what="these rows have to be asked for, and only a check of the plan asks",
                     where=locate(),
                     mend="run `shipworthy check`, or give the rows with data:",

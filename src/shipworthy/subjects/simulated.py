@@ -24,6 +24,7 @@ from shipworthy.errors import Fault, SubjectError
 from shipworthy.exchange import Answer, Case, Message, ToolCall
 from shipworthy.subjects.faults import quoted
 from shipworthy.subjects.phrases import Phrases, phrases
+from shipworthy.subjects.simulated_judge import SimulatedJudge, errors_of
 
 CHARACTERS_PER_TOKEN: Final = 4  # the usual rule of thumb for English
 LONGEST_QUOTE: Final = 400  # characters of a passage that an answer repeats
@@ -232,8 +233,19 @@ class SimulatedAssistant:
         return told
 
 
-def open_simulated(name: str, declared: Declaration, *, folder: Path) -> SimulatedAssistant:  # noqa: ARG001  one door
-    """The simulated assistant that a plan declares. Raises SubjectError (SUBJ040: flaws that mean nothing)."""
+def open_simulated(
+    name: str,
+    declared: Declaration,
+    *,
+    folder: Path,  # noqa: ARG001  one door
+) -> SimulatedAssistant | SimulatedJudge:
+    """The simulated assistant that a plan declares, or with `judge` alone the simulated judge.
+
+    Raises SubjectError (SUBJ040: flaws that mean nothing).
+    """
+    if declared.simulated is not None and set(declared.simulated) == {"judge"}:
+        where = f"subjects.{name}.simulated.judge"
+        return SimulatedJudge(name=name, errors=errors_of(declared.simulated["judge"], where=where))
     return SimulatedAssistant(name=name, flaws=flaws_of(declared.simulated or {}, where=f"subjects.{name}.simulated"))
 
 

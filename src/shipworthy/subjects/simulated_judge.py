@@ -86,7 +86,7 @@ class SimulatedJudge:
             raise SubjectError(
                 Fault(
                     code="SUBJ048",
-                    what=f"{quoted(self.name)} is a simulated judge, and was asked something that is no judge's question",
+                    what=f"{quoted(self.name)} is a simulated judge, and this is no judge's question",
                     where=f"subjects.{self.name}",
                     mend="name it as subject: of a judge, and not of an evaluation",
                 )
