@@ -150,3 +150,99 @@ def test_exact_change_never_errs_more_than_declared():
             share = multinomial.pmf(np.stack([gained, lost, n - gained - lost], axis=1), n, [p, q, 1 - p - q])
             assert share[low > p - q + 1e-12].sum() <= 0.05
             assert share[high < p - q - 1e-12].sum() <= 0.05
+
+
+@pytest.fixture
+def ranked():
+    """120 lists of 8 items under two scores, three lists to a user."""
+    rng = np.random.default_rng(21)
+    queries, depth = 120, 8
+    relevant = (rng.random((queries, depth)) < 0.3).astype(int)
+    relevant[:, 0] = 1
+    old = relevant + rng.normal(0, 1.5, relevant.shape)
+    new = relevant + rng.normal(0, 1.0, relevant.shape)
+    query = np.repeat(np.arange(queries), depth)
+    return pd.DataFrame({"y": relevant.ravel(), "old": old.ravel(), "new": new.ravel(), "q": query, "user": query // 3})
+
+
+SCORES = {"old": {"score": "old"}, "new": {"score": "new"}}
+
+
+@pytest.mark.parametrize("metric", ["ndcg@5", "mrr", "map", "recall@3"])
+def test_change_of_a_list_metric_against_reference(ranked, evaluate, metric):
+    """Student's t on the differences of the queries, each query measured on its own; by user where there are users."""
+    from shipworthy.estimate.lists import list_values
+    from shipworthy.metrics.catalogue import lookup
+
+    found = evaluate(ranked, label="y", query="q", variants=SCORES, baseline="old", metrics=[metric])
+    quality = lookup(metric, "ranking")
+    new, old = (
+        np.array([list_values(quality, *(part[c].to_numpy(float) for c in ("y", score, "q")))[0][0]
+                  for _, part in ranked.groupby("q")])
+        for score in ("new", "old")
+    )  # fmt: skip
+    (change,) = found.change(metric, "new")
+    assert change.value == pytest.approx((new - old).mean())
+    assert (change.low, change.high) == pytest.approx(tuple(paired_mean(new - old)))
+    assert (change.n, change.method) == (120, "paired t over queries")
+    arms = found.evaluated.measured.changes["new", metric, ""]
+    assert arms.gate(0.9)[0][0] <= arms.limits(0.9)[0][0]
+    clustered = evaluate(
+        ranked, label="y", query="q", cluster="user", variants=SCORES, baseline="old", metrics=[metric]
+    )
+    (change,) = clustered.change(metric, "new")
+    assert (change.low, change.high) == pytest.approx(tuple(paired_mean((new - old).reshape(40, 3).mean(axis=1))))
+    assert change.effective_n == 40
+
+
+def test_change_of_few_or_equal_lists_is_open(ranked, evaluate):
+    few = ranked[ranked.q < 9]
+    found = evaluate(few, label="y", query="q", variants=SCORES, baseline="old", metrics=["mrr"])
+    assert "only 9 queries" in found.change("mrr", "new")[0].reason
+    same = {"old": {"score": "old"}, "new": {"score": "old"}}
+    found = evaluate(ranked, label="y", query="q", variants=same, baseline="old", metrics=["mrr"])
+    (change,) = found.change("mrr", "new")
+    assert (change.value, change.low, change.high) == (0, None, None)
+
+
+@pytest.fixture
+def forecasts():
+    rng = np.random.default_rng(22)
+    truth = rng.normal(50, 10, 900)
+    return pd.DataFrame(
+        {"y": truth, "old": truth + rng.normal(0, 4, 900), "new": truth + rng.normal(0, 3, 900),
+         "store": np.arange(900) // 9}
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("metric", ["rmse", "r2"])
+def test_change_of_a_function_of_sums_against_reference(forecasts, evaluate, metric):
+    """By delta: the standard error is close to that of a bootstrap of the rows, or of the stores."""
+    variants = {"old": {"prediction": "old"}, "new": {"prediction": "new"}}
+
+    def value(frame, column):
+        error = ((frame[column] - frame.y) ** 2).mean()
+        return np.sqrt(error) if metric == "rmse" else 1 - error / frame.y.var(ddof=0)
+
+    rng = np.random.default_rng(23)
+    for extra, units in ((None, 900), ("store", 100)):
+        roles = {} if extra is None else {"cluster": extra}
+        found = evaluate(forecasts, label="y", variants=variants, baseline="old", metrics=[metric], **roles)
+        (change,) = found.change(metric, "new")
+        assert change.value == pytest.approx(value(forecasts, "new") - value(forecasts, "old"))
+        blocks = np.arange(900).reshape(units, -1)
+        again = [forecasts.iloc[blocks[rng.integers(0, units, units)].ravel()] for _ in range(400)]
+        error = np.std([value(frame, "new") - value(frame, "old") for frame in again])
+        assert (change.high - change.low) / 2 / 1.96 == pytest.approx(error, rel=0.15)
+    few = evaluate(forecasts[:200], label="y", variants=variants, baseline="old", metrics=[metric])
+    assert np.isinf(few.evaluated.measured.changes["new", metric, ""].gate(0.9)).all()
+
+
+def test_few_scores_of_a_bounded_mean_still_decide(rows, evaluate):
+    """A Brier score lies in [0, 1], its change in [-1, 1]: below 300 cases betting holds whatever was not seen."""
+    found = evaluate(rows[:200], label="y", variants=VARIANTS, baseline="old", metrics=["brier", "log_loss"])
+    changes = found.evaluated.measured.changes
+    low, high = changes["new", "brier", ""].gate(0.9)
+    inner_low, inner_high = changes["new", "brier", ""].limits(0.9)
+    assert low[0] < inner_low[0] < inner_high[0] < high[0] < 0.1
+    assert np.isinf(changes["new", "log_loss", ""].gate(0.9)).all()

@@ -96,6 +96,48 @@ def test_auc_change_at_the_margin_against_simulation(build, positives, negatives
     assert np.isfinite(found.gate(0.9)).all()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("clusters", "size", "shared", "old", "new", "whole"),
+    [(60, 8, 1.0, 1.5, 1.5, True), (30, 10, 2.0, 1.5, 1.5, False), (20, 20, 1.5, 1.0, 2.0, False),
+     (40, 20, 2.5, 1.0, 2.0, False)],
+)  # fmt: skip
+def test_clustered_auc_change_against_simulation(build, clusters, size, shared, old, new, whole):
+    """Each version errs alike on the rows of a cluster; labels vary within clusters, or belong to whole ones."""
+    from scipy.special import ndtr
+
+    rng, runs, n = np.random.default_rng(12), 600, clusters * size
+    unit = np.tile(np.repeat(np.arange(clusters), size), runs)
+    label = (unit < clusters // 3 if whole else rng.random(len(unit)) < 0.3).astype(float)
+    each = rng.normal(0, 0.7, len(unit))  # what makes a case hard for both versions
+    columns = {"label": label}
+    for name, apart in (("old", old), ("new", new)):
+        of_cluster = np.repeat(rng.normal(0, shared, runs * clusters), size)
+        columns[name] = of_cluster + each + rng.normal(0, 0.7, len(unit)) + apart * label
+    rows = Rows(parts=("group",), keys=tuple((k,) for k in range(runs)), slice=np.repeat(np.arange(runs), n),
+                columns=columns, unit=unit)  # fmt: skip
+    found = measure_auc_change(lookup("auc", "binary"), rows, build.context, baseline="old", old="old", new="new")
+    noise = np.sqrt(2 * (shared**2 + 2 * 0.7**2))
+    assert max(false_verdicts(found, ndtr(new / noise) - ndtr(old / noise))) <= most(runs)
+    assert np.isfinite(found.gate(0.9)).mean() > 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "spread", "gained", "lost"), [(200, 1.0, 0.02, 0.05), (200, 1.5, 0.1, 0.15)])
+def test_weighted_change_against_simulation(build, n, spread, gained, lost):
+    rng, runs = np.random.default_rng(13), 2000
+    weights, fate = np.exp(rng.normal(0, spread, (runs, n))), rng.random((runs, n))
+    raw = np.stack([fate < gained, (fate >= gained) & (fate < gained + lost), fate >= gained + lost], axis=2) * 1.0
+    heavy = raw * weights[:, :, None]
+    tally = Tally(
+        terms=((1, 0, 1), (1, 1, 0), (1, 1, 1)), parts=("run",), keys=tuple((k,) for k in range(runs)),
+        rows=np.full(runs, n), sums=heavy.sum(axis=1), raw=raw.sum(axis=1), weighted=True,
+        second=np.einsum("sgt,sgu->stu", heavy, heavy), units=np.full(runs, float(n)), largest=np.ones(runs),
+    )  # fmt: skip
+    arms = measure_change(lookup("accuracy", "binary"), tally, build.context, baseline="old")
+    assert max(false_verdicts(arms, gained - lost)) <= most(runs)
+
+
 def scores(runs, positives, negatives, old, new, shared):
     """Two normal scores with the AUCs `old` and `new` whose noise correlates by `shared`; every slice is a sample."""
     from scipy.special import ndtri

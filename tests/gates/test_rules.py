@@ -26,6 +26,21 @@ def test_one_slice_at_clopper_pearson_against_theory(build):
     assert judge(ceiling, "rows", [build.rates([0], [298])]).outcome == "undecided"
 
 
+def test_why_names_the_smallest_sample_that_could_pass(build):
+    """Rule of three: below 299 cases nothing shows a rate under 1 %; nor 50 against 50 cases a gap under 5 points."""
+    asked = build.requirement(at_most=0.01)
+    assert "even an observed 0 takes 299 independent cases" in judge(asked, "rows", [build.rates([0], [298])]).why
+    asked = build.requirement(at_least=0.99)
+    assert "even an observed 1 takes 299 independent cases" in judge(asked, "rows", [build.rates([97], [98])]).why
+    assert "even an observed" not in judge(asked, "rows", [build.rates([2970], [3000])]).why
+    asked = build.requirement(compare="difference", at_most=0.05)
+    assert "the smaller takes about 20" in judge(asked, "rows", [build.rates([5, 5], [50, 50])]).why
+    assert "even at equal rates" not in judge(asked, "rows", [build.rates([40, 45], [400, 400])]).why
+    (arms,) = build.outcomes([[60, 3, 3, 60]], "mcc")
+    why = judge(build.requirement(metric="mcc", at_least=0.5), "rows", [arms]).why
+    assert "5 cases of every kind of hit and error" in why
+
+
 def test_empty_scope_is_undecided(build):
     arms = build.rates([50], [100])
     for bound in ({"compare": "difference", "at_most": 0.1}, {"compare": "ratio", "at_least": 0.8}):

@@ -1,8 +1,12 @@
 """AUROC and average precision.
 
-The published aSAH example of DeLong's test is not at hand here; the fast code is held against a slow O(m n)
-implementation of the paper's formulas on random tied data instead, and against scikit-learn.
+The fast code is held against a slow O(m n) implementation of the paper's formulas on random tied data, against
+scikit-learn, and against pROC's results on its data set aSAH. These 113 rows are not kept here, since pROC is under the
+GPL: that test runs where the data lie at ../shared/data/asah/asah.csv (columns poor, wfns, s100b, ndka, as R writes
+with `write.csv(transform(pROC::aSAH, poor = as.integer(outcome == "Poor")), row.names = FALSE)`).
 """
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,6 +106,30 @@ def test_delong_normal_limits_against_reference():
     low, high = d.logit_delong(0.731369, error**2, positives=41, negatives=72)
     assert 0.61 < low < 0.63012
     assert 0.815 < high < 0.83262
+
+
+ASAH = Path(__file__).parents[2] / "../shared/data/asah/asah.csv"
+
+
+@pytest.mark.skipif(not ASAH.is_file(), reason="pROC's data set aSAH is not at ../shared/data/asah/asah.csv")
+def test_delong_of_subarachnoid_haemorrhage_against_reference():
+    """pROC on aSAH: 41 poor and 72 good outcomes, three markers."""
+    found = np.genfromtxt(ASAH, delimiter=",", names=True)
+    label, results = found["poor"].astype(int), {}
+    assert (label.sum(), (1 - label).sum()) == (41, 72)
+    for one, other in (("wfns", "s100b"), ("wfns", "ndka"), ("ndka", "s100b")):
+        results[one, other] = d.paired_delong(label, found[one], found[other])
+    first = results["wfns", "s100b"]
+    assert (first.auc_a, first.auc_b) == pytest.approx((0.823679, 0.731369), abs=5e-7)
+    assert results["ndka", "s100b"].auc_a == pytest.approx(0.611958, abs=5e-7)
+    assert first.interval == pytest.approx((0.010406, 0.174214), abs=5e-7)
+    printed = {("wfns", "s100b"): (2.208984, 0.0271758), ("wfns", "ndka"): (2.797776, 0.0051456),
+               ("ndka", "s100b"): (-1.390770, 0.1642952)}  # fmt: skip
+    for pair, (z, p) in printed.items():
+        assert results[pair].z == pytest.approx(z, abs=5e-7)
+        assert results[pair].p_value == pytest.approx(p, abs=5e-8)
+    error = np.sqrt(d.delong_variance(*histogram(label, found["s100b"])))
+    assert 0.731369 + np.array([-1, 1]) * 1.959964 * error == pytest.approx((0.63012, 0.83262), abs=5e-6)
 
 
 def test_perfect_separation_against_theory():

@@ -12,7 +12,7 @@ from shipworthy.stats.paired import (
     newcombe_paired,
     non_inferiority,
     paired_mean,
-    sign_flip,
+    sign_flip_interval,
     tango,
 )
 
@@ -46,8 +46,7 @@ def test_mcnemar_validates_input():
 
 
 def test_units_validate_input():
-    rng = np.random.default_rng(0)
-    for call in (paired_mean, lambda d: sign_flip(d, rng=rng), lambda d: non_inferiority(d, margin=0.1)):
+    for call in (paired_mean, sign_flip_interval, lambda d: non_inferiority(d, margin=0.1)):
         with pytest.raises(ValueError, match="one finite number per unit"):
             call([1.0, np.nan])
         with pytest.raises(ValueError, match="one finite number per unit"):
@@ -57,10 +56,6 @@ def test_units_validate_input():
     for call in (paired_mean, lambda d: non_inferiority(d, margin=0.1)):
         with pytest.raises(NotEstimable, match="only 1"):
             call([1.0])
-    with pytest.raises(ValueError, match="draws"):
-        sign_flip([1.0], rng=rng, draws=0)
-    with pytest.raises(ValueError, match="alternative"):
-        sign_flip([1.0], rng=rng, alternative="both")
     with pytest.raises(ValueError, match="margin"):
         non_inferiority([1.0, 2.0], margin=-0.1)
 
@@ -139,36 +134,47 @@ def test_tango_coverage_in_small_samples_against_theory(n, worst, mean):
 
 
 def test_sign_flip_against_reference():
-    rng = np.random.default_rng(3)
-    differences = np.array([0.3, -0.1, 0.4, 0.2, 0.0, 0.5, -0.2, 0.1])
-    for alternative in ("two-sided", "greater", "less"):
-        reference = permutation_test(
-            (differences, np.zeros(8)), lambda x, y: np.mean(x - y), permutation_type="samples", alternative=alternative
-        )
-        assert sign_flip(differences, rng=rng, alternative=alternative) == pytest.approx(reference.pvalue)
+    """SciPy's permutation test keeps the means just inside a limit and rejects those just outside."""
+    differences = np.array([0.31, -0.1, 0.42, 0.2, 0.03, 0.5, -0.22, 0.1])
+    for level in (0.9, 0.95):
+        low, high = sign_flip_interval(differences, level=level)
+        for limit, inwards, alternative in ((low, 1, "greater"), (high, -1, "less")):
+            p = [
+                permutation_test(
+                    (differences - limit - side * 1e-9, np.zeros(8)), lambda x, y: np.mean(x - y),
+                    permutation_type="samples", alternative=alternative,
+                ).pvalue
+                for side in (inwards, -inwards)
+            ]  # fmt: skip
+            assert p[1] <= (1 - level) / 2 + 1e-12 < p[0]
 
 
 def test_sign_flip_of_few_units_against_theory():
-    assert sign_flip([1, 2, 3, 4, 5], rng=np.random.default_rng(0)) == 2 / 2**5
-    assert sign_flip([0, 0, 0], rng=np.random.default_rng(0)) == 1
-    assert (
-        sign_flip([0.1] * 10 + [-0.1] * 10, rng=np.random.default_rng(0)) == 1
-    )  # sums of .1 are ties but for rounding
+    assert sign_flip_interval([1, 2, 3, 4, 5]) == (-np.inf, np.inf)  # 2 / 2^5 is above .05
+    assert sign_flip_interval([1, 2, 3, 4, 5], level=0.9) == (1, 5)  # 1 / 2^5 is below .05
+    assert sign_flip_interval([0.0] * 9) == (0, 0)
+    # A unit of twice the size counts for two: sums 4 of 2 and 1 of 1, so the means are 1, 5/3 and 2.
+    assert sign_flip_interval([4, 1], [2, 1], level=0.4) == (1, 2)
 
 
-def test_sign_flip_by_draws_against_theory():
-    differences = np.random.default_rng(11).normal(0.35, 1, size=18)
-    exact = sign_flip(differences, rng=np.random.default_rng(0), draws=2**18)
-    drawn = sign_flip(differences, rng=np.random.default_rng(0), draws=20_000)
-    assert 0.01 < exact < 0.5
-    assert drawn == pytest.approx(exact, abs=3 * np.sqrt(exact * (1 - exact) / 20_000))
+def test_sign_flip_validates_input():
+    for sizes in ([1.0], [1.0, 0.0], [1.0, np.nan]):
+        with pytest.raises(ValueError, match="sizes"):
+            sign_flip_interval([1.0, 2.0], sizes)
+    with pytest.raises(ValueError, match="level"):
+        sign_flip_interval([1.0], level=1)
+    with pytest.raises(NotEstimable, match="21 units"):
+        sign_flip_interval(np.ones(21))
+    with pytest.raises(NotEstimable, match="no units"):
+        sign_flip_interval([])
 
 
 def test_sign_flip_against_simulation():
-    rng = np.random.default_rng(5)
-    p = np.array([sign_flip(sample, rng=rng) for sample in rng.standard_t(2, size=(2000, 8))])
-    assert np.mean(p <= 0.05) <= 12 / 256 + 3 * np.sqrt(0.05 * 0.95 / 2000)
-    assert np.mean(p <= 0.05) >= 12 / 256 - 3 * np.sqrt(0.05 * 0.95 / 2000)
+    """Heavy tails, eight units: each limit errs in 12 of 256 patterns, exactly; Student's t in fewer."""
+    rng, runs = np.random.default_rng(5), 4000
+    limits = np.array([sign_flip_interval(sample, level=0.9) for sample in rng.standard_t(2, size=(runs, 8))])
+    for wrong in (limits[:, 0] > 0, limits[:, 1] < 0):
+        assert wrong.mean() == pytest.approx(12 / 256, abs=3 * np.sqrt(12 / 256 * 244 / 256 / runs))
 
 
 def test_paired_mean_against_reference():

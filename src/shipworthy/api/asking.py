@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from shipworthy.api.judging import position_finding
+from shipworthy.api.judging import agreement_finding, position_finding
 from shipworthy.cases.attacks.catalogue import apply_attack, attack
 from shipworthy.cases.suite import Suite, open_suite
 from shipworthy.collect.asking import ask_all
@@ -378,7 +378,8 @@ def _scoring(asking: _Asking, spec: Any, variant: str | None, where: str) -> _Sc
 
 
 def _has_baseline(asking: _Asking) -> bool:
-    return asking.loaded.plan.baseline in _versions(asking.model)
+    baseline = asking.loaded.plan.baseline
+    return baseline is not None and baseline in _versions(asking.model)
 
 
 def _scored(
@@ -449,10 +450,10 @@ def _judged(
                 seq += 1
 
     journal = asking.folder / f"{_file_name(asking.name, variant, judge.name)}.jsonl"
-    journals.append(journal)
     total = sum(1 for _ in jobs())
     path = asking.folder / f"{_file_name(asking.name, variant, judge.name)}.parquet"
     if total:
+        journals.append(journal)
         _ask(asking, judge.subject, jobs, total=total, journal=journal, what=f"judging by {judge.name}")
     answers = read_journal(journal) if total else iter(())
 
@@ -518,6 +519,8 @@ def _label_findings(name: str, scorings: Sequence[_Scoring]) -> Iterator[Finding
         what += f"; left out: {', '.join(left)}" if left else ""
         gravity: Gravity = "warning" if left or not labels.used else "ok"
         yield Finding(evaluation=name, check="human labels", gravity=gravity, what=what, rows=labels.used)
+        if labels.rated:
+            yield agreement_finding(name, scoring.column.name, labels.rated)
 
 
 def default_slices(present: Mapping[str, int]) -> tuple[str | tuple[str, ...], ...]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from shipworthy.api.asking import Asked, ask, refuse_unaskable
 from shipworthy.api.evaluating import Evaluated, evaluate_rows, metrics_of
+from shipworthy.api.judging import judge_cards
 from shipworthy.api.measuring import measure_all
 from shipworthy.digest import digest
 from shipworthy.errors import DataError, Fault, Unusable
@@ -180,6 +181,7 @@ def _run(
         environment=environment(),
         baseline=loaded.plan.baseline,
         command=f"shipworthy check {loaded.path.name}",
+        judges=tuple(card for one in evaluated for card in judge_cards(one.observations)),
         transcripts=tuple(
             t for one in evaluated if one.observations.task == "generative" for t in worst(one.observations)
         ),

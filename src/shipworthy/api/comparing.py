@@ -14,11 +14,12 @@ from shipworthy.api.checking import Progress, environment, load, plan_verdicts, 
 from shipworthy.api.evaluating import Evaluated, evaluate_rows, metrics_for
 from shipworthy.api.measuring import measure_all
 from shipworthy.digest import digest
-from shipworthy.errors import Fault, Unusable
+from shipworthy.errors import Fault, Stale, Unusable
+from shipworthy.evidence.manifest import verify_manifest
 from shipworthy.evidence.run import Run
 from shipworthy.evidence.store import open_baseline, read_plan, reopen, write_run
 from shipworthy.gates.verdicts import decide
-from shipworthy.metrics.kinds import CellFunction, CellMixture, CellRate, Metric, OutcomeRate, RowMean, ScoreStatistic
+from shipworthy.metrics.kinds import Metric, RowMean
 from shipworthy.observations.findings import Finding
 from shipworthy.plan.loading import LoadedPlan
 from shipworthy.plan.models import Plan, Requirement, Variant
@@ -40,7 +41,7 @@ def compare(
 
     Every metric with a good direction becomes a requirement: the new version is not worse by more than `margin`
     (non-inferiority).
-    All have to be met to ship. Raises Unusable where cases cannot be paired.
+    All have to be met to ship. Raises Unusable where cases cannot be paired, Stale for a run that was changed.
     """
     if not 0 <= margin < 1:
         raise Unusable(
@@ -132,6 +133,9 @@ def _of_runs(old: Path, new: Path, progress: Progress) -> tuple[LoadedPlan, list
                     mend="name two folders that `shipworthy check` wrote, or two columns with --plan PLAN",
                 )
             )
+        if faults := verify_manifest(folder):
+            what, where = faults[0].what, faults[0].where
+            raise Stale(f"the run {folder.name!r} is not as it was written: {what}: {where[:200]}")
     loaded = read_plan(new)
     evaluated = []
     for name, model in loaded.plan.evaluations.items():
@@ -201,7 +205,6 @@ def _left_out(one: Evaluated) -> list[Finding]:
 
 
 def _promise(evaluation: str, metric: Metric, margin: float) -> Requirement:
-    assert isinstance(metric, CellRate | CellMixture | CellFunction | OutcomeRate | RowMean | ScoreStatistic)
     bound = {"at_least": -margin} if metric.better == "higher" else {"at_most": margin}
     return Requirement(
         id=f"{evaluation}-{metric.name}".replace("@", "-at-").replace("[", "-").replace("]", "").replace(" ", "-")[:80],

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import ibis
 import ibis.expr.types as ir
@@ -15,8 +15,8 @@ from shipworthy.errors import DataError, Fault
 from shipworthy.estimate.arms import Arms, Context, measure
 from shipworthy.estimate.changes import measure_auc_change, measure_change
 from shipworthy.estimate.curves import CalibrationCurve
-from shipworthy.estimate.lists import measure_rows
-from shipworthy.estimate.means import FEWEST_UNBOUNDED, MOST_BETS, judged_mean
+from shipworthy.estimate.lists import measure_list_change, measure_rows
+from shipworthy.estimate.means import MOST_BETS, judged_function, judged_mean
 from shipworthy.estimate.outcomes import (
     MISSING,
     PAIRS,
@@ -150,6 +150,18 @@ def _refuse_missing_roles(
         for metric in metrics
         if observations.task not in metric.tasks
     ]
+    faults += [
+        Fault(
+            code="DATA017",
+            what=f"the metric {metric.name!r} is a share, and {metric.outcome!r} gives numbers",
+            where=where,
+            mend=f"write mean[{metric.outcome}] or p95[{metric.outcome}]",
+        )
+        for metric in metrics
+        if isinstance(metric, OutcomeRate)
+        and metric.outcome in observations.roles
+        and observations.table[metric.outcome].type().is_numeric()
+    ]
     if baseline is not None and baseline not in observations.variants:
         faults.append(
             Fault(
@@ -275,8 +287,10 @@ def _asked(metric: OutcomeRate, table: Any) -> ir.BooleanValue:
 
 
 def _hit(metric: OutcomeRate, outcome: ir.Value) -> ir.BooleanValue:
-    hit: ir.BooleanValue = outcome if metric.hit is None else metric.hit(outcome)
-    return hit
+    if metric.hit is not None:
+        hit: ir.BooleanValue = metric.hit(outcome)
+        return hit
+    return outcome != "full" if outcome.type().is_string() else outcome  # what is not refused outright goes through
 
 
 def _outcome_changes(
@@ -315,7 +329,7 @@ def _row_sums(
     axes: Sequence[Axis],
     context: Context,
     *,
-    most_bets: int = MOST_BETS,
+    paired: bool = False,
 ) -> Iterable[tuple[str, str, Arms]]:
     if not metrics:
         return
@@ -342,7 +356,9 @@ def _row_sums(
             arms = measure(metric, tally, context)
             if isinstance(metric, RowMean) and metric.name not in conditions:
                 fetch = partial(_fetch_values, observations, metric, axis)
-                arms = judged_mean(metric, tally, arms, fetch, most_bets=most_bets)
+                arms = judged_mean(metric, tally, arms, fetch, paired=paired)
+            elif isinstance(metric, RowFunction):
+                arms = judged_function(arms)
             yield metric.name, axis.name, _refuse_improbable(arms, metric, observations)
 
 
@@ -417,8 +433,11 @@ def _changes(
     means = [
         m for m in metrics if isinstance(m, RowMean) and not m.root and m.needs <= old.roles and m.needs <= new.roles
     ]
-    paired = [replace(m, row=_row_change(m, baseline, version), bounds=_change_bounds(m)) for m in means]
-    for name, axis_name, arms in _row_sums(observations, paired, axes, context, most_bets=FEWEST_UNBOUNDED):
+    moved = [replace(m, row=_row_change(m, baseline, version), bounds=_change_bounds(m)) for m in means]
+    for name, axis_name, arms in _row_sums(observations, moved, axes, context, paired=True):
+        yield name, axis_name, replace(arms, compare="change", baseline=baseline, method=f"paired {arms.method}")
+    sums = [_sums_change(m, baseline, version) for m in metrics if _is_of_sums(m) and m.needs <= old.roles & new.roles]
+    for name, axis_name, arms in _row_sums(observations, sums, axes, context):
         yield name, axis_name, replace(arms, compare="change", baseline=baseline, method=f"paired {arms.method}")
     rates = [m for m in metrics if isinstance(m, OutcomeRate) and m.needs <= old.roles and m.needs <= new.roles]
     yield from _outcome_changes(observations, rates, axes, context, baseline)
@@ -433,6 +452,52 @@ def _changes(
                         axis.name,
                         measure_auc_change(metric, rows, context, baseline=baseline, old=scores[0], new=scores[1]),
                     )
+            if isinstance(metric, ListMean) and metric.needs <= observations.roles | {"score"}:
+                for axis in axes if "weight" not in observations.roles else ():
+                    rows = fetch_rows(observations, axis, ["label", *scores, "query"])
+                    yield (
+                        metric.name,
+                        axis.name,
+                        measure_list_change(metric, rows, context, baseline=baseline, old=scores[0], new=scores[1]),
+                    )
+
+
+def _is_of_sums(metric: Metric) -> TypeGuard[RowMean | RowFunction]:
+    return isinstance(metric, RowFunction) or (isinstance(metric, RowMean) and metric.root)
+
+
+def _sums_change(metric: RowMean | RowFunction, baseline: str, version: str | None) -> RowFunction:
+    """The change of a root mean, or of a function of sums, as one function of the sums of both versions."""
+
+    def rows(table: ir.Table) -> dict[str, ir.Value]:
+        def of(name: str | None) -> dict[str, ir.Value]:
+            seen = _View(table, name)
+            if isinstance(metric, RowFunction):
+                return {term: as_number(value) for term, value in metric.rows(seen).items()}
+            value = as_number(metric.row(seen))
+            return {"n": ibis.ifelse(value.notnull(), 1.0, 0.0), "value": value}
+
+        both = {f"{side}.{term}": value for side, name in (("old", baseline), ("new", version))
+                for term, value in of(name).items()}  # fmt: skip
+        return {"n": both["new.n"], **both}
+
+    def function(sums: Mapping[str, Any]) -> Any:
+        def of(side: str) -> Any:
+            own = {term.removeprefix(f"{side}."): total for term, total in sums.items() if term.startswith(f"{side}.")}
+            return metric.function(own) if isinstance(metric, RowFunction) else (own["value"] / own["n"]) ** 0.5
+
+        return of("new") - of("old")
+
+    return RowFunction(
+        name=metric.name,
+        title=metric.title,
+        meaning=metric.meaning,
+        tasks=metric.tasks,
+        needs=metric.needs,
+        better=metric.better,
+        rows=rows,
+        function=function,
+    )
 
 
 def _change_bounds(metric: RowMean) -> tuple[float, float] | None:

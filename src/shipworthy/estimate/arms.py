@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
+from scipy.special import gammaincinv
 
 from shipworthy.estimate.estimates import Comparison, Estimate, SliceKey
 from shipworthy.metrics.kinds import CellFunction, CellMixture, CellRate, Metric, RowFunction, RowMean, Scale
@@ -23,9 +24,12 @@ from shipworthy.stats.proportion import clopper_pearson, wilson
 Limits: TypeAlias = Callable[
     [float], tuple[Array, Array]
 ]  # two-sided level -> limits per slice; infinite where there is none
+# slice, bound, error of each one-sided limit, power -> further labels that would probably decide; None: none would
+NeededLabels: TypeAlias = Callable[[int, float, float, float], int | None]
 FEWEST_CLUSTERS = 10
 LARGEST_SUM = 1e300  # of squares; beyond it a sum has overflowed, and what is left of it is no number of the data
 FEWEST_IN_CELL = 5  # counts of a kind below which a linearised function of a 2 x 2 table decides nothing
+FEWEST_ERRORS = 20  # errors, equally important, below which a linearised function of many classes decides nothing
 NO_SPREAD = "no interval: the cases show no spread, so nothing tells how far off the value may be"
 ROUNDING = 1e-13  # a sum of squares this small against what it was computed from is zero
 
@@ -57,6 +61,7 @@ class Arms:
     limits_reason: str | None = None  # why a slice with a value has no interval, where it has none
     notes: tuple[str, ...] = ()
     missing: Array | None = None  # (S,) cases of which the outcome is not known, and counts either way
+    needed_labels: NeededLabels | None = None  # where a judge is corrected with labels of people
 
     def estimates(self, level: float) -> list[Estimate]:
         """The slices as records, with two-sided intervals at `level`."""
@@ -76,6 +81,9 @@ class Arms:
 
             return of
 
+        def labels_of(needed: NeededLabels) -> NeededLabels:
+            return lambda index, bound, alpha, power: needed(int(at[index]), bound, alpha, power)
+
         return replace(
             self,
             slices=tuple(self.slices[index] for index in at),
@@ -88,6 +96,7 @@ class Arms:
             gate_reasons=self.gate_reasons and tuple(self.gate_reasons[index] for index in at),
             correlation=None if self.correlation is None else self.correlation[np.ix_(at, at)],
             missing=None if self.missing is None else self.missing[at],
+            needed_labels=labels_of(self.needed_labels) if self.needed_labels else None,
         )
 
     def _estimate(self, index: int, low: float, high: float, level: float) -> Estimate:
@@ -148,7 +157,9 @@ def measure(metric: Metric, tally: Tally, context: Context) -> Arms:
             scale=metric.scale,
             n=tally.raw.sum(axis=1),
         )
-        return arms if len(classes) > 2 or len(cells[0]) < 2 else _undecided_where_rare(arms, tally)
+        if len(cells[0]) < 2:
+            return arms
+        return _widened(metric, arms, tally) if len(classes) > 2 else _undecided_where_rare(arms, tally)
     if isinstance(metric, RowMean):
         return _mean(metric, tally, context)
     if isinstance(metric, RowFunction):
@@ -255,6 +266,8 @@ def proportion(
         deff = np.asarray(design_effect(p, raw, se, largest))
         if not tally.clustered:  # Kish (1965): 1 + cv^2 of the weights, where few hits cannot show what they cost
             deff = np.maximum(deff, ceiling)
+        elif tally.weighted:  # halfway, in logarithms, from clusters of unlike rows to clusters of rows all alike
+            deff = np.maximum(deff, ceiling * np.sqrt(tally.units[ok] / raw))
         correlation = _correlation(tally, ok, residual, squares)
     effective = raw / deff
     worth = effective_units(tally, case)[ok]
@@ -399,7 +412,53 @@ def _undecided_where_rare(arms: Arms, tally: Tally) -> Arms:
         low, high = arms.limits(level)
         return np.where(enough, low, -np.inf), np.where(enough, high, np.inf)
 
-    return replace(arms, gate=gate, gate_method=f"{arms.method}, {FEWEST_IN_CELL} cases of every kind or more")
+    few = f"a claim about it needs {FEWEST_IN_CELL} cases of every kind of hit and error"
+    return replace(
+        arms,
+        gate=gate,
+        gate_method=f"{arms.method}, {FEWEST_IN_CELL} cases of every kind or more",
+        gate_reasons=tuple(None if sure or why else few for sure, why in zip(enough, arms.reasons, strict=True)),
+    )
+
+
+def _widened(metric: CellFunction, arms: Arms, tally: Tally) -> Arms:
+    """Limits for a claim about a function of many classes, wider as an exact limit of a Poisson count is than its
+    normal one.
+
+    The count is of the errors, or of as many equal ones as they are worth by what each moves the metric; below
+    FEWEST_ERRORS there are no limits.
+    Source: Garwood (1936), Biometrika 28, 437-442, for the count; Kish (1965), section 11.7, for its worth.
+    """
+    cells, classes = cells_of(tally), _classes(tally)
+    wrong = np.flatnonzero([cell[0] != cell[-1] for cell in cells])
+    count = np.zeros(len(tally.keys))
+    for s in np.flatnonzero(~np.isnan(arms.values)):
+
+        def value(added: Array, sums: Array = tally.sums[s]) -> float:
+            counts = dict(zip(cells, sums + added, strict=True))
+            return complex(_quietly(lambda given: metric.function(given, classes), counts)).real
+
+        moves = np.array([value(one) for one in np.eye(len(cells))[wrong]]) - value(np.zeros(len(cells)))
+        squares, n = moves**2, tally.raw[s, wrong]
+        count[s] = np.nan_to_num((n @ squares) ** 2 / max(n @ squares**2, 1e-300)) * arms.effective[s] / arms.n[s]
+    enough = count >= FEWEST_ERRORS
+    held = np.where(enough, count, FEWEST_ERRORS)
+
+    def gate(level: float) -> tuple[Array, Array]:
+        low, high = arms.limits(level)
+        wider = (gammaincinv(held + 1, (1 + level) / 2) - held) / (critical(level) * np.sqrt(held))
+        usable = enough & np.isfinite(low) & np.isfinite(high)
+        half = np.where(usable, high - low, np.inf) / 2 * np.maximum(wider, 1)
+        centre = np.where(usable, arms.values, 0)
+        return centre - half, centre + half
+
+    few = f"a claim about it needs {FEWEST_ERRORS} equally important errors to judge by"
+    return replace(
+        arms,
+        gate=gate,
+        gate_method=f"{arms.method}, widened to exact counts",
+        gate_reasons=tuple(None if sure or why else few for sure, why in zip(enough, arms.reasons, strict=True)),
+    )
 
 
 def linearised(

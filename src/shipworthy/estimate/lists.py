@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from shipworthy.errors import NotEstimable
 from shipworthy.estimate.arms import FEWEST_CLUSTERS, NO_SPREAD, ROUNDING, Arms, Context, slice_of
+from shipworthy.estimate.means import skewed_limits
 from shipworthy.metrics.kinds import ListMean, Metric, RowQuantile
 from shipworthy.observations.tally import Array, Rows
 from shipworthy.stats.interval import Interval, critical
@@ -108,6 +109,67 @@ def _list(metric: ListMean, rows: Rows, index: int) -> _Found:
         return Interval(max(0.0, mean - half), min(1.0, mean + half))
 
     return mean, count, limits, None
+
+
+def measure_list_change(metric: ListMean, rows: Rows, context: Context, *, baseline: str, old: str, new: str) -> Arms:
+    """Change of a list metric on the same queries: Student's t on the differences, by cluster where there are any.
+
+    old, new: score columns of `rows`. A claim is judged on t moved outwards by skewness (`skewed_limits`), and not at
+    all below FEWEST_CLUSTERS queries (clusters). Source: Smucker, Allan & Carterette (2007), CIKM, 623-632.
+    """
+    size = len(rows.keys)
+    n, reasons = np.zeros(size), [""] * size
+    mean, sd, skewness, units = (np.full(size, np.nan) for _ in range(4))
+    assert rows.unit is not None
+    for s in range(size):
+        mine = rows.slice == s
+        label, query, unit = rows.columns["label"][mine], rows.columns["query"][mine], rows.unit[mine]
+        try:
+            after, known = list_values(metric, label, rows.columns[new][mine], query)
+            before, _ = list_values(metric, label, rows.columns[old][mine], query)
+        except NotEstimable as error:
+            reasons[s] = str(error)
+            continue
+        n[s] = len(after)
+        _, cluster = np.unique(unit[np.unique(query, return_index=True)[1]][known], return_inverse=True)
+        units[s] = int(cluster.max()) + 1 if len(after) else 0
+        if len(after) < context.minimum_group:
+            reasons[s] = f"only {len(after)} queries: fewer than {context.minimum_group} show no value"
+        elif units[s] < FEWEST_CLUSTERS:
+            what = "queries" if units[s] == len(after) else "clusters"
+            reasons[s] = f"only {int(units[s])} {what}: an interval needs {FEWEST_CLUSTERS}"
+        else:
+            mean[s] = float(np.mean(after - before))
+            residual = np.bincount(cluster, after - before - mean[s])
+            square = float(np.mean(residual**2))
+            sd[s] = units[s] * np.sqrt(square * units[s] / (units[s] - 1)) / n[s] if np.ptp(after - before) > 0 else 0
+            skewness[s] = np.mean(residual**3) / square**1.5 if sd[s] > 0 else 0
+    known_slices = ~np.isnan(mean)
+
+    def t(level: float) -> tuple[Array, Array]:
+        half = critical(level, np.where(known_slices, units - 1, 1)) * sd / np.sqrt(units)
+        open_ended = ~known_slices | (sd == 0)
+        return np.where(open_ended, -np.inf, mean - half), np.where(open_ended, np.inf, mean + half)
+
+    return Arms(
+        evaluation=context.evaluation,
+        metric=metric.name,
+        slices=tuple(slice_of(rows.parts, key, context.conditions) for key in rows.keys),
+        values=mean,
+        n=n,
+        effective=np.where(known_slices, units, np.nan),
+        reasons=tuple(reason or None for reason in reasons),
+        method="paired t over queries",
+        limits=t,
+        gate=lambda level: skewed_limits(np.nan_to_num(units), mean, np.nan_to_num(sd), skewness, level=level),
+        gate_method="skewness-corrected paired t over queries",
+        compare="change",
+        variant=context.variant,
+        baseline=baseline,
+        lowest=-1.0,
+        highest=1.0,
+        limits_reason=NO_SPREAD,
+    )
 
 
 def list_values(metric: ListMean, label: Array, score: Array, query: Array) -> tuple[Array, NDArray[np.bool_]]:

@@ -15,31 +15,36 @@ from shipworthy.metrics.kinds import RowMean
 from shipworthy.observations.tally import Array, Key, Rows, Tally
 from shipworthy.stats.interval import critical
 from shipworthy.stats.mean import betting
+from shipworthy.stats.paired import sign_flip_interval
 
 MOST_BETS = 5_000  # rows of a slice up to which the limits of a bounded mean hold at any distribution
 FEWEST_UNBOUNDED = 300  # cases: what one case in a hundred is like stays unseen with chance .99^300 = .049
+TOO_FEW = f"a claim about it needs {FEWEST_UNBOUNDED} cases, for rare and large values to show"
+FEWEST_FOR_T = 20  # clusters of paired changes below which a sign-flip test takes the place of Student's t
 CAUTION = 25.0  # units that a mean needs per squared skewness
 SEED = 20_240_229  # of the order in which rows are bet on
 
 
-def judged_mean(
-    metric: RowMean, tally: Tally, arms: Arms, fetch: Callable[[], Rows], *, most_bets: int = MOST_BETS
-) -> Arms:
+def judged_mean(metric: RowMean, tally: Tally, arms: Arms, fetch: Callable[[], Rows], *, paired: bool = False) -> Arms:
     """The arms of a mean, with the limits that a claim about one slice is judged on.
 
     tally: with the terms `name`, `name.n` and, of independent unweighted rows, `name.squares`; arms: its display.
     fetch: brings the rows (column `value`, NaN where there is none; `weight` and unit where there are any) of slices
-    with fewer than MOST_BETS rows; called once, when limits that need rows are first asked for.
-    Independent rows of a metric bounded on both sides have the limits of `betting` in slices with fewer than
-    `most_bets` rows. All else has `skewed_limits`, on rows or on units; Student's t on units where the rows are too
-    many to bring. No sample limits a mean on a side where its values have no bound: there a slice with fewer than
-    FEWEST_UNBOUNDED cases has no limit, and a larger one's rests on values rarer than about 3 / n not mattering.
+    with fewer than MOST_BETS rows; called once, when limits that need rows are first asked for. paired: the values are
+    changes between two versions.
+    Independent rows of a metric bounded on both sides have the limits of `betting` in slices with fewer than MOST_BETS
+    rows, or, if paired, FEWEST_UNBOUNDED, for changes are small against their range. Changes of fewer than FEWEST_FOR_T
+    clusters have those of a sign-flip test. All else has `skewed_limits`, on rows or on units; Student's t on units
+    where the rows are too many to bring. No sample limits a mean on a side where its values have no bound: there a
+    slice with fewer than FEWEST_UNBOUNDED cases has no limit, and a larger one's rests on values rarer than about 3 / n
+    not mattering.
     Source: Bahadur & Savage (1956), Ann. Math. Statist. 27, 1115-1122, for why no method does without.
     """
     known = ~np.isnan(arms.values)
     least, most = (0.0, np.inf) if metric.root else (-np.inf, np.inf) if metric.bounds is None else metric.bounds
     is_bounded = bool(np.isfinite(least) and np.isfinite(most))
-    by_rows = known & (tally.rows < (most_bets if tally.is_simple else MOST_BETS))
+    by_rows = known & (tally.rows < (FEWEST_UNBOUNDED if paired and tally.is_simple else MOST_BETS))
+    flips = by_rows & paired & tally.clustered & (tally.units < FEWEST_FOR_T)
     unseen = tally.raw[:, tally.terms.index(f"{metric.name}.n")] < FEWEST_UNBOUNDED
 
     @cache
@@ -59,6 +64,8 @@ def judged_mean(
                 found = skewed_limits(*of_units(), level=level)
                 rooted = tuple(np.sqrt(np.maximum(side, 0)) if metric.root else side for side in found)
                 low, high = (np.where(by_rows, new, old) for new, old in zip(rooted, (low, high), strict=True))
+            for s in np.flatnonzero(flips & (of_units()[2] > 0) if flips.any() else flips):
+                low[s], high[s] = sign_flip_interval(*_by_unit(values()[tally.keys[s]]), level=level)
         low, high = np.maximum(low, least), np.minimum(high, most)
         if is_bounded and tally.is_simple:
             for s in np.flatnonzero(by_rows):
@@ -69,12 +76,27 @@ def judged_mean(
         low = np.where(known & ~(unseen & np.isinf(least)), low, -np.inf)
         return low, np.where(known & ~(unseen & np.isinf(most)), high, np.inf)
 
-    too_few = f"a claim about it needs {FEWEST_UNBOUNDED} cases, for rare and large values to show"
     return replace(
         arms,
         gate=limits,
         gate_method="betting or skewness-corrected t" if tally.is_simple else "skewness-corrected t on units",
-        gate_reasons=tuple(too_few if few and not is_bounded else None for few in unseen & known),
+        gate_reasons=tuple(TOO_FEW if few and not is_bounded else None for few in unseen & known),
+    )
+
+
+def judged_function(arms: Arms) -> Arms:
+    """The arms of a linearised function of sums of unbounded values, with limits only from FEWEST_UNBOUNDED cases."""
+    enough = arms.n >= FEWEST_UNBOUNDED
+
+    def limits(level: float) -> tuple[Array, Array]:
+        low, high = arms.limits(level)
+        return np.where(enough, low, -np.inf), np.where(enough, high, np.inf)
+
+    return replace(
+        arms,
+        gate=limits,
+        gate_method=f"{arms.method}, {FEWEST_UNBOUNDED} cases or more",
+        gate_reasons=tuple(None if sure or why else TOO_FEW for sure, why in zip(enough, arms.reasons, strict=True)),
     )
 
 
@@ -118,18 +140,25 @@ def _unit_moments(
     one = np.array([term == f"{metric.name}.n" for term in tally.terms], dtype=float)
     n, (mean, sd, skewness) = effective_units(tally, one), np.full((3, len(tally.keys)), np.nan)
     for s in np.flatnonzero(chosen):
-        rows = parts[tally.keys[s]]
-        there = ~np.isnan(rows.columns["value"])
-        x, weight = rows.columns["value"][there], rows.columns.get("weight", np.ones(len(there)))[there]
-        unit = np.arange(len(x)) if rows.unit is None else np.unique(rows.unit[there], return_inverse=True)[1]
-        mean[s] = weight @ x / weight.sum()
-        residual = np.bincount(unit, weight * (x - mean[s]))
-        square = float(np.mean(residual**2))
-        units = len(residual)
-        if units > 1 and square > ROUNDING * float(np.mean(np.bincount(unit, weight * np.abs(x)) ** 2)):
+        totals, sizes = _by_unit(parts[tally.keys[s]])
+        mean[s] = totals.sum() / sizes.sum()
+        residual = totals - mean[s] * sizes
+        square, units = float(np.mean(residual**2)), len(residual)
+        if units > 1 and square > ROUNDING * float(np.mean(totals**2 + (mean[s] * sizes) ** 2)):
             skewness[s] = np.mean(residual**3) / square**1.5
-            sd[s] = np.sqrt(units**2 / (units - 1) * square * n[s]) / weight.sum()
+            sd[s] = np.sqrt(units**2 / (units - 1) * square * n[s]) / sizes.sum()
     return n, mean, np.nan_to_num(sd), skewness
+
+
+def _by_unit(rows: Rows) -> tuple[Array, Array]:
+    """Weighted total and weight of the values that there are, of each unit (a cluster, else a row)."""
+    there = ~np.isnan(rows.columns["value"])
+    x, weight = rows.columns["value"][there], rows.columns.get("weight", np.ones(len(there)))[there]
+    unit = np.arange(len(x)) if rows.unit is None else np.unique(rows.unit[there], return_inverse=True)[1]
+    totals, sizes = np.zeros((2, int(unit.max(initial=-1)) + 1))
+    np.add.at(totals, unit, weight * x)
+    np.add.at(sizes, unit, weight)
+    return totals[sizes > 0], sizes[sizes > 0]
 
 
 def _parted(rows: Rows) -> Mapping[Key, Rows]:

@@ -16,13 +16,14 @@ from shipworthy.metrics.kinds import CellRate, OutcomeRate
 from shipworthy.observations.tally import Array, Tally, Term
 from shipworthy.stats.difference import mover_difference
 from shipworthy.stats.judged import Corrected, strat_mover
+from shipworthy.stats.labelling import labels_to_decide
 
 Stratum: TypeAlias = Literal["yes", "no", "none"]
 STRATA: tuple[Stratum, ...] = ("yes", "no", "none")  # what the scorer said: a hit, no hit, nothing
 UNCORRECTED = "judge uncorrected"
 EITHER_WAY = "missing counted either way"
 MISSING = -1
-WORKING = (1.0, 0.0, np.nan)  # what a judge's verdicts claim, where nobody has looked
+CLAIMED = (1.0, 0.0)  # what a judge's verdicts yes and no claim, where nobody has looked
 
 
 def term(metric: OutcomeRate, stratum: Stratum, part: Literal["rows", "labelled", "positive"] = "rows") -> str:
@@ -98,12 +99,14 @@ def _corrected(metric: OutcomeRate, tally: Tally, context: Context) -> Arms:
         return _unknown(metric, tally, context, n, reasons)
     share_effect, effect, freedom = _design(metric, tally, cases, labelled, positives)
 
+    working = _working(cases, labelled, positives)
+
     def at(level: float, method: Literal["wilson", "clopper-pearson"]) -> Corrected:
         return strat_mover(
             cases[ok],
             labelled[ok],
             positives[ok],
-            working=WORKING,
+            working=working[ok],
             level=level,
             method=method,
             deff=effect[ok],
@@ -119,6 +122,12 @@ def _corrected(metric: OutcomeRate, tally: Tally, context: Context) -> Arms:
             return low, high
 
         return limits
+
+    def needed_labels(index: int, bound: float, alpha: float, power: float) -> int | None:
+        if not ok[index] or not 0 < bound < 1:
+            return None
+        found = (part[index] for part in (cases, labelled, positives))
+        return labels_to_decide(*found, bound=bound, alpha=alpha, power=power, method="clopper-pearson")
 
     values = np.full(size, np.nan)
     values[ok] = at(0.95, "wilson").estimate
@@ -139,7 +148,19 @@ def _corrected(metric: OutcomeRate, tally: Tally, context: Context) -> Arms:
         highest=1.0,
         variant=context.variant,
         missing=cases[:, STRATA.index("none")],
+        needed_labels=needed_labels,
     )
+
+
+def _working(cases: Array, labelled: Array, positives: Array) -> Array:
+    """(S, 3) values of what nobody labelled, for the estimate alone: yes and no as the judge claims, and rows without a
+    verdict as those with one. The limits take all of them as 0 and as 1.
+    """
+    claimed = np.broadcast_to(CLAIMED, (len(cases), 2))
+    rate = np.divide(positives[:, :2], labelled[:, :2], out=claimed.copy(), where=labelled[:, :2] > 0)
+    total = cases[:, :2].sum(axis=1)
+    known = np.divide((cases[:, :2] * rate).sum(axis=1), total, out=np.full(len(cases), 0.5), where=total > 0)
+    return np.column_stack([claimed, known])
 
 
 def _unknown(metric: OutcomeRate, tally: Tally, context: Context, n: Array, reasons: Sequence[str | None]) -> Arms:
@@ -219,6 +240,7 @@ def corrected_change(old: Arms, new: Arms, *, baseline: str) -> Arms:
         compare="change",
         baseline=baseline,
         lowest=-1.0,
+        needed_labels=None,
     )
 
 

@@ -22,6 +22,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from shipworthy.errors import NotEstimable
 from shipworthy.estimate.arms import Arms
 from shipworthy.estimate.estimates import Estimate, SliceKey
 from shipworthy.estimate.pairs import Pairs, against, all_pairs
@@ -29,8 +30,12 @@ from shipworthy.gates.needed import further_cases
 from shipworthy.gates.verdicts import Outcome, Piece, Verdict
 from shipworthy.observations.tally import Array
 from shipworthy.plan.models import Requirement
+from shipworthy.stats.difference import mover_difference
 from shipworthy.stats.disparity import simultaneous_level
+from shipworthy.stats.power import n_without_failure, smallest_group_that_can_pass
+from shipworthy.stats.proportion import wilson
 
+MOST_LABELLED = 40  # open slices for which further labels are counted
 MOST_PIECES = 300  # kept on a verdict, worst first
 
 
@@ -54,6 +59,7 @@ class _Judged:
     known: NDArray[np.bool_]
     n: Array
     describe: Callable[[int], Estimate]
+    blocked: Callable[[int], str | None]  # why no verdict is possible on a sample like this, where that is known
     twin: NDArray[np.int64] | None = None  # the same pair in the other order
 
 
@@ -84,6 +90,7 @@ def judge(
     pieces, looked_at, outcome = _assemble(requirement, parts)
     decisive = _decisive(pieces, outcome)
     needed = _needed_in_all(requirement, pieces, arms) if outcome is Outcome.UNDECIDED else None
+    labels = _needed_labels(requirement, pieces, arms) if outcome is Outcome.UNDECIDED else None
     return Verdict(
         requirement=requirement,
         evaluation=evaluation,
@@ -91,8 +98,9 @@ def judge(
         estimate=decisive.estimate,
         pieces=tuple(pieces),
         needed=needed,
-        why=_why(requirement, decisive, pieces, outcome, looked_at, needed),
+        why=_why(requirement, decisive, pieces, outcome, looked_at, needed, labels),
         spread=spread,
+        needed_labels=labels,
         looked_at=looked_at,
     )
 
@@ -144,7 +152,54 @@ def _slices(requirement: Requirement, arms: Arms, family: int) -> _Judged:
         known=known,
         n=arms.n,
         describe=lambda index: display[index],
+        blocked=lambda index: _too_small_for_any(requirement, arms, index) or _unjudged(arms, index),
     )
+
+
+def _unjudged(arms: Arms, index: int) -> str | None:
+    return arms.gate_reasons[index] if arms.gate_reasons else None
+
+
+def _too_small_for_any(requirement: Requirement, arms: Arms, index: int) -> str | None:
+    """Whether even a slice of this size without a single failure could not meet the claim: the rule of three."""
+    bounds = [requirement.high, None if requirement.low is None else 1 - requirement.low]
+    failing = [bound for bound in bounds if bound is not None]
+    judgeable = arms.is_proportion and arms.compare == "value" and not np.isnan(arms.values[index])
+    if not judgeable or len(failing) != 1 or not 0 < failing[0] < 1:
+        return None
+    try:
+        least = n_without_failure(failing[0], alpha=1 - requirement.confidence)
+    except NotEstimable as error:
+        return str(error)
+    if arms.effective[index] >= least:
+        return None
+    perfect = 0 if requirement.high is not None else 1
+    return f"no sample of this size could meet it: even an observed {perfect} takes {least:,} independent cases"
+
+
+def _too_small_for_a_pair(requirement: Requirement, pairs: Pairs, index: int) -> str | None:
+    """Whether even equal rates in slices of these sizes could not meet a claim that they are close."""
+    arms, ends = pairs.arms, np.array([pairs.first[index], pairs.second[index]])
+    room = [requirement.high, None if requirement.low is None else -requirement.low]
+    bounds = [bound for bound in room if bound is not None]
+    judgeable = arms.is_proportion and pairs.compare == "difference" and not np.isnan(arms.values[ends]).any()
+    if not judgeable or not all(0 < bound < 1 for bound in bounds):
+        return None
+    small, large = sorted(float(size) for size in arms.effective[ends])
+    rate, limit, alpha = float(arms.values[ends].mean()), min(bounds), 1 - requirement.confidence
+    level = 1 - 2 * alpha
+    sides = [wilson(rate * size, size, level=level) for size in (small, large)]
+    if max(float(mover_difference(rate, a, rate, b).high) for a, b in (sides, sides[::-1])) < limit:
+        return None
+    try:
+        least = smallest_group_that_can_pass(rate, limit, alpha=alpha)
+        if large >= least:
+            least = smallest_group_that_can_pass(rate, limit, alpha=alpha, other=int(large))
+    except NotEstimable as error:
+        return str(error)
+    if small >= least:
+        return None
+    return f"slices of this size could not meet it even at equal rates: the smaller takes about {least:,} cases"
 
 
 def _pairs(requirement: Requirement, pairs: Pairs, family: int, *, groups: int | None) -> _Judged:
@@ -175,6 +230,11 @@ def _pairs(requirement: Requirement, pairs: Pairs, family: int, *, groups: int |
             float(shown[1][index]),
             requirement.confidence,
             f"{method} on {pairs.arms.method}",
+        ),
+        blocked=lambda index: (
+            _too_small_for_a_pair(requirement, pairs, index)
+            or _unjudged(pairs.arms, int(pairs.first[index]))
+            or _unjudged(pairs.arms, int(pairs.second[index]))
         ),
         twin=twin,
     )
@@ -242,14 +302,18 @@ def _assemble(requirement: Requirement, parts: Sequence[_Judged]) -> tuple[list[
     still_open = max(sum(grade == Grade.OPEN for grade, *_ in ranked), 1)
     power = 1 - (1 - requirement.power) / still_open  # for all of them to be decided together
     pieces = [
-        _piece(requirement, parts[number], index, outcomes.get(Grade(grade), Outcome.UNDECIDED), power)
-        for grade, _, number, index in ranked[:MOST_PIECES]
+        _piece(
+            requirement, parts[number], index, outcomes.get(Grade(grade), Outcome.UNDECIDED), power, explain=not rank
+        )
+        for rank, (grade, _, number, index) in enumerate(ranked[:MOST_PIECES])
     ]
     outcome = Outcome.BREACHED if any_breached else Outcome.MET if all_met else Outcome.UNDECIDED
     return pieces, looked_at, outcome
 
 
-def _piece(requirement: Requirement, part: _Judged, index: int, outcome: Outcome, power: float) -> Piece:
+def _piece(
+    requirement: Requirement, part: _Judged, index: int, outcome: Outcome, power: float, *, explain: bool
+) -> Piece:
     def limit(values: Array) -> float | None:
         return float(values[index]) if np.isfinite(values[index]) else None
 
@@ -274,6 +338,7 @@ def _piece(requirement: Requirement, part: _Judged, index: int, outcome: Outcome
         breach_high=limit(part.breach[1]) if requirement.low is not None else None,
         outcome=outcome,
         needed=needed,
+        blocked=part.blocked(index) if explain and outcome is Outcome.UNDECIDED else None,
     )
 
 
@@ -304,6 +369,37 @@ def _needed_in_all(requirement: Requirement, pieces: Sequence[Piece], arms: Sequ
                 name: tuple[object, ...] = (piece.estimate.metric, *key.items())
                 growth[name] = max(growth.get(name, 0.0), piece.needed / max(piece.estimate.n, 1))
     return sum(ceil(sizes[name] * times) for name, times in growth.items())
+
+
+def _needed_labels(requirement: Requirement, pieces: Sequence[Piece], arms: Sequence[Arms]) -> int | None:
+    """Further labels of people after which a claim about corrected rates would probably be decided.
+
+    Where an estimate is on the bad side, the cheapest such slice settles the claim; else all open slices have to.
+    """
+    places = {
+        (one.metric, *key.items()): (one.needed_labels, place)
+        for one in arms
+        if one.needed_labels is not None
+        for place, key in enumerate(one.slices)
+    }
+    still_open = [piece for piece in pieces if piece.outcome is Outcome.UNDECIDED]
+    if requirement.compare != "value" or not places or len(still_open) > MOST_LABELLED:
+        return None
+    bounds = [bound for bound in (requirement.low, requirement.high) if bound is not None]
+    found: list[tuple[bool, int | None]] = []
+    for piece in still_open:
+        value = piece.estimate.value
+        needed, place = places.get((piece.estimate.metric, *piece.estimate.slice.items()), (None, 0))
+        if value is None or needed is None:
+            return None
+        more = [needed(place, bound, 1 - requirement.confidence, requirement.power) for bound in bounds]
+        numbers = [each for each in more if each is not None]
+        found.append((_is_bad(requirement, value), max(numbers) if len(numbers) == len(more) else None))
+    bad = [more for is_bad, more in found if is_bad and more]
+    if bad:
+        return min(bad)
+    known = [more for _, more in found if more is not None]
+    return sum(known) or None if len(known) == len(found) else None
 
 
 def _is_bad(requirement: Requirement, value: float) -> bool:
@@ -341,6 +437,7 @@ def _why(  # noqa: PLR0917
     outcome: Outcome,
     looked_at: int,
     needed: int | None,
+    labels: int | None,
 ) -> str:
     estimate = piece.estimate
     subject = _named(estimate.slice)
@@ -378,10 +475,16 @@ def _why(  # noqa: PLR0917
         )
     silent = sum(p.estimate.value is None for p in pieces)
     ask = "; no practical number of cases would decide it"
-    if needed:
+    if labels:
+        ask = f"; about {labels:,} more labels of people would probably decide it"
+    elif needed:
         ask = f"; about {needed:,} more cases would probably decide it"
+        if piece.blocked:
+            ask = f"; {piece.blocked}{ask}"
     elif silent:
         ask = f"; {silent} of {looked_at} show no value at all"
     elif estimate.low is None and estimate.high is None and estimate.reason:
         ask = f"; {estimate.reason}"
+    elif piece.blocked:
+        ask = f"; {piece.blocked}"
     return f"{said} does not settle a bound of {bounds}{ask}"

@@ -37,6 +37,7 @@ class Piece:
     breach_high: float | None
     outcome: Outcome
     needed: int | None  # further cases (of this piece) that would probably decide it; None: not known or not needed
+    blocked: str | None = None  # why no sample like this could meet it, where that is known; of the first piece
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +52,9 @@ class Verdict:
     needed: int | None  # further cases in all that would probably decide it
     why: str  # one sentence
     spread: Estimate | None = None  # bias-corrected standard deviation between the slices
+    needed_labels: int | None = (
+        None  # further labels of people that would probably decide it, where a judge is corrected
+    )
     looked_at: int = 0  # how many pieces were judged; `pieces` holds the worst of them
 
     def as_json(self) -> dict[str, object]:
@@ -62,6 +66,7 @@ class Verdict:
             "estimate": self.estimate.as_json() if self.estimate else None,
             "bound": self.requirement.bound,
             "needed": self.needed,
+            "needed_labels": self.needed_labels,
             "waiver": None,
             "controls": list(self.requirement.controls),
             "why": self.why,

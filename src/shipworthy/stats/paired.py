@@ -5,7 +5,6 @@ The four counts are a: both succeed, b: only the first, c: only the second, d: n
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -19,10 +18,9 @@ from shipworthy.stats.mean import mean_t
 from shipworthy.stats.proportion import as_interval, crossing, plain, wilson
 
 McNemar = Literal["asymptotic", "corrected", "exact", "mid-p"]
-Alternative = Literal["two-sided", "greater", "less"]
 
-ENUMERABLE = 12  # up to this many units all 2^G sign patterns are visited
-ROUNDING = 1e-12  # relative; permuted sums this close to the observed one are ties
+MOST_FLIPPED = 20  # units of which all 2^units sets are visited
+ROUNDING = 1e-12  # relative
 
 
 def mcnemar(b: ArrayLike, c: ArrayLike, *, method: McNemar = "mid-p") -> Number:
@@ -113,35 +111,33 @@ def bonett_price(a: ArrayLike, b: ArrayLike, c: ArrayLike, d: ArrayLike, *, leve
     return as_interval(np.clip(gap - half, -1, 1), np.clip(gap + half, -1, 1))
 
 
-def sign_flip(
-    differences: ArrayLike, *, rng: np.random.Generator, draws: int = 9999, alternative: Alternative = "two-sided"
-) -> float:
-    """Sign-flip permutation p-value for a zero mean of per-unit differences; for few units.
+def sign_flip_interval(totals: ArrayLike, sizes: ArrayLike | None = None, *, level: float = 0.95) -> Interval:
+    """All means of per-unit differences that a sign-flip permutation test keeps; for few units.
 
-    differences: one finite number per independent unit (prompt, family, user), shape (units,).
-    Exact where the 2^units patterns are at most max(4096, draws), else (1 + hits) / (1 + draws) from `rng`. With 5
-    units the smallest two-sided p is 2 / 2^5 = .063. alternative: "greater" tests a mean above 0, "less" one below.
-    Raises NotEstimable without units.
-    Source: Fisher (1935), The Design of Experiments; Phipson and Smyth (2010), Stat. Appl. Genet. Mol. Biol. 9:39.
+    totals: one finite sum of differences per independent unit (prompt, family, user), shape (units,), at most
+    MOST_FLIPPED; sizes: what it is a sum of, above 0, None for 1 each. level: two-sided; each limit errs with chance
+    (1 - level) / 2 at most, where a unit's total lies as often above as below what its size lets expect.
+    The limits are order statistics of the means of all 2^units - 1 sets of units; none (-inf, inf) where the test can
+    reject nothing: with 5 units its smallest two-sided p is 2 / 2^5 = .063.
+    Raises NotEstimable without units or with more than MOST_FLIPPED.
+    Source: Fisher (1935), The Design of Experiments; Hartigan (1969), JASA 64, 1303-1317, for its inversion.
     """
-    units = _units(differences)
-    if draws < 1:
-        raise ValueError(f"draws must be at least 1. Got {draws!r}")
-    if alternative not in ("two-sided", "greater", "less"):
-        raise ValueError(f"alternative must be 'two-sided', 'greater' or 'less'. Got {alternative!r}")
-    shape: Callable[[Array], Array] = {"two-sided": np.abs, "greater": np.positive, "less": np.negative}[alternative]
-    observed = shape(units.sum()) - ROUNDING * np.abs(units).sum()
-    exact = units.size <= ENUMERABLE or (units.size < 63 and 2**units.size <= draws)
-    patterns = 2**units.size if exact else draws
-    hits, chunk = 0, max(1, 2**22 // units.size)
-    for start in range(0, patterns, chunk):
-        stop = min(start + chunk, patterns)
-        if exact:
-            bits = np.arange(start, stop)[:, None] >> np.arange(units.size) & 1
-        else:
-            bits = rng.integers(0, 2, size=(stop - start, units.size), dtype=np.int8)
-        hits += int(np.count_nonzero(shape((1.0 - 2.0 * bits) @ units) >= observed))
-    return hits / patterns if exact else (1 + hits) / (1 + patterns)
+    units = _units(totals)
+    weights = np.ones(units.size) if sizes is None else np.asarray(sizes, dtype=float)
+    if weights.shape != units.shape or not np.all(np.isfinite(weights) & (weights > 0)):
+        raise ValueError("sizes must be one number above 0 per unit")
+    if not 0 < level < 1:
+        raise ValueError(f"level must be in (0, 1). Got {level!r}")
+    if units.size > MOST_FLIPPED:
+        raise NotEstimable(f"{units.size} units: too many sets of them to visit, and enough for Student's t")
+    sums, cases = np.zeros(1), np.zeros(1)
+    for total, size in zip(units, weights, strict=True):
+        sums, cases = np.concatenate([sums, sums + total]), np.concatenate([cases, cases + size])
+    kept = int((1 - level) / 2 * sums.size * (1 + ROUNDING))  # patterns that a rejection may leave as extreme
+    if kept < 1:
+        return Interval(-np.inf, np.inf)
+    means = np.sort(sums[1:] / cases[1:])
+    return Interval(float(means[kept - 1]), float(means[-kept]))
 
 
 def paired_mean(differences: ArrayLike, *, level: float = 0.95) -> Interval:

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import nctdtr, ndtr, ndtri, stdtrit
+from scipy.special import bdtr, bdtrik, nctdtr, ndtr, ndtri, stdtrit
 
 from shipworthy.errors import NotEstimable
 from shipworthy.stats.difference import mover_difference
 from shipworthy.stats.disparity import range_probability, studentized_range
 from shipworthy.stats.interval import Array
-from shipworthy.stats.proportion import wilson
+from shipworthy.stats.proportion import clopper_pearson, wilson
+from shipworthy.stats.ratio import mover_ratio
 
+MOST_EXACT = 100_000  # cases up to which the chance of a verdict is summed exactly
 LARGEST = 10**9  # cases; beyond this the answer is "not with any realistic sample"
 
 
@@ -72,6 +75,50 @@ def n_for_proportion_bound(p: float, limit: float, *, alpha: float = 0.05, power
         raise NotEstimable("a rate equal to the limit clears it with no sample size")
     reach = ndtri(1 - alpha) * math.sqrt(limit * (1 - limit)) + ndtri(power) * math.sqrt(p * (1 - p))
     return _whole((max(0.0, reach) / (p - limit)) ** 2)
+
+
+def n_for_exact_bound(p: float, limit: float, *, alpha: float = 0.05, power: float = 0.9) -> int:
+    """Cases from which on a one-sided Clopper-Pearson bound (error alpha) clears `limit` with chance `power` or more.
+
+    p: the true rate in [0, 1], on the good side of limit, whichever that is; limit: in (0, 1). The chance is summed
+    exactly; it saws up and down with n, and holds at the returned n and at every larger one. Where more than MOST_EXACT
+    cases are needed, the answer is that of `n_for_proportion_bound` plus 1 / |p - limit| for continuity.
+    Raises NotEstimable at p == limit. Source: Clopper & Pearson (1934), Biometrika 26, 404-413; Fleiss, Levin, Paik
+    (2003), eq. 2.11, for the continuity.
+    """
+    about = n_for_proportion_bound(p, limit, alpha=alpha, power=power) + math.ceil(1 / abs(p - limit))
+    if about > MOST_EXACT:
+        return _whole(about)
+    failing, worst = (p, limit) if p < limit else (1 - p, 1 - limit)
+    n = np.arange(max(1, about // 2 - 200), about + about // 4 + 200)
+    most = np.floor(bdtrik(alpha, n, worst))  # failures up to which the bound clears: chance of as few at most alpha
+    most = np.where(bdtr(np.maximum(most + 1, 0), n, worst) <= alpha, most + 1, most)
+    most = np.where((most >= 0) & (bdtr(np.maximum(most, 0), n, worst) > alpha), most - 1, most)
+    chance = np.where(most >= 0, bdtr(np.maximum(most, 0), n, failing), 0.0)
+    return int(n[chance < power].max(initial=0)) + 1
+
+
+def n_to_show_close(
+    p: float, limit: float, groups: int, *, compare: Literal["difference", "ratio"], alpha: float = 0.05,
+    power: float = 0.9,
+) -> int:  # fmt: skip
+    """Cases per group, so that `groups` truly equal groups pass every pair's exact bound with chance `power`.
+
+    As `n_for_equal_groups` and `n_for_ratio_groups`, but with MOVER on Clopper-Pearson limits, on which gates judge a
+    claim that groups are close: its reach at equal observed rates p takes the place of z sqrt 2 standard errors.
+    limit: of the gap, or of the ratio (below 1). Realised chances stand in tests/gates/test_sizes.py.
+    """
+    _inside(p=p, limit=limit, alpha=alpha, power=power)
+    apart = studentized_range(groups, power)
+
+    def enough(n: int) -> bool:
+        own = clopper_pearson(p * n, n, level=1 - 2 * alpha)
+        if compare == "difference":
+            return float(mover_difference(p, own, p, own).high) + apart * math.sqrt(p * (1 - p) / n) < limit
+        low = float(mover_ratio(p, own, p, own).low)
+        return low > 0 and math.log(low) - apart * math.sqrt((1 - p) / (p * n)) > math.log(limit)
+
+    return _smallest(enough)
 
 
 def n_without_failure(limit: float, *, alpha: float = 0.05) -> int:

@@ -15,13 +15,14 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import betainc, betaincc, betaln, ndtr, xlog1py, xlogy
+from scipy.special import betaln, ndtr, xlog1py, xlogy
 
+from shipworthy.stats.boundaries import best_weight
 from shipworthy.stats.interval import Array, Interval
 
 Side: TypeAlias = Literal["above", "below"]
 
-PRIOR_CASES = 20  # weight of the default mixture: strong enough for limits near 0 or 1, weak enough for gross failures
+FACTORS = (1.2, 1.5, 2.0, 3.0)  # odds ratios of the alternatives that the default mixture bets on
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)
 _FLOOR = -8.0  # standard deviations below 0 where a path is taken to be lost for the upper boundary
@@ -113,59 +114,68 @@ def obrien_fleming_constant(looks: int, *, alpha: float = 0.05, fractions: Seque
 
 
 def mixture_log_e(
-    successes: ArrayLike, trials: ArrayLike, p0: float, *, side: Side, prior: tuple[float, float] | None = None
+    successes: ArrayLike, trials: ArrayLike, p0: float, *, side: Side, factors: Sequence[float] = FACTORS
 ) -> Array:
     """Logarithm of a one-sided e-process: evidence that a Bernoulli rate lies above (below) p0.
 
     successes, trials: running counts, any shape, 0 <= successes <= trials; side: "above" tests the null rate <= p0,
-    "below" rate >= p0. prior: Beta parameters of the mixture over alternatives, cut off at p0; None for one centred at
-    p0 and worth 20 cases, (20 p0, 20 (1 - p0)).
+    "below" rate >= p0. factors: each above 1; the alternatives, weighted alike, are the rates whose odds are those of
+    p0 times (over) a factor.
     Claim when it reaches log(1 / alpha), at any time: under the null (every case's rate, given the cases before it, on
     the null's side) the chance of ever doing so is alpha at most. Randomise the order of a finite list of cases first.
-    Any prior is valid; 20 was picked from 2 to 100, for the two designs below. Limit .90, a look after every case: a
-    mean of 77, 212, 290 and 80 cases at true rates .98, .95, .85 and .80, where (1, 1) takes 74, 191, 396 and 105 (400
-    runs). Limit .05, five doubling looks to 3 200: 1 358 at .03 and 854 at .08, where (1, 1) takes 1 317 and 1 303 (8
-    000 runs). Returns an array of the shape of the counts; -inf where the evidence underflows.
-    Source: Robbins (1970), Ann. Math. Statist. 41, 1397-1409; Ville (1939).
+    Any factors are valid. The default is quickest where a rate is off by half to three times: limit .05, five doubling
+    looks to 3 200, a mean of 1 175 cases at .03 and 804 at .08; limit .90 and a look after every case, 83, 205, 292 and
+    83 cases at true rates .98, .95, .85 and .80. A uniform mixture takes 1 323 and 1 299; 74, 191, 396 and 105.
+    Returns an array of the shape of the counts. Source: Robbins (1970), Ann. Math. Statist. 41, 1397-1409; Ville
+    (1939).
     """
-    a, b = prior or (PRIOR_CASES * p0, PRIOR_CASES * (1 - p0))
-    x, n = _running(successes, trials, p0, (a, b))
-    tail = betaincc if side == "above" else betainc
+    x, n = _running(successes, trials, p0)
     if side not in {"above", "below"}:
         raise ValueError(f'side must be "above" or "below". Got {side!r}')
-    with np.errstate(divide="ignore"):
-        kept = np.log(tail(a + x, b + n - x, p0)) - np.log(tail(a, b, p0))
-    log_e: Array = betaln(a + x, b + n - x) - betaln(a, b) + kept - xlogy(x, p0) - xlog1py(n - x, -p0)
+    ratios = np.asarray(factors, dtype=float)
+    if ratios.ndim != 1 or ratios.size == 0 or not np.all(np.isfinite(ratios) & (ratios > 1)):
+        raise ValueError(f"factors must be finite numbers above 1. Got {factors!r}")
+    odds = p0 / (1 - p0) * (ratios if side == "above" else 1 / ratios)
+    log_e = np.full(np.broadcast_shapes(x.shape, n.shape), -np.inf)
+    for rate in odds / (1 + odds):  # one at a time: no array larger than the counts
+        likelihood_ratio = x * math.log(rate / p0) + (n - x) * math.log((1 - rate) / (1 - p0))
+        log_e = np.logaddexp(log_e, likelihood_ratio - math.log(ratios.size))
     return log_e
 
 
-def _running(successes: ArrayLike, trials: ArrayLike, p0: float, prior: tuple[float, float]) -> tuple[Array, Array]:
+def _running(successes: ArrayLike, trials: ArrayLike, p0: float) -> tuple[Array, Array]:
     x, n = np.asarray(successes, dtype=float), np.asarray(trials, dtype=float)
     if not 0 < p0 < 1:
         raise ValueError(f"p0 must be in (0, 1). Got {p0!r}")
     if not np.all((x >= 0) & (x <= n) & np.isfinite(n)):
         raise ValueError("successes and trials must be counts with 0 <= successes <= trials")
-    if min(prior) <= 0:
-        raise ValueError(f"prior must hold two positive Beta parameters. Got {prior!r}")
     return x, n
 
 
 def confidence_sequence(
-    successes: int, trials: int, *, level: float = 0.95, prior: tuple[float, float] = (1.0, 1.0)
+    successes: int, trials: int, *, level: float = 0.95, narrowest_at: float | None = None
 ) -> Interval:
     """Two-sided interval for a Bernoulli rate that holds at all times at once: the rates that a Beta mixture has not
     ruled out.
 
-    successes, trials: counts so far, trials 0 or more (then [0, 1]). Source: Robbins (1970); Ville's inequality.
+    successes, trials: counts so far, trials 0 or more (then [0, 1]). narrowest_at: the number of cases at which it is
+    to be narrowest, at level .95; the mixture is then centred at each rate in turn, and worth
+    `best_weight(narrowest_at, alpha=.05)` cases less one. None: the uniform mixture.
+    Source: Robbins (1970); Howard, Ramdas, McAuliffe, Sekhon (2021), Ann. Statist. 49, 1055-1080, proposition 7.
     """
     if not 0 < level < 1:
         raise ValueError(f"level must be in (0, 1). Got {level!r}")
-    _running(successes, trials, 0.5, prior)
-    a, b = prior
-    evidence = float(betaln(a + successes, b + trials - successes) - betaln(a, b))
+    if narrowest_at is not None and not narrowest_at > 0:
+        raise ValueError(f"narrowest_at must be above 0. Got {narrowest_at!r}")
+    _running(successes, trials, 0.5)
+    weight = None if narrowest_at is None else max(best_weight(narrowest_at, alpha=0.05) - 1, 1e-3)
     threshold = -math.log1p(-level)
 
     def excess(rate: float) -> float:
+        a, b = (1.0, 1.0) if weight is None else (weight * rate, weight * (1 - rate))
+        if min(a, b) == 0:  # the mixture has shrunk to the rate itself, 0 or 1
+            return -threshold if successes == rate * trials else math.inf
+        evidence = float(betaln(a + successes, b + trials - successes) - betaln(a, b))
         return evidence - float(xlogy(successes, rate) + xlog1py(trials - successes, -rate)) - threshold
 
     rate = successes / trials if trials else 0.5

@@ -1,0 +1,332 @@
+"""Labels of people: which answers of a run to read next, and the file that the labels go into.
+
+Proposed are as many answers that the judge passed as it failed, and of what it gave no verdict on: that is where labels
+buy most precision. Within one verdict every hazard, attack and language gets its share, so that a rate corrected with
+these labels is right for all answers and for each of those slices.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import ibis
+import numpy as np
+
+from shipworthy.api.judging import is_asked, judged_scorers, own, said_yes
+from shipworthy.errors import DataError, Fault
+from shipworthy.evidence.store import read_plan, reopen
+from shipworthy.observations.labels import COLUMNS, quoted, response_digest, unquoted
+from shipworthy.observations.table import Observations
+from shipworthy.stats.labelling import allocate_labels
+
+YES_NO: Mapping[str, str] = {"y": "yes", "n": "no"}
+REFUSALS: Mapping[str, str] = {"f": "full", "p": "partial", "n": "none"}
+SKIP = "skip"
+LONGEST_CELL = 30_000  # characters; a spreadsheet's cell holds 32,767
+_SLICED = ("hazard", "attack", "language")
+Key = tuple[str, str, int, str | None]  # case, attack, trial, version
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """One answer to label. Its texts are hostile."""
+
+    case: str
+    attack: str
+    trial: int
+    variant: str | None
+    response: str  # digest of the answer
+    messages: tuple[tuple[str, str], ...]  # (speaker, text), without the answer
+    answer: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sitting:
+    """What to label next, and with which words."""
+
+    evaluation: str
+    scorer: str
+    choices: Mapping[str, str]  # key -> label
+    questions: tuple[Question, ...]
+    file: Path  # of the labels
+    labelled: int  # answers that somebody labelled already
+    judged: int
+
+
+def propose(
+    run: Path,
+    *,
+    labels: Path | None,
+    rater: str,
+    count: int,
+    evaluation: str | None = None,
+    scorer: str | None = None,
+    second: bool = False,
+) -> Sitting:
+    """The answers of a run's folder that are worth `count` labels more.
+
+    labels: the file of labels, which may be there already; None: labels/<judge>.csv. rater: who labels; nothing that
+    this rater labelled or skipped is proposed again. second: propose what others labelled and this rater did not, to
+    see how people agree.
+    Raises Unusable: RUN002 for the folder, LABEL001 and LABEL003 for the file of labels, LABEL004 where the run has no
+    such evaluation or judge.
+    """
+    observations, name = _open(run, evaluation, scorer)
+    value = own(observations, name, None)
+    assert value is not None
+    file = labels or Path("labels") / f"{name}.csv"
+    given = _given(file)
+    rows = _keys(observations, name)
+    known = _still_known(observations, rows, given)
+    mine = {key for key, raters in known.items() if rater in raters}
+    others = {key for key, raters in known.items() if any(word != SKIP for word in raters.values())}
+    others |= {key for key, row in rows.items() if row["labelled"]}
+    if second:
+        open_rows = {key: row for key, row in rows.items() if key in others and key not in mine}
+        chosen = sorted(open_rows, key=_drawn)[:count]
+    else:
+        chosen = _allocated(rows, others, mine, known, count)
+    return Sitting(
+        evaluation=observations.evaluation,
+        scorer=name,
+        choices=REFUSALS if value.type().is_string() else YES_NO,
+        questions=tuple(_questions(observations, chosen)),
+        file=file,
+        labelled=len(others),
+        judged=len(rows),
+    )
+
+
+def write_label(path: Path, question: Question, label: str, *, rater: str) -> None:
+    """Add one label to the file, as one whole line that is on disk when this returns."""
+    line = _line(_cells(question, label, rater))
+    is_new = not path.exists() or path.stat().st_size == 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as file:
+        if is_new:
+            line = _line(COLUMNS) + line
+        else:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":  # a line that was broken off
+                line = "\n" + line
+        file.write(line.encode("utf-8", "replace"))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def export(path: Path, sitting: Sitting, *, rater: str) -> None:
+    """Write the proposed answers with an empty label each, for labelling elsewhere; the file is then read as labels."""
+    lines = [_line((*COLUMNS, "conversation", "answer"))]
+    for question in sitting.questions:
+        said = "\n\n".join(f"{speaker}: {text[:LONGEST_CELL]}" for speaker, text in question.messages)
+        texts = (quoted(text[:LONGEST_CELL]) for text in (_visible(said), _visible(question.answer)))
+        lines.append(_line((*_cells(question, "", rater), *texts)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes("".join(lines).encode("utf-8", "replace"))
+
+
+def _visible(text: str) -> str:
+    return "".join(char for char in text if char.isprintable() or char == "\n")
+
+
+def _cells(question: Question, label: str, rater: str) -> tuple[str, ...]:
+    cells = {
+        "case": question.case,
+        "attack": question.attack,
+        "trial": str(question.trial),
+        "variant": question.variant or "",
+        "response": question.response,
+        "label": label,
+        "rater": rater,
+    }
+    return tuple(quoted(cells[column]) for column in COLUMNS)
+
+
+def _line(cells: Iterable[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(list(cells))
+    return text.getvalue()
+
+
+def _open(run: Path, evaluation: str | None, scorer: str | None) -> tuple[Observations, str]:
+    """The rows and the judge that are meant."""
+    plan = read_plan(run).plan
+    found: dict[tuple[str, str], Observations] = {}
+    for name, model in plan.evaluations.items():
+        if model.is_generative and evaluation in (None, name):
+            observations, _ = reopen(run, name, model)
+            found |= {(name, each): observations for each in _labelled_scorers(observations) if scorer in (None, each)}
+    if len(found) == 1:
+        ((_, name), observations), *_ = found.items()
+        return observations, name
+    there = ", ".join(f"{each} of {of}" for of, each in found) or "no judge that says yes or no"
+    raise DataError(
+        Fault(
+            code="LABEL004",
+            what="it is not clear which judge's answers to label" if found else "there is nothing to label here",
+            where=str(run),
+            mend=f"name it with --scorer and --evaluation; the run has {there}",
+        )
+    )
+
+
+def _labelled_scorers(observations: Observations) -> Iterator[str]:
+    for name in judged_scorers(observations):
+        value = own(observations, name, None)
+        if value is not None and not value.type().is_floating():
+            yield name
+
+
+def _keys(observations: Observations, scorer: str) -> dict[Key, dict[str, Any]]:
+    """Every judged answer of every version, with what the judge said of it, and its slices."""
+    found: dict[Key, dict[str, Any]] = {}
+    table = observations.table
+    versions: list[str | None] = [None, *observations.variants]
+    for version in versions:
+        value = own(observations, scorer, version)
+        if value is None:
+            continue
+        human = own(observations, f"{scorer}.human", version)
+        rows = table.select(
+            case=table["case"].cast("string"),
+            attack=table["attack"].cast("string"),
+            trial=table["trial"].cast("int64"),
+            asked=is_asked(observations, scorer, version),
+            verdict=ibis.cases((value.isnull(), 2), (said_yes(value), 0), else_=1),
+            labelled=ibis.literal(False) if human is None else human.notnull(),
+            positive=ibis.literal(False) if human is None else said_yes(human).fill_null(False),
+            **{f"slice {name}": table[name].cast("string") for name in _SLICED if name in table.columns},
+        )
+        for row in observations.backend.to_pyarrow(rows.filter(rows["asked"])).to_pylist():
+            found[row["case"], row["attack"], row["trial"], version] = row
+    return found
+
+
+def _given(path: Path) -> dict[Key, dict[str, dict[str, str]]]:
+    """Labels of the file: key -> digest -> rater -> word."""
+    found: dict[Key, dict[str, dict[str, str]]] = {}
+    if not path.exists() or path.stat().st_size == 0:
+        return found
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            if tuple(reader.fieldnames or ())[: len(COLUMNS)] != COLUMNS:
+                raise DataError(
+                    Fault(
+                        code="LABEL003",
+                        what="the file holds something else than labels that this command wrote",
+                        where=str(path),
+                        mend=f"name another file, or one whose columns begin with {', '.join(COLUMNS)}",
+                    )
+                )
+            for row in reader:
+                cells = {name: unquoted(row.get(name) or "") for name in COLUMNS}
+                if cells["label"] and cells["trial"].isdecimal():
+                    key = (cells["case"], cells["attack"], int(cells["trial"]), cells["variant"] or None)
+                    found.setdefault(key, {}).setdefault(cells["response"], {})[cells["rater"]] = cells["label"]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(
+            Fault(code="LABEL001", what=f"the labels cannot be read: {error}", where=str(path), mend="name a CSV file")
+        ) from error
+    return found
+
+
+def _still_known(
+    observations: Observations, rows: Mapping[Key, Any], given: Mapping[Key, Mapping[str, Mapping[str, str]]]
+) -> dict[Key, dict[str, str]]:
+    """Labels that are about this run's answers: rater -> word."""
+    there = [key for key in given if key in rows]
+    digests = {_key(question): question.response for question in _questions(observations, there)}
+    return {key: {**given[key].get("", {}), **given[key].get(digests[key], {})} for key in there}
+
+
+def _key(question: Question) -> Key:
+    return question.case, question.attack, question.trial, question.variant
+
+
+def _allocated(
+    rows: Mapping[Key, Mapping[str, Any]],
+    others: set[Key],
+    mine: set[Key],
+    known: Mapping[Key, Mapping[str, str]],
+    count: int,
+) -> list[Key]:
+    """Answers that nobody labelled, from each version and verdict as many as its labels are worth, in random order."""
+    versions = list(dict.fromkeys(key[3] for key in rows))
+    strata: dict[tuple[int, int], list[Key]] = {(v, h): [] for v in range(len(versions)) for h in range(3)}
+    judged, labelled, positive = (np.zeros((len(versions), 3)) for _ in range(3))
+    for key, row in rows.items():
+        place = versions.index(key[3]), row["verdict"]
+        judged[place] += 1
+        if key in others:
+            labelled[place] += 1
+            words = set(known.get(key, {}).values())
+            positive[place] += bool(row["positive"] or words & {"yes", "full"})
+        elif key not in mine:
+            strata[place].append(key)
+    if not versions:
+        return []
+    chosen: list[Key] = []
+    for place, extra in np.ndenumerate(allocate_labels(count, judged, labelled, positive)):
+        chosen += _spread(strata[place[0], place[1]], rows, int(extra))
+    return sorted(chosen, key=_drawn)[:count]
+
+
+def _spread(keys: list[Key], rows: Mapping[Key, Mapping[str, Any]], count: int) -> list[Key]:
+    """`count` of the answers at even steps through their slices: a random sample with each slice in its share."""
+
+    def place(key: Key) -> tuple[object, ...]:
+        return (*(str(rows[key].get(f"slice {name}")) for name in _SLICED), _drawn(key))
+
+    ordered = sorted(keys, key=place)
+    if count >= len(ordered):
+        return ordered
+    start = int.from_bytes(_drawn(("start", str(len(ordered)), count, None))[:4], "big") / 2**32
+    return [ordered[int((start + step) * len(ordered) / count)] for step in range(count)]
+
+
+def _drawn(key: Key) -> bytes:
+    """A number that is random over answers, and the same in every sitting."""
+    return blake2b("\x00".join(map(str, key)).encode("utf-8", "replace"), digest_size=8).digest()
+
+
+def _questions(observations: Observations, keys: Iterable[Key]) -> Iterator[Question]:
+    """The texts of some answers, in their order."""
+    wanted = list(keys)
+    found: dict[Key, Question] = {}
+    table = observations.table
+    for version in dict.fromkeys(key[3] for key in wanted):
+        cases = sorted({key[0] for key in wanted if key[3] == version})
+        response, messages = (own(observations, name, version) for name in ("response", "messages"))
+        assert response is not None
+        assert messages is not None
+        for start in range(0, len(cases), 500):
+            rows = table.select(
+                case=table["case"].cast("string"),
+                attack=table["attack"].cast("string"),
+                trial=table["trial"].cast("int64"),
+                response=response,
+                messages=messages,
+            )
+            some = rows.filter(rows["case"].isin(cases[start : start + 500]))
+            for row in observations.backend.to_pyarrow(some).to_pylist():
+                key = (row["case"], row["attack"], row["trial"], version)
+                said = json.loads(row["messages"] or "[]")
+                found[key] = Question(
+                    case=row["case"],
+                    attack=row["attack"],
+                    trial=row["trial"],
+                    variant=version,
+                    response=response_digest(row["response"] or ""),
+                    messages=tuple((str(one["role"]), str(one["content"])) for one in said),
+                    answer=row["response"] or "",
+                )
+    return (found[key] for key in wanted)
