@@ -10,15 +10,18 @@ PYTEST := $(BIN)/python -m pytest -n 2
 help:  ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
 
-demo: $(VENV)/demo.stamp  ## Train a model on simulated loans, check it, and say whether it may ship
+demo: $(VENV)/demo.stamp  ## Check a model trained on simulated loans, and two versions of a simulated assistant
 	@rm -rf demo/out
 	@$(BIN)/python demo/lending.py
 	@$(BIN)/shipworthy check demo/shipworthy.yaml --out demo/out/run; code=$$?; \
 	if [ $$code -ne 1 ]; then echo "The demo should end in hold (exit code 1), not in exit code $$code."; exit 1; fi
 	@echo
-	@echo "The decision is HOLD, as it should be: the check found the unfairness that was put into the model."
-	@echo "In CI its exit code 1 would stop the release (0 ship, 1 hold, 2 unusable, 3 undecided, 4 stale)."
-	@echo "Read demo/out/run/report.html, then the plan: demo/shipworthy.yaml"
+	@$(BIN)/shipworthy check demo/assistant.yaml --out demo/out/assistant --fresh; code=$$?; \
+	if [ $$code -ne 1 ]; then echo "The demo should end in hold (exit code 1), not in exit code $$code."; exit 1; fi
+	@echo
+	@echo "Both decisions are HOLD, as they should be: the checks found what was put into the model and the assistant."
+	@echo "In CI the exit code 1 would stop the release (0 ship, 1 hold, 2 unusable, 3 undecided, 4 stale)."
+	@echo "Read demo/out/run/report.html and demo/out/assistant/report.html, then the plans beside them in demo/"
 
 test: lint  ## Everything that CI runs: lint, types, layers, all tests
 	$(PYTEST)

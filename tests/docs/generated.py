@@ -11,11 +11,16 @@ from shipworthy.cli import main
 from shipworthy.plan.schema import plan_schema
 
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-_PARTS = ("Plan", "System", "Evaluation", "Roles", "Bins", "Variant", "CustomMetric", "Requirement", "Subject")
+_PARTS = (
+    "Plan", "System", "Evaluation", "Roles", "Bins", "Variant", "CustomMetric", "Requirement", "Subject", "Limits",
+    "Prices", "Response",
+)  # fmt: skip
+_PLAIN = {"JsonValue": "any"}  # parts without keys of their own
 _TITLES = {
     "Plan": "The file", "System": "system", "Evaluation": "evaluations.<name>", "Roles": "roles",
     "Bins": "bins of a slice", "Variant": "variants.<name>", "CustomMetric": "a metric of your own",
-    "Requirement": "requirements[]", "Subject": "subjects.<name>",
+    "Requirement": "requirements[]", "Subject": "subjects.<name>", "Limits": "limits", "Prices": "prices",
+    "Response": "response",
 }  # fmt: skip
 
 
@@ -39,7 +44,7 @@ def command_help() -> str:
 def plan_keys() -> str:
     schema = plan_schema()
     parts = {"Plan": schema, **schema["$defs"]}
-    assert set(parts) == set(_PARTS), "every part of the schema has its table"
+    assert set(parts) - set(_PLAIN) == set(_PARTS), "every part of the schema has its table"
     return "\n".join(_table(name, parts[name]) for name in _PARTS)
 
 
@@ -62,6 +67,8 @@ def _default(value: dict[str, Any]) -> str:
 def _kind(value: dict[str, Any]) -> str:
     if "enum" in value:
         return " · ".join(f"`{one}`" for one in value["enum"])
+    if "$ref" in value and _referred(value) in _PLAIN:
+        return _PLAIN[_referred(value)]
     if "$ref" in value:
         return f"[{_TITLES[_referred(value)]}](#{_anchor(_TITLES[_referred(value)])})"
     if "anyOf" in value:

@@ -510,7 +510,6 @@ def _label_findings(name: str, scorings: Sequence[_Scoring]) -> Iterator[Finding
             f"{count:,} {why}"
             for count, why in (
                 (labels.stale, "are about another answer than this run's"),
-                (labels.split, "have raters who disagree"),
                 (unseen, "are about cases that were not asked"),
             )
             if count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import shutil
 import sys
@@ -41,7 +42,7 @@ MOST_PAIRED = 2_000  # slices; four million ordered pairs
 
 def load(path: Path | str) -> LoadedPlan:
     """Load a plan, with the metrics, suites, attacks and scorers there are. Raises PlanError with every fault."""
-    loaded = load_plan(Path(path), known_metric=_mend_metric)
+    loaded = load_plan(Path(path), known_metric=functools.cache(_mend_metric))
     refuse_unaskable(loaded)
     return loaded
 

@@ -185,7 +185,7 @@ def _is_alike(one: Evaluated) -> bool:
 
 def _has_scale(metric: Metric) -> bool:
     """Whether one margin fits: the metric runs from 0 to 1. How much worse an error in euros may be, a plan says."""
-    return not isinstance(metric, RowMean) or metric.bounds is not None or metric.name in _SHARES
+    return not isinstance(metric, RowMean) or (metric.bounds or (0, np.inf))[1] < np.inf or metric.name in _SHARES
 
 
 _SHARES = ("top_k_accuracy",)

@@ -75,15 +75,20 @@ def position_finding(
 
 
 def agreement_finding(evaluation: str, scorer: str, rated: Sequence[Sequence[object]]) -> Finding:
-    """How people agree with each other, on answers that several of them labelled."""
+    """How people agree with each other, on answers that several of them labelled, and what that says of one label.
+
+    Two raters who each err with chance e, on either side alike, differ on 2 e (1 - e) of the answers.
+    """
     words = sorted({word for each in rated for word in each}, key=str)
     counts = np.array([[sum(word == given for given in each) for word in words] for each in rated], dtype=float)
     differ = sum(len(set(each)) > 1 for each in rated)
+    share = float(np.mean([1 - sum(word == each[0] for word in each[1:]) / (len(each) - 1) for each in rated]))
     what = f"{scorer}: {len(rated):,} answers have several raters, who differ on {differ:,}"
     try:
         agreed = gwet_ac(counts)
         low, high = (float(limit) for limit in agreed.interval)
         what += f"; they agree with AC1 {agreed.value:.2f} ({low:.2f} to {high:.2f})"
+        what += f", so about {(1 - np.sqrt(max(1 - 2 * share, 0.0))) / 2:.0%} of single labels are wrong"
         is_weak = low < GOOD_AGREEMENT
     except NotEstimable as reason:
         what, is_weak = f"{what}; {reason}", True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from math import inf
 from typing import Literal
 
 import ibis.expr.types as ir
@@ -70,7 +71,14 @@ def _mean(
     better: Literal["higher", "lower", None] = "lower",
 ) -> RowMean:
     return RowMean(
-        name=name, title=title, meaning=meaning, tasks=_GENERATIVE, needs=frozenset({needs}), better=better, row=row
+        name=name,
+        title=title,
+        meaning=meaning,
+        tasks=_GENERATIVE,
+        needs=frozenset({needs}),
+        better=better,
+        bounds=(0.0, inf),
+        row=row,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any, Literal
 
 import ibis
@@ -12,6 +13,7 @@ from shipworthy.metrics.kinds import Metric, RowFunction, RowMean, RowQuantile
 
 _BOTH = frozenset({"label", "prediction"})
 _REGRESSION = frozenset({"regression"})
+_POSITIVE = (0.0, inf)
 _ROUNDING = 1e-13  # a sum of squares this small against what it was computed from is zero
 
 
@@ -28,9 +30,18 @@ def _mean(
     better: Literal["higher", "lower", None] = "lower",
     needs: frozenset[str] = _BOTH,
     root: bool = False,
+    bounds: tuple[float, float] | None = None,
 ) -> RowMean:
     return RowMean(
-        name=name, title=title, meaning=meaning, tasks=_REGRESSION, needs=needs, better=better, row=row, root=root
+        name=name,
+        title=title,
+        meaning=meaning,
+        tasks=_REGRESSION,
+        needs=needs,
+        better=better,
+        row=row,
+        root=root,
+        bounds=bounds,
     )
 
 
@@ -58,13 +69,29 @@ def pinball(quantile: float) -> RowMean:
         return ibis.ifelse(short >= 0, short * quantile, short * (quantile - 1))
 
     return _mean(
-        f"pinball@{quantile:g}", f"Pinball loss at {quantile:g}", f"Loss of the predicted {quantile:g} quantile.", row
+        f"pinball@{quantile:g}",
+        f"Pinball loss at {quantile:g}",
+        f"Loss of the predicted {quantile:g} quantile.",
+        row,
+        bounds=_POSITIVE,
     )
 
 
 METRICS: tuple[Metric, ...] = (
-    _mean("mae", "Mean absolute error", "How far off a prediction is on average.", lambda t: _error(t).abs()),
-    _mean("mse", "Mean squared error", "Mean squared distance to the truth.", lambda t: _error(t) * _error(t)),
+    _mean(
+        "mae",
+        "Mean absolute error",
+        "How far off a prediction is on average.",
+        lambda t: _error(t).abs(),
+        bounds=_POSITIVE,
+    ),
+    _mean(
+        "mse",
+        "Mean squared error",
+        "Mean squared distance to the truth.",
+        lambda t: _error(t) * _error(t),
+        bounds=_POSITIVE,
+    ),
     _mean(
         "rmse",
         "Root mean squared error",

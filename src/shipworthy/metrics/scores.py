@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Literal
 
 import ibis
@@ -114,6 +115,7 @@ METRICS: tuple[Metric, ...] = (
         needs=_NEEDS,
         better="lower",
         probability=True,
+        bounds=(0.0, inf),
         row=_log_loss,
     ),
 )
