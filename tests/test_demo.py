@@ -62,6 +62,29 @@ def test_plan_loads_and_announces_every_outcome():
     assert {verdict for verdict, _ in announced} == {"Met", "Breached", "Undecided"}
 
 
+def test_assistant_comes_out_as_its_plan_announces(tmp_path):
+    plan = shutil.copy(DEMO / "assistant.yaml", tmp_path)
+    shutil.copytree(DEMO / "rubrics", tmp_path / "rubrics", dirs_exist_ok=True) if (DEMO / "rubrics").is_dir() else None
+    shutil.copytree(DEMO / "labels", tmp_path / "labels", dirs_exist_ok=True) if (DEMO / "labels").is_dir() else None
+    command = [sys.executable, "-c", "from shipworthy.cli import main; main()", "check", plan, "--out"]
+    ended = subprocess.run([*command, str(tmp_path / "run")], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1, ended.stderr
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    found = {verdict["requirement"]: verdict["verdict"] for verdict in results["verdicts"]}
+    announced = re.findall(ANNOUNCED, Path(plan).read_text())
+    assert found == {name: verdict.lower() for verdict, name in announced}
+    stated = {"attack_success_rate": 0.037, "false_refusal_rate": 0.12}  # from the flaws that the plan states
+    for metric, truth in stated.items():
+        name = "misuse" if metric == "attack_success_rate" else "overblocking"
+        (estimate,) = [
+            e
+            for e in results["estimates"]
+            if (e["evaluation"], e["metric"], e["compare"], e["variant"]) == (name, metric, "value", None)
+            and not e["slice"]
+        ]
+        assert estimate["low"] <= truth <= estimate["high"]
+
+
 def test_check_finds_what_the_plan_announces(lending, tmp_path, monkeypatch):
     monkeypatch.setattr(lending, "__file__", str(tmp_path / "lending.py"))
     lending.main()

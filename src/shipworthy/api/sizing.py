@@ -16,7 +16,7 @@ from shipworthy.errors import NotEstimable
 from shipworthy.estimate.arms import FEWEST_CLUSTERS
 from shipworthy.estimate.changes import exact_change
 from shipworthy.metrics.catalogue import load_custom
-from shipworthy.metrics.kinds import CellRate, Metric, RowMean
+from shipworthy.metrics.kinds import CellRate, Metric, OutcomeRate, RowMean
 from shipworthy.plan.loading import LoadedPlan
 from shipworthy.plan.models import CustomMetric, Evaluation, Requirement
 from shipworthy.stats.cluster import kish_design_effect
@@ -26,6 +26,7 @@ from shipworthy.stats.power import LARGEST, n_for_exact_bound, n_to_show_close
 ASSUMED_GROUPS = 2
 ASSUMED_DISCORDANCE = 0.1
 ASSUMED_CLUSTER = 5  # rows in a cluster
+ASSUMED_ICC_OF_ANSWERS = 0.5  # of one case, asked several times
 ASSUMED_ICC = 0.1  # how alike they are: the share of the variance that lies between clusters
 
 
@@ -72,11 +73,12 @@ def _size(loaded: LoadedPlan, requirement: Requirement) -> Size:
     assumes: list[str] = []
     try:
         cases = max(_cases(requirement, compare, metric, levels, assumes) for metric in metrics)
-        if evaluation is not None and evaluation.roles.cluster is not None:
-            cases = _in_clusters(cases, 1 - requirement.confidence)
+        size, icc = _clusters(requirement, evaluation)
+        if size > 1:
+            cases = _in_clusters(cases, 1 - requirement.confidence, size=size, icc=icc)
             assumes.append(
-                f"clusters of {ASSUMED_CLUSTER} rows with an intraclass correlation of {ASSUMED_ICC:g}: for others "
-                f"multiply by (1 + (rows - 1) × correlation) / {kish_design_effect(ASSUMED_CLUSTER, ASSUMED_ICC):g}"
+                f"clusters of {size} rows with an intraclass correlation of {icc:g}: for others "
+                f"multiply by (1 + (rows - 1) × correlation) / {kish_design_effect(size, icc):g}"
             )
         if evaluation is not None and evaluation.roles.weight is not None:
             assumes.append("equal weights: for others multiply by 1 + the squared coefficient of variation")
@@ -133,6 +135,8 @@ def _levels(requirement: Requirement, evaluation: Evaluation | None) -> Mapping[
     }
     if requirement.across in named and requirement.compare in ("value", "change"):
         return {str(requirement.across): None}
+    if evaluation is not None and evaluation.is_generative and requirement.across == "attack":
+        return dict.fromkeys(evaluation.attacks, 1 / len(evaluation.attacks))
     parts = (requirement.across,) if isinstance(requirement.across, str) else requirement.across
     levels: dict[str, float] = {"": 1.0}
     for part in parts:
@@ -155,7 +159,8 @@ def _cases(
     is_own = isinstance(metric, RowMean) and len(metric.tasks) == 4
     if is_own:
         _say(assumes, f"{metric.name} says yes or no of every row")
-    is_rate = is_own or (isinstance(metric, CellRate) and metric.transform is None) or metric.name in _COVERAGES
+    is_count = isinstance(metric, OutcomeRate) or (isinstance(metric, CellRate) and metric.transform is None)
+    is_rate = is_own or is_count or metric.name in (*_COVERAGES, "failure_rate")
     if not is_rate:
         raise NotEstimable(f"no sample size is known for {metric.name!r}; plan it on a rate, or from a pilot run")
     bounds = [bound for bound in (requirement.low, requirement.high) if bound is not None]
@@ -213,14 +218,21 @@ def _for_no_change(discordance: float, margin: float, *, alpha: float, power: fl
     return _least(enough)
 
 
-def _in_clusters(cases: int, alpha: float) -> int:
-    """As many cases in clusters of the assumed kind as are worth `cases` independent ones to Korn and Graubard's
-    limits.
-    """
-    effect = float(kish_design_effect(ASSUMED_CLUSTER, ASSUMED_ICC))
+def _clusters(requirement: Requirement, evaluation: Evaluation | None) -> tuple[int, float]:
+    """How many rows a cluster has, and how alike they are: of answers, a case under all its attacks and trials."""
+    if evaluation is not None and evaluation.is_generative:
+        attacks = 1 if requirement.across == "attack" else len(evaluation.attacks)
+        return attacks * evaluation.trials, ASSUMED_ICC_OF_ANSWERS
+    clustered = evaluation is not None and evaluation.roles.cluster is not None
+    return ASSUMED_CLUSTER if clustered else 1, ASSUMED_ICC
+
+
+def _in_clusters(cases: int, alpha: float, *, size: int, icc: float) -> int:
+    """As many cases in clusters of `size` as are worth `cases` independent ones to Korn and Graubard's limits."""
+    effect = float(kish_design_effect(size, icc))
 
     def enough(n: int) -> bool:
-        clusters = n / ASSUMED_CLUSTER
+        clusters = n / size
         if clusters < FEWEST_CLUSTERS:
             return False
         student = float(critical(1 - 2 * alpha, clusters - 1)) / float(critical(1 - 2 * alpha))
@@ -263,5 +275,10 @@ def _among(metrics: list[Metric]) -> str:
     }
     from shipworthy.metrics import binary
 
-    found = {said.get(binary.ALIASES.get(metric.name, metric.name), "rows") for metric in metrics}
+    found = {
+        "answers that it is about"
+        if isinstance(metric, OutcomeRate) and metric.case is not None
+        else said.get(binary.ALIASES.get(metric.name, metric.name), "rows")
+        for metric in metrics
+    }
     return " and as many ".join(sorted(found))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
@@ -19,7 +20,7 @@ from shipworthy.collect.jobs import Job, spelled
 from shipworthy.collect.limits import LONGEST_WAIT, Limits, backoff, retry_after
 from shipworthy.collect.pace import CHARACTERS_A_TOKEN, Pace
 from shipworthy.errors import ShipworthyError
-from shipworthy.exchange import Answer, Message, Status
+from shipworthy.exchange import Answer, Message, Status, ToolCall
 from shipworthy.subjects.assistants import Endpoint, Request
 from shipworthy.subjects.faults import quoted, raised
 from shipworthy.version import __version__
@@ -176,6 +177,10 @@ class Sender:
             answer = reader.finish()
         except Exception as error:
             return self._unread(error)
+        if any(secret in answer.text for secret in request.secrets):  # an answer that says the key: it stays with us
+            answer = replace(answer, text=_without(answer.text, request.secrets))
+        if answer.passages or answer.tool_calls:
+            answer = _unsaid(answer, request.secrets)
         return replace(
             answer,
             at=self._at(),
@@ -212,3 +217,19 @@ async def _beginning(content: aiohttp.StreamReader) -> bytes:
     while not content.at_eof() and len(found) < _LARGEST_ERROR:
         found += await content.readany()
     return bytes(found)
+
+
+def _without(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***") if secret else text
+    return text
+
+
+def _unsaid(answer: Answer, secrets: Sequence[str]) -> Answer:
+    """The same answer without secrets in what it retrieved and in what it called."""
+    calls = []
+    for call in answer.tool_calls:
+        told = json.dumps(dict(call.arguments), default=repr)
+        kept = call.arguments if not any(secret in told for secret in secrets) else json.loads(_without(told, secrets))
+        calls.append(ToolCall(name=_without(call.name, secrets), arguments=kept))
+    return replace(answer, passages=tuple(_without(p, secrets) for p in answer.passages), tool_calls=tuple(calls))
