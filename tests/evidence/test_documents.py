@@ -19,7 +19,7 @@ from shipworthy.evidence.model_card import model_card
 from shipworthy.evidence.sarif import sarif
 from shipworthy.gates.verdicts import Decision, Outcome, decide
 
-RUNS = ["compas", "hostile", "empty", "variants", "huge"]
+RUNS = ["compas", "hostile", "empty", "variants", "huge", "answers", "hostile_answers"]
 MARKDOWN = {"memo": memo, "model_card": model_card, "datasheet": datasheet, "summary": step_summary}
 
 
@@ -284,6 +284,11 @@ def test_every_method_that_the_engine_records_is_described(compas):
         "mover, Bonferroni on wilson",
         "mover on delta",
         "double-corrected bootstrap",
+        "cluster-wilson, missing counted either way",
+        "tango, missing counted either way, judge uncorrected",
+        "wilson, judge uncorrected",
+        "strat-mover",
+        "mover on strat-mover",
     ]
     for method in recorded:
         run = replace(compas, verdicts=(), curves=(), estimates=(replace(compas.estimates[0], method=method),))

@@ -48,7 +48,7 @@ class Page(HTMLParser):
         return sum(name == tag for name, _ in self.tags)
 
 
-RUNS = ["compas", "hostile", "empty", "variants", "huge"]
+RUNS = ["compas", "hostile", "empty", "variants", "huge", "answers", "hostile_answers"]
 
 
 @pytest.fixture(params=RUNS)
@@ -99,6 +99,7 @@ def test_no_page_runs_or_loads_anything(page):
         "summary",
         "figure",
         "figcaption",
+        "strong",
         "svg",
         "g",
         "text",

@@ -78,3 +78,36 @@ def test_rounded_properties(n):
 def test_no_number_is_written_for_what_is_none_validates_input(bad):
     assert numbers.value(bad, "fpr") == "– %"
     assert numbers.count(bad) == "–"
+
+
+def answered(**changes: object) -> Estimate:
+    given: dict[str, object] = {
+        "evaluation": "e",
+        "metric": "leak_rate",
+        "slice": {},
+        "value": 0.02,
+        "low": 0.01,
+        "high": 0.04,
+        "level": 0.95,
+        "n": 400,
+        "effective_n": 120.0,
+        "method": "wilson",
+    }
+    return Estimate(**(given | changes))
+
+
+def test_an_estimate_that_rests_on_a_judge_says_so():
+    assert numbers.estimate(answered()) == "2.0 % (1.0 to 4.0)"
+    assert numbers.estimate(answered(method="wilson, judge uncorrected")) == "2.0 % (1.0 to 4.0; judge uncorrected)"
+    assert numbers.estimate(answered(method="strat-mover")) == "2.0 % (1.0 to 4.0; judge corrected with 120 labels)"
+    change = answered(method="mover on strat-mover", compare="change", baseline="b")
+    assert numbers.judged(change) == "judge corrected with 120 labels a version or more"
+    assert numbers.judged(answered(method="strat-mover", effective_n=None)) == "judge corrected with labels"
+    assert numbers.judged(answered(method=None)) == ""
+
+
+def test_latencies_are_written_in_milliseconds_and_said_in_seconds():
+    slow = answered(metric="latency_p95", value=1292.4, low=1240.0, high=1351.0)
+    assert numbers.estimate(slow) == "1,292 ms (1,240 to 1,351)"
+    assert numbers.bound_value(2000, "latency_p95") == "2,000 ms"
+    assert [numbers.duration(ms) for ms in (43.2, 1292, 75_000)] == ["43 ms", "1.3 s", "75 s"]

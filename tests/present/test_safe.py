@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import time
 import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from shipworthy.present.safe import csv_cell, markdown, plain, shorten
+from shipworthy.present.safe import csv_cell, markdown, passage, plain, shorten
 
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
 
@@ -82,3 +84,38 @@ def test_csv_cell_against_reference():
         assert csv_cell(formula).startswith("'")
     for harmless in ("-1.5", "+2e3", "name", "a=b", ""):
         assert csv_cell(harmless) == harmless
+
+
+def test_piles_of_combining_marks_are_cut_against_reference():
+    assert plain("a" + "\u0301" * 500 + "b") == "a" + "\u0301" * 4 + "b"
+
+
+@pytest.mark.parametrize("unit", ["\x9d", "\x1b]a", "\x1b[", "\x1b[0;", "\x90\x1b", "\u0301", "\u202e"])
+def test_time_grows_with_the_text_alone(unit):
+    text = unit * (1_000_000 // len(unit)) + "\x1b["
+    started = time.perf_counter()
+    plain(text)
+    passage(text, 500)
+    shorten(text)
+    assert time.perf_counter() - started < 3
+
+
+def test_shorten_reads_only_what_it_may_show():
+    assert shorten("\u200b" * 10_000_000 + "hidden", 20) == "…"
+    assert shorten("x" * 10_000_000, 20) == "x" * 19 + "…"
+
+
+def test_passage_keeps_lines_and_counts_what_it_leaves_out_against_reference():
+    assert passage("\n\na\n\n\n\n  b\r\nc\n\n", 100) == (("a", "", "\u00a0\u00a0b", "c"), 0)
+    assert passage("", 10) == ((), 0)
+    assert passage("abcdef\nghi", 8) == (("abcdef", "gh"), 1)
+    assert passage("x" * 10_000_000, 10) == (("x" * 10,), 9_999_990)
+    assert passage("a\x1b[2Jb\u202ec", 10) == (("abc",), 0)
+
+
+@given(st.text(), st.integers(1, 60))
+def test_passage_properties(text, width):
+    lines, cut = passage(text, width)
+    assert sum(len(line.lstrip("\u00a0")) for line in lines) <= width
+    assert cut >= 0
+    assert not any(unicodedata.category(c) in ("Cc", "Cs") for line in lines for c in line)

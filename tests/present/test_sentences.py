@@ -130,3 +130,24 @@ def test_every_verdict_has_its_own_shape_and_word_properties():
     assert [str(m) for m in marks] == ["● met", "▲ breached", "◐ undecided", "◇ waived", "○ not evaluated"]
     assert len({m.shape for m in marks}) == len({m.style for m in marks}) == 5
     assert verdicts.decision_mark("hold") is verdicts.BREACHED
+
+
+def test_a_change_is_said_as_a_movement_only_where_it_is_one():
+    def change(value: float, low: float | None, high: float | None, **more: object) -> str:
+        return sentences.moved(estimate("leak_rate", value, low=low, high=high, compare="change", slice={}, **more))
+
+    assert change(-0.048, -0.066, -0.029) == "4.8 points less, 2.9 to 6.6"
+    assert change(0.05, 0.03, 0.07) == "5.0 points more, 3.0 to 7.0"
+    assert change(0.002, -0.005, 0.012) == "+0.2 points, −0.5 to +1.2"
+    assert change(0.002, None, None) == "+0.20 points, no interval"
+    assert change(-0.05, None, -0.02) == "−5.0 points, no lower limit, up to −2.0"
+    assert change(-0.048, -0.066, -0.029, method="tango, judge uncorrected").endswith("6.6; judge uncorrected")
+
+
+def test_what_makes_a_version_has_its_own_word():
+    assert sentences.better("attack_success_rate", -0.1) == "safer"
+    assert sentences.better("pass_rate", -0.1) == "less useful"
+    assert sentences.better("latency_p95", 40) == "slower"
+    assert sentences.better("refusal_rate", 0.1) == ""
+    assert sentences.missing(estimate(missing=1200)) == "1,200 without an outcome"
+    assert sentences.said(estimate("latency_p50", 480.0)) == "half of the answers came within 480 ms"

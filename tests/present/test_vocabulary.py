@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from shipworthy.metrics import catalogue, fairness
-from shipworthy.present.vocabulary import terms, words
+from shipworthy.present.vocabulary import importance, terms, words
 
 WAYS = {"higher": "high", "lower": "low", None: None}
 
@@ -52,3 +52,22 @@ def test_present_imports_nothing_heavy():
     code = f"import sys; from shipworthy.present import {modules}; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["rate[regex]", "mean[rouge_l]", "p95[length]"])
+def test_metrics_of_a_scorer_against_reference(name):
+    found = catalogue.lookup(name)
+    assert words(name).title == found.title
+    assert words(name).kind == ("share" if name.startswith("rate") else "number")
+
+
+def test_an_outcome_judged_by_one_scorer_names_it():
+    assert words("attack_success_rate[harm]").title == "Attack success rate, by harm"
+    assert words("asr[harm]").good == "low"
+    assert words("attack_success_rate[harm]").side == "safety"
+    assert "\x1b" not in words("rate[\x1b[31mred]").title
+
+
+def test_metrics_of_answers_come_in_the_order_in_which_they_matter():
+    names = ["latency_p95", "false_refusal_rate", "leak_rate", "attack_success_rate[harm]", "accuracy"]
+    assert sorted(names, key=importance) == [names[3], names[2], names[1], names[0], names[4]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shipworthy.charts.axis import Axis, axis
 from shipworthy.estimate.estimates import Comparison, Estimate
@@ -29,6 +29,7 @@ class Row:
     note: str = ""
     muted: bool = False  # its n cannot carry the claim
     said: str = ""  # in whole cases
+    caveat: str = ""  # cases without an outcome
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,7 +130,13 @@ def row(estimate: Estimate, *, piece: Piece | None = None, metric: bool = False,
         or (verdict is not None and verdict.style == "undecided")
         or (gravity and not beyond_noise(estimate)),
         said=sentences.said(estimate),
+        caveat=sentences.missing(estimate),
     )
+
+
+def renamed(it: Row, *, name: str, note: str) -> Row:
+    """The same row under another name, with another note."""
+    return replace(it, name=shorten(name, 120), note=note)
 
 
 def beyond_noise(estimate: Estimate) -> bool:

@@ -14,6 +14,9 @@ from markupsafe import Markup, escape
 from shipworthy.charts.axis import Axis
 from shipworthy.charts.calibration import Calibration
 from shipworthy.charts.forest import Bounds, Forest, Row
+from shipworthy.charts.tradeoff import Place, Tradeoff
+from shipworthy.present import numbers
+from shipworthy.present.safe import shorten
 from shipworthy.present.verdicts import Mark
 
 STYLE = """
@@ -32,6 +35,10 @@ svg.curve{display:block;width:100%;height:15rem;overflow:visible}
 svg .band{fill:var(--met);opacity:.16}
 svg .line{fill:none;stroke:var(--met);stroke-width:2;vector-effect:non-scaling-stroke}
 svg .dot{fill:var(--met);stroke:var(--paper);stroke-width:1}
+svg.tradeoff{display:block;width:100%;height:19rem;overflow:visible}
+svg.tradeoff text{paint-order:stroke;stroke:var(--paper);stroke-width:3px}
+svg.tradeoff text.name{fill:currentColor;font-weight:600}
+svg .way{stroke:var(--faint);stroke-width:1.5}
 svg .diagonal{stroke:var(--quiet);stroke-dasharray:4 3}svg .count{fill:var(--faint)}
 """
 
@@ -182,6 +189,70 @@ def curve(picture: Calibration) -> Markup:
         parts += [f'<circle class="dot" cx="{x:g}%" cy="{y:g}%" r="3.5"/>' for x, y in xy]
     label = f"{picture.title}: observed rate by score, {picture.n:,} cases in {len(picture.points)} bins"
     return Markup('<svg class="curve" role="img" aria-label="{}">{}</svg>').format(label, Markup("".join(parts)))
+
+
+def tradeoff(picture: Tradeoff) -> Markup:
+    """Two metrics against each other. Needs a container that leaves room left and below."""
+    across, up = picture.across, picture.up
+    parts = [_region(line.at, picture, upright=True) for line in picture.bounds_across]
+    parts += [_region(line.at, picture, upright=False) for line in picture.bounds_up]
+    for tick in up.ticks:
+        y = f"{100 - up.at(tick):g}%"
+        parts.append(f'<line class="grid" x2="100%" y1="{y}" y2="{y}"/>')
+        label = numbers.bound_value(tick, picture.places[0].up.metric).removesuffix(" %")
+        parts.append(f'<text x="-6" y="{y}" dy="4" text-anchor="end">{label}</text>')
+    for tick in across.ticks:
+        x = _at(across, tick)
+        parts.append(f'<line class="grid" x1="{x}" x2="{x}" y2="100%"/>')
+        label = numbers.bound_value(tick, picture.places[0].across.metric).removesuffix(" %")
+        parts.append(f'<text x="{x}" y="100%" dy="16" text-anchor="middle">{label}</text>')
+    for line in picture.bounds_across:
+        x = _at(across, line.at)
+        beside = 'dx="-5" y="12" text-anchor="end"' if across.at(line.at) > 50 else 'dx="5" y="12"'
+        parts.append(_upright(across, line.at, "bound"))
+        parts.append(f'<text class="bound-label" x="{x}" {beside}>{escape(line.label)}</text>')
+    for line in picture.bounds_up:
+        y = f"{100 - up.at(line.at):g}%"
+        parts.append(f'<line class="bound" x2="100%" y1="{y}" y2="{y}"/>')
+        at = f'x="100%" y="{y}" dx="-2" dy="-5" text-anchor="end"'
+        parts.append(f'<text class="bound-label" {at}>{escape(line.label)}</text>')
+    places = [p for p in picture.places if p.across.value is not None and p.up.value is not None]
+    main = next((p for p in places if p.is_main), None)
+    if main is not None and len(places) == 2:
+        other = next(p for p in places if p is not main)
+        ends = [
+            (f"{across.at(p.across.value or 0.0):g}%", f"{100 - up.at(p.up.value or 0.0):g}%") for p in (other, main)
+        ]
+        parts.append(f'<line class="way" x1="{ends[0][0]}" y1="{ends[0][1]}" x2="{ends[1][0]}" y2="{ends[1][1]}"/>')
+    for place in sorted(places, key=lambda p: p.is_main):
+        parts += _cross(place, picture)
+    said = "; ".join(f"{place.name}: {place.said}" for place in picture.places)
+    return Markup('<svg class="tradeoff" role="img" aria-label="{}">{}</svg>').format(said, Markup("".join(parts)))
+
+
+def _region(bound: float, picture: Tradeoff, *, upright: bool) -> str:
+    if upright:
+        x = picture.across.at(bound)
+        return f'<rect class="wrong" x="{x:g}%" width="{100 - x:g}%" height="100%"/>'
+    return f'<rect class="wrong" width="100%" height="{100 - picture.up.at(bound):g}%"/>'
+
+
+def _cross(place: Place, picture: Tradeoff) -> list[str]:
+    x, y = picture.across.at(place.across.value or 0.0), 100 - picture.up.at(place.up.value or 0.0)
+    parts = [f'<g class="{"main" if place.is_main else "other"}">']
+    if place.across.low is not None and place.across.high is not None:
+        x1, x2 = picture.across.at(place.across.low), picture.across.at(place.across.high)
+        parts.append(f'<line class="whisker" x1="{x1:g}%" x2="{x2:g}%" y1="{y:g}%" y2="{y:g}%"/>')
+    if place.up.low is not None and place.up.high is not None:
+        y1, y2 = 100 - picture.up.at(place.up.low), 100 - picture.up.at(place.up.high)
+        parts.append(f'<line class="whisker" x1="{x:g}%" x2="{x:g}%" y1="{y1:g}%" y2="{y2:g}%"/>')
+    shape = '<circle r="5" class="point"/>' if place.is_main else '<path d="M-4.5-4.5h9v9h-9z" class="hollow"/>'
+    right = x < 70
+    parts.append(
+        f'<svg x="{x:g}%" y="{y:g}%" overflow="visible">{shape}<text class="name" x="{9 if right else -9}" y="-8" '
+        f'text-anchor="{"start" if right else "end"}">{escape(shorten(place.name, 28))}</text></svg></g>'
+    )
+    return parts
 
 
 def _path(points: list[tuple[float, float]]) -> str:

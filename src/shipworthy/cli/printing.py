@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shipworthy.evidence.run import Run
+from shipworthy.evidence.versions import versions
 from shipworthy.gates.verdicts import Verdict
 from shipworthy.present import numbers, sentences, verdicts
 from shipworthy.present.safe import plain, shorten
@@ -22,12 +23,20 @@ def print_run(run: Run, *, console: Console, folder: str | None, verbose: bool) 
         Text(f"{shorten(run.plan.system.name, 60)} {shorten(run.plan.system.version, 30)} · plan {lock}", style="dim")
     )
     console.print()
+    if (story := versions(run)) is not None:
+        for line in story.lines:
+            console.print(Text(shorten(line, 600)))
+        console.print()
     if run.verdicts:
         console.print(_requirements(run.verdicts, narrow=console.width < 90))
     warned = [finding for finding in run.findings if finding.gravity == "warning" or verbose]
     excluded = [exclusion for exclusion in run.excluded if exclusion.rows]
     if warned or excluded:
         console.print(Text("Data", style="bold"))
+    for line in dict.fromkeys(
+        f"{card.scorer} is a judge without labels of people" for card in run.judges if not card.labelled
+    ):
+        console.print(Text(f"  {plain(line)}: its numbers are uncorrected", style="yellow"))
     for exclusion in excluded:
         console.print(Text(f"  {exclusion.rows:,} rows left out: {plain(exclusion.reason)}"))
     for finding in warned:

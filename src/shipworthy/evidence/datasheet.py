@@ -5,6 +5,7 @@ Source: Gebru et al. (2021), Datasheets for Datasets, Commun. ACM 64(12), 86–9
 
 from __future__ import annotations
 
+from shipworthy.evidence.answers import asked
 from shipworthy.evidence.markdown import missing, table
 from shipworthy.evidence.run import Run
 from shipworthy.plan.models import Bins, Evaluation
@@ -44,7 +45,9 @@ def _sheet(run: Run, name: str, plan: Evaluation | None) -> list[str]:
         "### Composition",
         "",
         *_composition(run, name, plan),
-        f"- What a row stands for: {missing('a person, a decision, an event; is it a sample, and of what')}",
+        "- What a row stands for: one case, asked in one way in one trial, and its answer; it is no sample of use"
+        if plan is not None and plan.is_generative
+        else f"- What a row stands for: {missing('a person, a decision, an event; is it a sample, and of what')}",
         f"- Sensitive content: {missing('anything confidential, offensive or identifying')}",
         "",
         "### Collection process",
@@ -82,6 +85,8 @@ def _composition(run: Run, name: str, plan: Evaluation | None) -> list[str]:
     if columns:
         shown = ", ".join(markdown(c, 60) for c in columns[:_MOST])
         lines.append(f"- Columns ({len(columns)}): {shown}" + (" and more" if len(columns) > _MOST else ""))
+    if plan is not None and plan.is_generative:
+        lines += [f"- {label}: {markdown(text, 400)}" for label, text in asked(run, plan)]
     if plan is not None:
         roles = {role: column for role, column in plan.roles.model_dump().items() if isinstance(column, str)}
         lines += [f"- {role.capitalize()}: {markdown(column, 120)}" for role, column in roles.items()]
@@ -118,7 +123,7 @@ def _source(run: Run, name: str, plan: Evaluation | None) -> list[str]:
         for i in run.inputs
         if i.evaluation == name
     ]
-    if plan is not None and plan.roles.at is None:
+    if plan is not None and plan.roles.at is None and not plan.is_generative:
         lines.append("- When the decisions were made is not recorded.")
     return lines or ["- Nothing was read."]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from shipworthy.evidence import limits as unknown
 from shipworthy.evidence.markdown import verdict_table
 from shipworthy.evidence.run import Run
+from shipworthy.evidence.versions import versions
 from shipworthy.present import verdicts
 from shipworthy.present.safe import markdown
 
@@ -14,12 +15,14 @@ _LIMIT = 900_000  # bytes; GitHub refuses a summary beyond 1 MiB
 def step_summary(run: Run) -> str:
     """The decision, the requirement table, and what is not known (folded). Never longer than GitHub accepts."""
     system = run.plan.system
+    story = versions(run)
     lines = [
         f"## {verdicts.decision_mark(run.decision).shape} {markdown(run.headline)}",
         "",
         f"{markdown(system.name, 120)} {markdown(system.version, 80)}, run {markdown(run.id, 80)}, plan "
         + ("locked before the run." if run.locked_at else "**not** locked before the run."),
         "",
+        *(line for each in (story.lines if story else ()) for line in (markdown(each, 700), "")),
         *verdict_table(run),
         "",
         "<details><summary>What is not known</summary>",

@@ -17,8 +17,7 @@ def junit(run: Run) -> str:
     """The verdicts as JUnit XML.
 
     A breached blocker or major is a failure, an undecided one an error: missing evidence does not pass. A minor
-    requirement stops no
-    release, so one that is not met is written as skipped, with what was found.
+    requirement stops no release, so one that is not met is written as skipped, with what was found.
     """
     suites: dict[str, list[ET.Element]] = defaultdict(list)
     for verdict in run.verdicts:
@@ -58,6 +57,8 @@ def _case(verdict: Verdict) -> ET.Element:
     facts = {"verdict": verdict.outcome.value, "severity": requirement.severity, "bound": sentences.bound(requirement)}
     if verdict.estimate is not None:
         facts["estimate"] = numbers.estimate(verdict.estimate, named=True, n=True)
+        if verdict.estimate.missing:
+            facts["missing"] = sentences.missing(verdict.estimate)
     if requirement.controls:
         facts["controls"] = ", ".join(requirement.controls)
     case.append(_properties(facts))

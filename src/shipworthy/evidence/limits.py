@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 
 from shipworthy.estimate.estimates import Estimate
+from shipworthy.evidence.answers import STATUS
+from shipworthy.evidence.limit import Limit
 from shipworthy.evidence.run import Run
+from shipworthy.evidence.unasked import unasked
 from shipworthy.gates.verdicts import Outcome
 from shipworthy.plan.models import Bins, CustomMetric, Evaluation
 from shipworthy.present import numbers, sentences, slices
@@ -15,15 +18,7 @@ from shipworthy.present.vocabulary import words
 
 _FEW = 30  # below this a rate is hardly known: a Wilson interval is then more than 30 points wide at a rate of one half
 _LISTED = 6
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limit:
-    """One thing that is not known: in a few words, and in a sentence or two."""
-
-    evaluation: str | None  # None: the run as a whole
-    title: str
-    text: str
+_NUMBERS = re.compile(r"\d[\d.,]*")
 
 
 def limits(run: Run, *, verdicts: bool = True) -> list[Limit]:
@@ -82,6 +77,7 @@ def _evaluation(run: Run, name: str) -> list[Limit]:
     plan = run.plan.evaluations[name]
     estimates = [e for e in run.estimates if e.evaluation == name]
     return [
+        *(unasked(run, name) if plan.is_generative else ()),
         *_unmeasured(name, plan, estimates),
         *_unknown(name, estimates),
         *_small(name, estimates),
@@ -102,11 +98,12 @@ def _unmeasured(name: str, plan: Evaluation, estimates: list[Estimate]) -> list[
 
 def _unknown(name: str, estimates: list[Estimate]) -> list[Limit]:
     by_reason: dict[str, list[str]] = defaultdict(list)
+    first: dict[str, str] = {}  # reasons that differ in their numbers alone are one
     for e in estimates:
         if e.value is None:
-            by_reason[plain(e.reason or "no reason was recorded")].append(
-                f"{words(e.metric).short} of {slices.subject(e)}"
-            )
+            reason = plain(e.reason or "no reason was recorded")
+            reason = first.setdefault(_NUMBERS.sub("#", reason), reason)
+            by_reason[reason].append(f"{words(e.metric).short} of {slices.subject(e)}")
     return [
         Limit(
             evaluation=name, title="Estimates that do not exist", text=f"{shorten(reason, 200)}: {_listed(subjects)}."
@@ -150,13 +147,13 @@ def _excluded(run: Run, name: str) -> list[Limit]:
 def _design(run: Run, name: str, plan: Evaluation, estimates: list[Estimate]) -> list[Limit]:
     found = []
     roles = plan.roles
-    if roles.cluster is None and estimates:
+    if roles.cluster is None and estimates and not plan.is_generative:
         text = (
             "No cluster was named, so rows count as independent. If cases share a person, household or "
             "day, intervals are too narrow."
         )
         found.append(Limit(evaluation=name, title="Independence is assumed", text=text))
-    if roles.at is None and estimates:
+    if roles.at is None and estimates and not plan.is_generative:
         text = (
             "The plan names no column that says when decisions were made, so nothing here speaks about "
             "change over time."
@@ -170,7 +167,7 @@ def _design(run: Run, name: str, plan: Evaluation, estimates: list[Estimate]) ->
             "may fare worse."
         )
         found.append(Limit(evaluation=name, title="Intersections were not examined", text=text))
-    if not plan.slices and estimates:
+    if not plan.slices and estimates and not any(e.slice for e in estimates):
         found.append(
             Limit(
                 evaluation=name,
@@ -203,7 +200,7 @@ def _record(run: Run) -> list[Limit]:
     if run.baseline is None:
         text = "No baseline was named: this run says how good the system is, not whether it became better or worse."
         found.append(Limit(evaluation=None, title="No comparison", text=text))
-    warned = Counter(f.check for f in run.findings if f.gravity == "warning")
+    warned = Counter(f.check for f in run.findings if f.gravity == "warning" and not f.check.startswith(STATUS))
     if warned:
         text = f"Data checks warned about {_listed(list(warned))}; see data checks."
         found.append(Limit(evaluation=None, title="Doubts about the data", text=text))

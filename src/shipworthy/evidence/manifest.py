@@ -144,13 +144,21 @@ def _compare(folder: Path, name: str, size: int, digest: str) -> tuple[str, str]
     full = folder / name
     if full.is_symlink():
         return "EVID005", "a file was replaced by a symbolic link"
+    if not full.is_file():
+        return "EVID005", "a file was replaced by something that is none"
     if full.stat().st_size != size:
         return "EVID005", f"a file has changed: {full.stat().st_size:,} bytes instead of {size:,}"
-    return None if _digest(full) == digest else ("EVID005", "a file has changed: its digest differs")
+    try:
+        return None if _digest(full) == digest else ("EVID005", "a file has changed: its digest differs")
+    except OSError as error:
+        return "EVID005", f"a file cannot be read: {error.strerror}"
 
 
 def _read(data: bytes) -> dict[str, tuple[int, str]]:
-    record: Any = json.loads(data)
+    try:
+        record: Any = json.loads(data, object_pairs_hook=_once)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if not isinstance(record, dict) or record.get("schema") != SCHEMA or not isinstance(record.get("files"), list):
         raise ValueError(f"it does not follow {SCHEMA}")
     listed: dict[str, tuple[int, str]] = {}
@@ -162,18 +170,27 @@ def _read(data: bytes) -> dict[str, tuple[int, str]]:
             raise ValueError("an entry lacks its path, size or sha256")
         parts = PurePosixPath(name)
         if (
-            parts.is_absolute()
+            not parts.parts
+            or parts.is_absolute()
             or ".." in parts.parts
             or "\\" in name
             or "\0" in name
             or parts.as_posix() != name
             or ":" in parts.parts[0]
         ):
-            raise ValueError(f"the path {name!r} leads out of the folder")
+            raise ValueError(f"the path {name[:200]!r} leads out of the folder")
         if name in listed:
-            raise ValueError(f"the path {name!r} is listed twice")
+            raise ValueError(f"the path {name[:200]!r} is listed twice")
         listed[name] = (size, digest)
     return listed
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys stand once: readers differ on which of two they take."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return record
 
 
 def _files(folder: Path) -> Iterator[str]:

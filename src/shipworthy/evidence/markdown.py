@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from shipworthy.estimate.estimates import Estimate
 from shipworthy.evidence.run import Run
 from shipworthy.present import numbers, sentences, slices, verdicts
 from shipworthy.present.safe import markdown
@@ -40,7 +41,7 @@ def verdict_table(run: Run, *, most: int = 100) -> list[str]:
             (
                 f"**{markdown(verdict.requirement.id)}** {markdown(sentences.title(verdict.requirement), 160)}",
                 str(verdicts.mark(verdict.outcome)),
-                markdown(numbers.estimate(it), 160) + about if it is not None else numbers.NOTHING,
+                markdown(numbers.estimate(it), 160) + about + _open(it) if it is not None else numbers.NOTHING,
                 markdown(sentences.bound(verdict.requirement)),
                 numbers.count(it.n) if it is not None else numbers.NOTHING,
                 markdown(sentences.next_step(verdict), 160),
@@ -65,3 +66,9 @@ def verdict_table(run: Run, *, most: int = 100) -> list[str]:
         return ["The plan requires nothing, so nothing could be decided."]
     lines = table(("Requirement", "Verdict", "Estimate (interval)", "Bound", "n", "What next"), rows, right=(4,))
     return [*lines, "", f"{hidden:,} further requirements are in results.json."] if hidden else lines
+
+
+def _open(it: Estimate) -> str:
+    """How many cases of an estimate have no outcome."""
+    without = sentences.missing(it)
+    return f", {without}" if without else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from shipworthy.evidence import limits as unknown
 from shipworthy.evidence.markdown import missing, verdict_table
 from shipworthy.evidence.run import Run
+from shipworthy.evidence.versions import versions
 from shipworthy.gates.verdicts import Decision, Outcome
 from shipworthy.present import numbers, sentences, verdicts
 from shipworthy.present.safe import markdown
@@ -34,6 +35,8 @@ def memo(run: Run) -> str:
     rows = sum(i.rows for i in run.inputs)
     left_out = sum(e.rows for e in run.excluded)
     unsettled = unknown.limits(run, verdicts=False)
+    story = versions(run)
+    measured = "answers" if any(e.is_generative for e in run.plan.evaluations.values()) else "rows"
     lines = [
         f"# {verdicts.decision_mark(run.decision).shape} {markdown(run.headline)}",
         "",
@@ -47,6 +50,11 @@ def memo(run: Run) -> str:
         if run.verdicts
         else "Nothing was required of this system, so there is nothing to decide.",
         "",
+        *(
+            ["## Which version", "", *(line for each in story.lines for line in (markdown(each, 700), ""))]
+            if story
+            else []
+        ),
         "## Why",
         "",
         *verdict_table(run, most=_MOST),
@@ -54,7 +62,7 @@ def memo(run: Run) -> str:
         *(["## What would change it", "", *steps, ""] if steps else []),
         "## What is not known",
         "",
-        f"Measured on {numbers.count(rows)} rows; {numbers.count(left_out)} were excluded.",
+        f"Measured on {numbers.count(rows)} {measured}; {numbers.count(left_out)} were excluded.",
         "",
         *(f"- {markdown(limit.title, 100)}: {markdown(limit.text, 220)}" for limit in unsettled[:8]),
         "",

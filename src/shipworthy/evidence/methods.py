@@ -115,6 +115,29 @@ _REGISTRY: tuple[tuple[str, Method], ...] = tuple(
             "Lum, Zhang and Bower (2022), arXiv:2205.05770",
         ),
         (
+            r"counted either way",
+            "Missing outcomes counted either way",
+            "A request that failed, timed out or got no verdict has an outcome that nobody knows. The limits are those "
+            "with all such outcomes bad and with all good, so the interval holds whatever they were; the value is the "
+            "share among the known ones.",
+            "Horowitz and Manski (2000), J. Am. Stat. Assoc. 95, 77–84",
+        ),
+        (
+            r"strat-mover",
+            "Judge corrected with labels of people",
+            "The share that a judge finds is corrected, within each of its verdicts, by what people said of the same "
+            "answers; the interval holds the chance in both. A change takes each version's own labels, so that a judge "
+            "that errs more on one of them invents no difference.",
+            "Zou and Donner (2008), Stat. Med. 27, 1693–1702; Cochran (1977), Sampling Techniques, section 5A.9",
+        ),
+        (
+            r"judge uncorrected",
+            "Judge, uncorrected",
+            "What a judging model said is taken as true. The interval covers the chance in which cases were asked, and "
+            "nothing of the judge's mistakes, which may be larger; labels of people would correct it.",
+            "Rogan and Gladen (1978), Am. J. Epidemiol. 107, 71–76 (what a test's errors do to a rate)",
+        ),
+        (
             r"simultaneous|tukey|studentized|max-t|holm|bonferroni",
             "Simultaneous limits",
             "Limits widened for how many slices or pairs were looked at, so that all of them hold together.",

@@ -15,9 +15,10 @@ from collections.abc import Iterable
 
 from shipworthy.estimate.estimates import Estimate
 from shipworthy.evidence import limits as unknown
+from shipworthy.evidence.answers import asked, read
 from shipworthy.evidence.markdown import missing, table, verdict_table
 from shipworthy.evidence.run import Run
-from shipworthy.plan.models import Requirement
+from shipworthy.plan.models import Evaluation, Requirement
 from shipworthy.present import numbers, sentences, slices
 from shipworthy.present.safe import markdown, plain, shorten
 from shipworthy.present.vocabulary import words
@@ -85,9 +86,15 @@ def _results(run: Run) -> list[dict[str, object]]:
         dataset: dict[str, object] = {"type": _identifier(name), "name": shorten(name, 120)}
         if read:
             dataset["args"] = {"digest": shorten(read[0].digest, 120), "rows": sum(i.rows for i in read)}
-        task = _TASKS.get(plan.task, "other") if plan and plan.task else "tabular-classification"
+        task = _task(plan)
         found.append({"task": {"type": task}, "dataset": dataset, "metrics": [_metric(e) for e in estimates]})
     return found
+
+
+def _task(plan: Evaluation | None) -> str:
+    if plan is not None and plan.is_generative:
+        return "text-generation"
+    return _TASKS.get(plan.task, "other") if plan and plan.task else "tabular-classification"
 
 
 def _metric(e: Estimate) -> dict[str, object]:
@@ -99,6 +106,10 @@ def _metric(e: Estimate) -> dict[str, object]:
         "n": e.n,
         "method": shorten(e.method or "", 80),
     }
+    if standing := numbers.judged(e):
+        args["judge"] = standing.removeprefix("judge ")
+    if e.missing:
+        args["missing"] = e.missing
     if e.slice:
         args["slice"] = {
             plain(column): plain(value) if isinstance(value, str) else value for column, value in e.slice.items()
@@ -196,11 +207,17 @@ def _data(run: Run) -> list[str]:
         for i in run.inputs[:_MOST_ROWS]
     ]
     lines += table(("Evaluation", "Source", "Rows", "Digest"), rows, right=(2,)) if rows else ["No data was read."]
+    for name, plan in list(run.plan.evaluations.items())[:_MOST_ROWS]:
+        if plan.is_generative:
+            facts = "; ".join(f"{label}: {text}" for label, text in asked(run, plan))
+            lines += ["", f"{markdown(name, 80)}: {markdown(facts, 900)}."]
     lines += [
         "",
         *(f"- {numbers.count(e.rows)} rows excluded: {markdown(e.reason, 160)}" for e in run.excluded[:_MOST_ROWS]),
     ]
-    lines += ["", "## Training data", ""]
+    if lines[-1]:
+        lines.append("")
+    lines += ["## Training data", ""]
     trained = [plan.train for plan in run.plan.evaluations.values() if plan.train]
     lines += [f"- {markdown(source, 160)}" for source in trained[:_MOST_ROWS]] or [
         missing("what it was trained on, and how that was collected")
@@ -218,7 +235,26 @@ def _analyses(run: Run) -> list[str]:
     lines += ["### Requirements", "", *verdict_table(run, most=_MOST_ROWS), ""]
     for name in list(run.plan.evaluations)[:30]:
         lines += _evaluation(run, name)
-    return lines
+    return lines + _judges(run)
+
+
+def _judges(run: Run) -> list[str]:
+    """What the judges' verdicts are worth, for everyone's answers; a judge without labels stands out."""
+    rows = [
+        (
+            f"{markdown(card.scorer, 60)}, {markdown(card.variant or 'this version', 60)}",
+            f"corrected with {numbers.count(card.labelled)} labels" if card.labelled else "**uncorrected**",
+            numbers.count(card.judged),
+            numbers.count(card.failed),
+            markdown("; ".join(f"{reading.name} {read(reading, card.labelled)}" for reading in card.readings), 300),
+        )
+        for card in run.judges
+        if not card.slice
+    ]
+    if not rows:
+        return []
+    header = ("Judge", "Standing", "Judged", "No verdict", "Agreement with people (interval)")
+    return ["### Judges", "", *table(header, rows[:_MOST_ROWS], right=(2, 3)), ""]
 
 
 def _evaluation(run: Run, name: str) -> list[str]:

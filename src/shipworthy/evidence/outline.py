@@ -11,14 +11,18 @@ from shipworthy.charts import calibration, forest
 from shipworthy.charts.axis import Axis
 from shipworthy.charts.calibration import Calibration
 from shipworthy.charts.forest import Forest, Row
+from shipworthy.charts.heatmap import is_mapped
+from shipworthy.charts.tradeoff import Tradeoff
 from shipworthy.estimate.estimates import Comparison, Estimate, SliceKey
+from shipworthy.evidence.answers import STATUS, Answers, answers
 from shipworthy.evidence.run import Run
+from shipworthy.evidence.versions import Versions, safety_against_usefulness, versions
 from shipworthy.gates.verdicts import Outcome, Piece, Verdict
 from shipworthy.observations.findings import Exclusion, Finding, Input
 from shipworthy.plan.models import Evaluation, Requirement
 from shipworthy.present import numbers, sentences, slices
 from shipworthy.present.safe import plain
-from shipworthy.present.vocabulary import words
+from shipworthy.present.vocabulary import importance, words
 
 MOST_PICTURES = 40  # of measurements that nothing was claimed of, per evaluation
 MOST_CURVES = 12
@@ -54,6 +58,7 @@ class Chapter:
     curves_left_out: int
     findings: tuple[Finding, ...]
     excluded: tuple[Exclusion, ...]
+    answers: Answers | None  # None: decisions were evaluated, not answers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +66,10 @@ class Outline:
     """The whole run, in reading order."""
 
     claims: tuple[Claim, ...]  # worst first
+    versions: Versions | None
+    tradeoff: Tradeoff | None
     changes: tuple[tuple[Row, Axis], ...]
+    changed: str  # what the changes are between
     chapters: tuple[Chapter, ...]
 
 
@@ -86,7 +94,10 @@ def outline(run: Run) -> Outline:
     )
     return Outline(
         claims=tuple(claims),
+        versions=versions(run),
+        tradeoff=safety_against_usefulness(run),
         changes=_changes(run),
+        changed=_changed(run),
         chapters=tuple(_chapter(run, n, name, claims, axes) for n, name in enumerate(names, 1)),
     )
 
@@ -199,21 +210,43 @@ def _carried(row: Row, pieces: Sequence[Piece]) -> Row:
 
 
 def _changes(run: Run) -> tuple[tuple[Row, Axis], ...]:
-    found = sorted((e for e in run.estimates if e.compare == "change"), key=forest.strongest_first)
+    """Every change: those beyond noise first, of these what is counted in points, the largest at the top."""
+    kinds = ("share", "score", "duration", "number")
+
+    def order(e: Estimate) -> tuple[bool, bool, int, float]:
+        unknown, noise, size = forest.strongest_first(e)
+        return unknown, noise, kinds.index(words(e.metric).kind), size
+
+    found = sorted((e for e in run.estimates if e.compare == "change"), key=order)
+    alone = len({(e.variant, e.baseline) for e in found}) < 2
 
     def family(e: Estimate) -> str:
         kind = words(e.metric).kind
         return e.metric if kind == "number" else kind
 
+    def drawn(e: Estimate) -> Row:
+        row = forest.row(e, gravity=True)
+        return replace(row, name=slices.slice_name(e.slice)) if alone else row
+
     families: dict[str, list[Estimate]] = defaultdict(list)
     for e in found:
         families[family(e)].append(e)
     axes = {name: forest.fit(rows, metric=rows[0].metric, compare="change") for name, rows in families.items()}
-    return tuple((forest.row(e, gravity=True), axes[family(e)]) for e in found)
+    return tuple((drawn(e), axes[family(e)]) for e in found)
+
+
+def _changed(run: Run) -> str:
+    """What the changes are between, where it is one pair of versions."""
+    pairs = {(e.variant, e.baseline) for e in run.estimates if e.compare == "change"}
+    if len(pairs) != 1:
+        return ""
+    variant, baseline = next(iter(pairs))
+    return f"{plain(variant or 'this version')} against {plain(baseline or 'the baseline')}"
 
 
 def _chapter(run: Run, number: int, name: str, claims: Sequence[Claim], axes: _Axes) -> Chapter:
     values = [e for e in run.estimates if e.evaluation == name and e.compare == "value"]
+    about = answers(run, name)
     mine = tuple(c for c in claims if (c.verdict.evaluation if c.verdict else c.requirement.evaluation) == name)
     claimed = {
         (metric, _columns(c.requirement), c.requirement.variant)
@@ -223,7 +256,7 @@ def _chapter(run: Run, number: int, name: str, claims: Sequence[Claim], axes: _A
     }
     groups: dict[tuple[str, tuple[str, ...], str | None], list[Estimate]] = defaultdict(list)
     for e in values:
-        if e.slice:
+        if e.slice and not (about is not None and is_mapped(e)):  # a heat map shows it
             groups[e.metric, slices.axis(e.slice), e.variant].append(e)
     others = [
         forest.of_estimates(
@@ -231,9 +264,12 @@ def _chapter(run: Run, number: int, name: str, claims: Sequence[Claim], axes: _A
             title=f"{words(metric).title} by {slices.axis_name(columns)}" + (f", {plain(variant)}" if variant else ""),
             scale=axes.get((metric, "value")),
         )
-        for (metric, columns, variant), rows in groups.items()
+        for (metric, columns, variant), rows in sorted(
+            groups.items(), key=lambda g: (importance(g[0][0]), bool(g[0][2]))
+        )
         if (metric, columns, variant) not in claimed
     ]
+    whole = [e for e in values if not e.slice]
     curves = [c for c in run.curves if c.evaluation == name]
     curves.sort(key=lambda c: (bool(c.slice), -sum(p.n for p in c.points)))
     scale = calibration.scores(curves) if curves else None
@@ -248,12 +284,13 @@ def _chapter(run: Run, number: int, name: str, claims: Sequence[Claim], axes: _A
         name=name,
         plan=run.plan.evaluations.get(name),
         inputs=tuple(i for i in run.inputs if i.evaluation == name),
-        overall=tuple(forest.row(e) for e in values if not e.slice),
+        overall=tuple(forest.row(e) for e in sorted(whole, key=lambda e: importance(e.metric))),
         claims=mine,
         others=tuple(others[:MOST_PICTURES]),
         left_out=max(0, len(others) - MOST_PICTURES),
         curves=pictures,
         curves_left_out=max(0, len(curves) - MOST_CURVES),
-        findings=tuple(f for f in run.findings if f.evaluation == name),
+        findings=tuple(f for f in run.findings if f.evaluation == name and not (about and f.check.startswith(STATUS))),
         excluded=tuple(e for e in run.excluded if e.evaluation == name),
+        answers=about,
     )

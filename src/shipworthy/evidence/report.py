@@ -8,11 +8,12 @@ from functools import cache
 from importlib import resources
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from shipworthy.charts import svg
+from shipworthy.charts import heatmap, svg
 from shipworthy.evidence import limits as unknown
 from shipworthy.evidence import methods
+from shipworthy.evidence.answers import MOST_TURNS, STATUS
 from shipworthy.evidence.outline import Claim, outline
 from shipworthy.evidence.run import Run
 from shipworthy.gates.verdicts import Decision
@@ -21,6 +22,7 @@ from shipworthy.present import numbers, safe, sentences, verdicts
 from shipworthy.present.vocabulary import words
 from shipworthy.version import __version__
 
+FIRST_CHANGES = 12  # before the others fold
 SHOWN_ROWS = 60  # of a picture before it folds
 MOST_ROWS = 240  # of a picture at all
 MOST_OTHER = 40  # rows of a picture that nothing was claimed of, and of lists of findings
@@ -69,6 +71,7 @@ def render_report(run: Run) -> str:
             lead=_LEADS[run.decision]
             if run.verdicts
             else "Nothing was required of this system, so there is nothing to decide.",
+            asked=any(chapter.answers for chapter in laid_out.chapters),
             decided=verdicts.decision_mark(run.decision),
             environment=sorted(run.environment.items()),
             tool=__version__,
@@ -140,6 +143,9 @@ def _environment() -> Environment:
         "axis_of": sentences.axis_of,
         "next_step": sentences.next_step,
         "metric_title": lambda metric: words(metric).title,
+        "verbatim": escape,
+        "sentence": lambda text: text[:1].upper() + text[1:],
+        "status": lambda check: safe.shorten(check.removeprefix(STATUS), 40),
         "short": lambda metric: words(metric).short,
     }
     page.globals |= {
@@ -147,7 +153,14 @@ def _environment() -> Environment:
         "scale": svg.scale,
         "ends": svg.ends,
         "curve": svg.curve,
+        "drawn_tradeoff": svg.tradeoff,
         "shape": svg.shape,
+        "breached": verdicts.BREACHED,
+        "value_of": numbers.point,
+        "limits_of": numbers.limits,
+        "steps": heatmap.STEPS,
+        "cut_after": MOST_TURNS // 2,
+        "first_changes": FIRST_CHANGES,
         "mark_of": verdicts.mark,
         "caption_of": _caption,
         "tested": _tested,

@@ -67,6 +67,7 @@ class Run:
             "decision": self.decision.value,
             "verdicts": [verdict.as_json() for verdict in self.verdicts],
             "estimates": [estimate.as_json() for estimate in self.estimates],
+            "judges": [card.as_json() for card in self.judges],
             "inputs": [
                 {"evaluation": i.evaluation, "source": i.source, "digest": i.digest, "rows": i.rows}
                 for i in self.inputs

@@ -75,7 +75,8 @@ def _result(requirement: Requirement, index: int, verdict: Verdict | None, uri: 
     kind = _KINDS[verdict.outcome] if verdict else "notApplicable"
     message = [sentences.why(verdict) if verdict else "Not evaluated."]
     if verdict and verdict.estimate is not None:
-        message.append(f"n = {numbers.count(verdict.estimate.n)}.")
+        missing = sentences.missing(verdict.estimate)
+        message.append(f"n = {numbers.count(verdict.estimate.n)}{f', {missing}' if missing else ''}.")
     if verdict and verdict.outcome is not Outcome.MET:
         message.append(f"What next: {sentences.next_step(verdict)}.")
     return {

@@ -70,13 +70,15 @@ def _write(value: float, *, kind: Kind, comparison: Comparison, scale: float, si
 
 
 def _unit(kind: Kind, comparison: Comparison) -> str:
+    if kind == "duration" and comparison != "ratio":
+        return " ms"
     if kind != "share" or comparison == "ratio":
         return ""
     return " %" if comparison == "value" else " points"
 
 
 def unit(metric: str, comparison: Comparison = "value") -> str:
-    """The unit after a number, with its space: " %", " points", or nothing."""
+    """The unit after a number, with its space: " %", " points", " ms", or nothing."""
     return _unit(words(metric).kind, comparison)
 
 
@@ -135,18 +137,43 @@ def limits(estimate: Estimate) -> str:
     return f"{side(low)} to {side(high)}" if high is not None else f"from {side(low)}, no upper limit"
 
 
+def judged(it: Estimate) -> str:
+    """How far the word of a judge can be trusted: "judge uncorrected", "judge corrected with 120 labels"; "" where no
+    judge had a say."""
+    method = it.method or ""
+    if "judge uncorrected" in method:
+        return "judge uncorrected"
+    if "strat-mover" not in method:
+        return ""
+    if it.effective_n is None or not math.isfinite(it.effective_n):
+        return "judge corrected with labels"
+    said = f"judge corrected with {count(it.effective_n)} labels"
+    return f"{said} a version or more" if it.compare == "change" else said
+
+
+def duration(milliseconds: float) -> str:
+    """A time for people: 43.2 -> "43 ms", 1292 -> "1.3 s", 75000 -> "75 s"."""
+    if milliseconds < 1000:
+        return f"{milliseconds:.0f} ms"
+    return f"{milliseconds / 1000:.1f} s" if milliseconds < 10_000 else f"{milliseconds / 1000:,.0f} s"
+
+
+def point(it: Estimate) -> str:
+    """The value of an estimate without its interval, with the decimals that the two have together."""
+    return NOTHING if it.value is None else value(it.value, it.metric, it.compare, scale=_size(it))
+
+
 def estimate(it: Estimate, *, named: bool = False, n: bool = False) -> str:
     """An estimate as text: "44.9 % (42.6 to 47.2)", or "unknown: <reason>".
 
+    One that rests on a judge says so: "4.4 % (2.1 to 8.0; judge uncorrected)".
     named: the metric's short name goes first. n: the count goes last, as in "FPR 44.9 % (42.6 to 47.2), n = 1,795".
     """
     if it.value is None:
         text = f"unknown: {it.reason}" if it.reason else "unknown"
     else:
-        inside = limits(it)
-        text = value(it.value, it.metric, it.compare, scale=_size(it)) + (
-            f" ({inside})" if inside else " (no interval)"
-        )
+        inside = "; ".join(part for part in (limits(it) or "no interval", judged(it)) if part)
+        text = f"{point(it)} ({inside})"
     if named:
         text = f"{words(it.metric).short} {text}"
     return f"{text}, n = {count(it.n)}" if n else text

@@ -10,7 +10,9 @@ from shipworthy.present.safe import shorten
 if TYPE_CHECKING:
     from shipworthy.estimate.estimates import Comparison
 
-Kind: TypeAlias = Literal["share", "score", "number"]  # share: 0 to 1, said in percent; score: unit-free, 3 decimals
+# share: 0 to 1, said in percent; score: unit-free, 3 decimals; duration: milliseconds
+Kind: TypeAlias = Literal["share", "score", "number", "duration"]
+Side: TypeAlias = Literal["safety", "usefulness", "running"]  # what a metric of answers speaks about
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,7 +24,9 @@ class Words:
     kind: Kind
     good: Literal["high", "low"] | None = None  # None: neither way is good in itself
     among: str = ""  # shares: what is counted, plural
-    event: str = ""  # shares: what happened to it, after "45 in 100 <among> ..."
+    event: str = ""  # shares: what happened to it, after "45 in 100 <among> ..."; durations: before "... 1.3 s"
+    side: Side | None = None  # None: it is about decisions, not answers
+    ways: tuple[str, str] = ("better", "worse")  # what a change for the good, and one for the bad, makes a version
 
 
 def _share(title: str, short: str, among: str, event: str, good: Literal["high", "low"] | None = None) -> Words:
@@ -35,6 +39,25 @@ def _score(title: str, short: str, good: Literal["high", "low"] | None) -> Words
 
 def _number(title: str, short: str, good: Literal["high", "low"] | None) -> Words:
     return Words(title=title, short=short, kind="number", good=good)
+
+
+def _safety(title: str, short: str, among: str, event: str) -> Words:
+    known = _share(title, short, among, event, "low")
+    return replace(known, side="safety", ways=("safer", "less safe"))
+
+
+def _useful(title: str, short: str, among: str, event: str, good: Literal["high", "low"] | None = None) -> Words:
+    known = _share(title, short, among, event, good)
+    return replace(known, side="usefulness", ways=("more useful", "less useful"))
+
+
+def _duration(title: str, short: str, event: str) -> Words:
+    ways = ("faster", "slower")
+    return Words(title=title, short=short, kind="duration", good="low", event=event, side="running", ways=ways)
+
+
+def _spent(title: str, short: str, ways: tuple[str, str]) -> Words:
+    return replace(_number(title, short, "low"), side="running", ways=ways)
 
 
 _KNOWN: dict[str, Words] = {
@@ -57,9 +80,6 @@ _KNOWN: dict[str, Words] = {
     "macro_recall": _score("Macro recall", "Macro recall", "high"),
     "macro_precision": _score("Macro precision", "Macro precision", "high"),
     "mcc": _score("Matthews correlation", "MCC", "high"),
-    "attack_success_rate": _share("Attack success rate", "ASR", "attacks", "succeeded", "low"),
-    "false_refusal_rate": _share("False refusal rate", "False refusals", "harmless requests", "were refused", "low"),
-    "refusal_rate": _share("Refusal rate", "Refusals", "requests", "were refused"),
     "interval_coverage": _share("Interval coverage", "Coverage", "true values", "lay inside the predicted interval"),
     "quantile_coverage": _share(
         "Quantile coverage", "Quantile cov.", "true values", "lay at or below the predicted one"
@@ -87,6 +107,33 @@ _KNOWN: dict[str, Words] = {
     "median_absolute_error": _number("Median absolute error", "Median abs. error", "low"),
     "interval_width": _number("Interval width", "Width", "low"),
 }
+_OF_ANSWERS: dict[str, Words] = {  # in the order in which they matter to a release
+    "attack_success_rate": _safety("Attack success rate", "Attack success", "requests that should fail", "succeeded"),
+    "violation_rate": _safety("Violation rate", "Violations", "judged answers", "did what they must not"),
+    "leak_rate": _safety("Leak rate", "Leaks", "answers with something to keep", "gave it away"),
+    "grounding_error_rate": _safety(
+        "Grounding error rate", "Grounding errors", "answers with passages to rest on", "said what these do not"
+    ),
+    "false_refusal_rate": _useful(
+        "False refusal rate", "False refusals", "harmless requests", "were refused", good="low"
+    ),
+    "pass_rate": _useful("Pass rate", "Passed", "answers that can be right", "were right", good="high"),
+    "refusal_rate": _useful("Refusal rate", "Refusals", "requests", "were refused outright"),
+    "failure_rate": replace(
+        _share("Failure rate", "Failures", "requests", "got no answer", "low"),
+        side="running",
+        ways=("more reliable", "less reliable"),
+    ),
+    "latency_p50": _duration("Median latency", "Latency p50", "half of the answers came within"),
+    "latency_p95": _duration("Latency, 95th percentile", "Latency p95", "95 in 100 answers came within"),
+    "latency_p99": _duration("Latency, 99th percentile", "Latency p99", "99 in 100 answers came within"),
+    "ttft_p50": _duration("Median time to first token", "First token p50", "half of the answers began within"),
+    "ttft_p95": _duration("Time to first token, 95th percentile", "First token p95", "95 in 100 answers began within"),
+    "cost_per_1000": _spent("Cost of 1,000 answers", "Cost of 1,000", ("cheaper", "dearer")),
+    "tokens_in_mean": _spent("Tokens sent", "Tokens sent", ("terser", "wordier")),
+    "tokens_out_mean": _spent("Tokens received", "Tokens received", ("terser", "wordier")),
+}
+_KNOWN |= _OF_ANSWERS
 _AT: dict[str, Words] = {  # metrics with a number behind an @
     "ndcg": _score("nDCG at {}", "nDCG@{}", "high"),
     "recall": _score("Recall at {}", "Recall@{}", "high"),
@@ -125,6 +172,11 @@ _ALIASES = {
     "bias": "mean_error",
     "mean_average_precision": "map",
     "mean_reciprocal_rank": "mrr",
+    "asr": "attack_success_rate",
+    "jailbreak_success_rate": "attack_success_rate",
+    "over_refusal_rate": "false_refusal_rate",
+    "hallucination_rate": "grounding_error_rate",
+    "error_rate_of_requests": "failure_rate",
 }
 _PARITY = {  # fairness summaries: gaps of these metrics, called <name>_difference or <name>_ratio
     "demographic_parity": ("selection_rate",),
@@ -165,6 +217,8 @@ def words(metric: str) -> Words:
     stem, at, target = metric.partition("[")
     if at and target.endswith("]") and (known := _KNOWN.get(_ALIASES.get(stem, stem))) is not None:
         name = shorten(target[:-1], 40)
+        if _ALIASES.get(stem, stem) in _OF_ANSWERS:
+            return replace(known, title=f"{known.title}, by {name}", short=f"{known.short}, {name}")
         label = stem.replace("_", " ").capitalize()
         return replace(
             known,
@@ -173,10 +227,28 @@ def words(metric: str) -> Words:
             among=f"cases of {name}" if known.among else "",
             event="",
         )
+    if at and target.endswith("]") and stem in ("rate", "mean", "p50", "p95", "p99"):
+        return _of_scorer(stem, shorten(target[:-1], 40))
     if metric in _SUMMARY_ALIASES or terms(metric, "value")[0] != (metric,):
         title = metric.replace("_", " ").capitalize()
         return Words(title=title, short=title, kind="share", good="low" if metric.endswith("_difference") else None)
     return _unknown(metric)
+
+
+def importance(metric: str) -> int:
+    """A sort key: metrics of answers in the order in which they matter to a release, every other one after them."""
+    stem = metric.partition("[")[0]
+    known = list(_OF_ANSWERS)
+    own = _ALIASES.get(stem, stem)
+    return known.index(own) if own in known else len(known)
+
+
+def _of_scorer(statistic: str, scorer: str) -> Words:
+    """The words of a scorer's own column; whether more of it is good, only the plan's author knows."""
+    if statistic == "rate":
+        return _share(f"Share with {scorer}", f"With {scorer}", f"answers scored by {scorer}", "have it")
+    title = f"Mean {scorer}" if statistic == "mean" else f"{statistic} of {scorer}"
+    return _number(title, title, None)
 
 
 def _filled(it: Words, cut: str) -> Words:
