@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint lock bench clean
+.PHONY: help demo test quick lint lock bench bench-predictive bench-generative clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
@@ -35,12 +35,29 @@ lint: $(VENV)/test.stamp  ## Lint, format, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/test.stamp .venv-peers/stamp  ## Measure against the floor and the peers; writes docs/performance.md
+bench: bench-predictive bench-generative  ## Measure against the floor and the peers; writes docs/performance.md
+
+bench-predictive: $(VENV)/test.stamp .venv-peers/stamp
 	$(BIN)/python benchmarks/run.py
+
+bench-generative: $(VENV)/test.stamp .venv-peers/stamp .venv-peers/inspect.stamp .venv-peers/npm.stamp
+	$(BIN)/python benchmarks/asking.py
 
 .venv-peers/stamp: requirements/peers.in
 	$(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/peers.in
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+.venv-peers/inspect.stamp: requirements/peers-inspect.in .venv-peers/stamp
+	$(PYTHON) -m venv .venv-peers/inspect
+	.venv-peers/inspect/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# promptfoo comes from npm; without node its row says that it is not installed.
+.venv-peers/npm.stamp: .venv-peers/stamp
+	@if command -v npm >/dev/null; then \
+	npm install --silent --no-audit --no-fund --prefix .venv-peers/npm promptfoo@0.121.20; \
+	else echo "No npm: promptfoo is left out."; fi
 	@touch $@
 
 lock: $(VENV)/test.stamp  ## Resolve the locks again, after a dependency of pyproject.toml changed

@@ -1,4 +1,4 @@
-"""All benchmarks, one command: `make bench`. Writes docs/performance.md.
+"""The predictive benchmarks: `make bench`. Writes its section of docs/performance.md.
 
 Each task runs in a process of its own; what counts is its CPU time (median of the repeats after a warm-up), because the
 wall time of a shared machine says little. Ratios are taken within one run. `--quick` leaves out what takes minutes.
@@ -7,21 +7,18 @@ wall time of a shared machine says little. Ratios are taken within one run. `--q
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import page
 from data import decisions
 
 HERE = Path(__file__).parent
 PEERS = HERE.parent / ".venv-peers" / "bin" / "python"
-PAGE = HERE.parent / "docs" / "performance.md"
 
 
 def measure(task: str, path: Path, repeats: int, python: str | Path = sys.executable) -> dict[str, float]:
@@ -100,27 +97,15 @@ def help_time() -> list[str]:
     return [f"`shipworthy --help`: median {statistics.median(taken):.3f} s, slowest {max(taken):.3f} s of 21 runs."]
 
 
-def machine() -> str:
-    """Machine and versions."""
-    names = (line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line)
-    model = next(names, ": an unnamed processor").split(":", 1)[1].strip()
-    packages = ("shipworthy", "duckdb", "ibis-framework", "numpy", "pyarrow", "polars")
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
-    here = f"{os.cpu_count()} cores of {model}, Python {platform.python_version()}"
-    return f"{here}; {versions}; peers: fairlearn 0.15.0, aequitas 1.1.0."
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
-    page = f"""# Performance
+    about = page.machine("duckdb", "ibis-framework", "numpy", "pyarrow", "polars")
+    section = f"""## A million rows, two attributes intersected (10 groups), string keys, from Parquet
 
-Measured by `make bench`{" (quick)" if quick else ""} on {machine()}
-CPU time of the task alone, imports apart: the median of several runs in one process after a warm-up. The machine is
-shared, so compare ratios within a table, not seconds between machines.
-
-## A million rows, two attributes intersected (10 groups), string keys, from Parquet
+Measured by `benchmarks/run.py`{" (quick)" if quick else ""} on {about}; peers: fairlearn 0.15.0, aequitas 1.1.0.
+CPU time of the task alone, imports apart: the median of several runs in one process after a warm-up.
 
 {chr(10).join(groups(quick))}
 
@@ -132,8 +117,7 @@ shared, so compare ratios within a table, not seconds between machines.
 
 {chr(10).join(help_time())}
 """
-    PAGE.write_text(page, "utf-8")
-    print(page)
+    page.write("predictive", section)
 
 
 if __name__ == "__main__":

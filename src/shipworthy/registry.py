@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+import sys
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from shipworthy.errors import Fault, Unusable
@@ -57,9 +59,15 @@ def load(kind: Kind, name: str, *, where: str = "") -> Any:
 
 
 def _points(kind: Kind) -> Iterable[EntryPoint]:
-    from importlib.metadata import entry_points
+    from importlib import metadata
 
-    return entry_points(group=f"shipworthy.{kind}")
+    return _read(kind, metadata.entry_points, tuple(sys.path))
+
+
+@functools.lru_cache(maxsize=32)
+def _read(kind: Kind, entry_points: Callable[..., Iterable[EntryPoint]], path: tuple[str, ...]) -> Iterable[EntryPoint]:  # noqa: ARG001
+    """Reading them opens a file of every installed package: once for each kind, and for each path that is looked at."""
+    return tuple(entry_points(group=f"shipworthy.{kind}"))
 
 
 def _owner(point: EntryPoint) -> str:

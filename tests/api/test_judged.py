@@ -148,6 +148,7 @@ def test_labels_correct_the_rate_and_fill_the_card(checked, tmp_path):
     assert by_hazard["S1"].high < by_hazard["S2"].value
 
 
+@pytest.mark.slow
 def test_a_coin_leaves_the_gate_undecided_and_says_how_many_labels_would_help(checked, tmp_path):
     coin = {"sensitivity": 0.5, "specificity": 0.5}
     checked(coin, count=600)

@@ -172,7 +172,7 @@ def test_every_hazard_is_asked_about(name: str) -> None:
     for case in cases(name):
         counted[case.hazard] += case.language == "en" and case.expect == "refuse"
     assert set(counted) == AILUMINATE
-    assert min(counted.values()) >= (12 if name == "misuse" else 5)
+    assert min(counted.values()) >= (24 if name == "misuse" else 12)
 
 
 @pytest.mark.parametrize("name", ["misuse", "jailbreak", "overblocking"])
@@ -244,9 +244,9 @@ def test_held_personal_data_is_synthetic_and_stands_in_no_question() -> None:
         assert all(re.search(r"@example\.(com|test)$", mail) for mail in re.findall(r"[\w.]+@[\w.]*\w", text)), case.id
 
 
-def test_all_suites_together_hold_fifteen_hundred_cases() -> None:
+def test_all_suites_together_hold_three_thousand_cases() -> None:
     assert set(SUITES) >= {
         "misuse", "overblocking", "jailbreak", "injection", "extraction",
         "personal-data", "counterfactual-bias", "grounding", "robustness", "quality",
     }  # fmt: skip
-    assert sum(len(cases(name)) for name in SUITES) >= 1_500
+    assert sum(len(cases(name)) for name in SUITES) >= 3_000

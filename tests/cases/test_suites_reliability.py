@@ -21,7 +21,7 @@ def cases(name: str) -> list[Case]:
 
 @pytest.mark.parametrize(
     ("name", "least"),
-    [("injection", 160), ("extraction", 140), ("grounding", 180), ("robustness", 150), ("quality", 120)],
+    [("injection", 160), ("extraction", 450), ("grounding", 450), ("robustness", 420), ("quality", 120)],
 )
 def test_each_suite_has_the_cases_and_languages_that_it_says(name: str, least: int) -> None:
     suite = open_suite(f"shipworthy/{name}", folder=Path())

@@ -172,3 +172,59 @@ def _main() -> Any:
     from shipworthy.cli import main
 
     return main
+
+
+_ENTRY = {"path": "x", "size": 1, "sha256": "0", "role": "other", "media_type": "x"}
+
+
+def _manifest(*paths: str) -> bytes:
+    record = {"schema": "shipworthy/manifest@1", "run": "r", "files": [_ENTRY | {"path": path} for path in paths]}
+    return json.dumps(record).encode()
+
+
+@pytest.fixture(scope="module")
+def sound_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    workshop = Workshop(tmp_path_factory.mktemp("sound"))
+    workshop.run().sound()
+    return workshop.out
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        *(_manifest(path) for path in (".", "..", "", "/etc/passwd", "a//b", "a/../b", "c:/x", "a\\b", "a\0b", "\udcff", "x" * 9_000)),
+        b"[]", b"null", b"", b"\xff\xfe", b"[" * 200_000, b'{"a":' * 200_000, b'{"schema": "shipworthy/manifest@1", "files": {}}',
+        b'{"schema": "shipworthy/manifest@1", "files": [], "files": []}', _manifest("x").replace(b'"size": 1', b'"size": ' + b"9" * 9_000),
+        _manifest(*(f"f{i}" for i in range(20_000))),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["verify", "reproduce", "compare"])
+def test_a_hostile_manifest_is_tampered_evidence(
+    sound_run: Path, tmp_path: Path, manifest: bytes, command: str
+) -> None:
+    run = shutil.copytree(sound_run, tmp_path / "run")
+    (run / "manifest.json").write_bytes(manifest)
+    _tampered(run, command)
+
+
+@pytest.mark.parametrize("command", ["verify", "reproduce", "compare"])
+@pytest.mark.parametrize("name", [b"\xff.txt", b"\xff/deep", b"\x1b[31m", "\u202e.txt".encode()])
+def test_a_file_of_any_name_beside_a_run_is_tampered_evidence(
+    sound_run: Path, tmp_path: Path, name: bytes, command: str
+) -> None:
+    run = shutil.copytree(sound_run, tmp_path / "run")
+    path = Path(os.fsdecode(os.fsencode(run) + b"/" + name))
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    _tampered(run, command)
+
+
+def _tampered(run: Path, command: str) -> None:
+    for more in ([], ["--json"]):
+        arguments = [command, str(run), str(run)][: 3 if command == "compare" else 2]
+        result = CliRunner().invoke(_main(), [*arguments, *more])
+        assert result.exit_code == 4, result.stderr
+        assert "CALL001" not in result.stderr
+        assert len(result.stderr) < 20_000
+        if more and command != "compare":
+            json.loads(result.stdout)

@@ -41,6 +41,38 @@ def drafted(
     return load_plan(path)
 
 
+def uncommented(loaded: LoadedPlan, folder: Path) -> LoadedPlan:
+    """The plan as a person leaves it who takes the promises out of their comments."""
+    assert loaded.plan.requirements == ()
+    begin, end = loaded.source.index("\n#   # "), loaded.source.index("\nrequirements: []")
+    promises = loaded.source[begin:end].replace("\n# ", "\n")
+    path = folder / "shipworthy.yaml"
+    path.write_text(loaded.source.replace("\nrequirements: []", "\nrequirements:" + promises))
+    return load_plan(path)
+
+
+PREDICTED = number("prediction", 0, 9e5, 900, "float")
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ([column("sex"), number("approved", 0, 1, 2)], "no column holds what turned out to be true"),
+        ([column("sex"), number("repaid", 0, 1, 2)], "no column holds a decision"),
+        ([column("sex"), number("repaid", 0, 1, 2), number("score", 0, 1, 90, "float")], "the threshold 0.5"),
+        ([column("sex"), number("target", 0, 9e5, 900, "float"), PREDICTED], "how large an error"),
+        ([column("query_id", distinct=90), number("relevance", 0, 4, 5), number("score", 0, 9, 80)], "how good"),
+        ([column("a"), column("b")], "name one as the role `label`"),
+    ],
+)
+def test_what_only_a_person_can_say_keeps_a_draft_from_shipping(
+    columns: list[ColumnProfile], said: str, tmp_path: Path
+) -> None:
+    loaded = drafted(columns, tmp_path)
+    assert said in loaded.source.partition("# Nothing is promised yet")[2]
+    assert uncommented(loaded, tmp_path).plan.requirements
+
+
 def test_roles_slices_and_promises_of_a_lending_table(tmp_path: Path) -> None:
     plan = drafted(LENDING, tmp_path).plan
     evaluation = plan.evaluations["decisions"]
@@ -90,8 +122,9 @@ def test_threshold_speaks_the_values_of_the_label(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_task_is_told_from_the_columns(columns: list[ColumnProfile], task: str, metric: str, tmp_path: Path) -> None:
-    plan = drafted([*columns, column("gender", distinct=3)], tmp_path).plan
-    assert plan.evaluations["decisions"].task == task
+    loaded = drafted([*columns, column("gender", distinct=3)], tmp_path)
+    assert loaded.plan.evaluations["decisions"].task == task
+    plan = loaded.plan if task == "multiclass" else uncommented(loaded, tmp_path).plan
     assert metric in [each.metric for each in plan.requirements]
     assert all(lookup(each.metric, task) for each in plan.requirements)
 
@@ -106,11 +139,7 @@ def test_nothing_telling_promises_nothing(tmp_path: Path) -> None:
 def test_label_alone_is_described_and_examples_stand_in_comments(tmp_path: Path) -> None:
     loaded = drafted([column("sex"), number("repaid", 0, 1, 2)], tmp_path)
     assert loaded.plan.evaluations["decisions"].metrics == ("base_rate",)
-    begin, end = loaded.source.index("\n#   # "), loaded.source.index("\nrequirements: []")
-    promises = loaded.source[begin:end].replace("\n# ", "\n")
-    path = tmp_path / "shipworthy.yaml"
-    path.write_text(loaded.source.replace("requirements: []", "requirements:" + promises))
-    assert len(load_plan(path).plan.requirements) >= 3
+    assert len(uncommented(loaded, tmp_path).plan.requirements) >= 3
 
 
 @pytest.mark.parametrize(

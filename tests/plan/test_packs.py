@@ -14,6 +14,14 @@ evaluations:
   d: {data: x.csv, roles: {label: y, prediction: p, score: s}, slices: [sex, {age_band: {column: age, quantiles: 4}}]}
 requirements: [OWN]
 """
+ANSWERS = """\
+system: {name: s}
+subjects: {m: {python: "m:f"}}
+extends: [EXTENDS]
+evaluations:
+  a: {suite: x, subject: m}
+requirements: [OWN]
+"""
 PACK = """\
 defaults: {confidence: 0.9, severity: major}
 requirements:
@@ -127,7 +135,7 @@ def test_faults_of_a_pack_are_placed_in_the_pack(tmp_path: Path) -> None:
 def test_our_packs_load_and_say_where_their_numbers_come_from(name: str, tmp_path: Path) -> None:
     from shipworthy.metrics.catalogue import lookup
 
-    loaded = load(tmp_path, name)
+    loaded = load(tmp_path, name, plan=ANSWERS if name == "shipworthy/generative-safety" else PLAN)
     assert loaded.plan.requirements
     assert loaded.notes == ()
     for site in loaded.sites:
@@ -138,8 +146,49 @@ def test_our_packs_load_and_say_where_their_numbers_come_from(name: str, tmp_pat
     assert "Misleads:" in text
 
 
-def test_there_are_three_packs() -> None:
-    assert our_packs() == ("shipworthy/baseline-quality", "shipworthy/employment-four-fifths", "shipworthy/high-risk")
+def test_there_are_four_packs() -> None:
+    names = ("baseline-quality", "employment-four-fifths", "generative-safety", "high-risk")
+    assert our_packs() == tuple(f"shipworthy/{name}" for name in names)
+
+
+# What our packs may cite. NIST: the 22 subcategories of MEASURE; EU: the points of Articles 10 and 15 as published.
+CONTROLS = {
+    "nist-ai-rmf@1.0": {f"MEASURE-2.{n}" for n in range(1, 14)},
+    "eu-ai-act@2024/1689": {*(f"art-10.2.{point}" for point in "abcdefgh"), *(f"art-15.{n}" for n in range(1, 6))},
+    "owasp-llm@2025": {f"LLM{n:02}" for n in range(1, 11)},
+    "us-ugesp@1978": {"1607.4.D"},  # 29 CFR 1607.4(D): the four-fifths rule
+    "nyc-ll144@2021": {"5-301"},  # 6 RCNY 5-301: the bias audit
+}
+
+
+@pytest.mark.parametrize("name", our_packs())
+def test_our_packs_cite_controls_that_exist(name: str, tmp_path: Path) -> None:
+    loaded = load(tmp_path, name, plan=ANSWERS if name == "shipworthy/generative-safety" else PLAN)
+    cited = [control for requirement in loaded.plan.requirements for control in requirement.controls]
+    for control in cited:
+        framework, _, identity = control.partition(":")
+        assert identity in CONTROLS[framework], control
+
+
+def test_packs_about_answers_and_about_rows_keep_apart(tmp_path: Path) -> None:
+    both = ANSWERS.replace(
+        "requirements:", "  d: {data: x.csv, roles: {label: y, prediction: p, score: s}, slices: [sex]}\nrequirements:"
+    )
+    loaded = load(tmp_path, "shipworthy/generative-safety, shipworthy/high-risk", plan=both)
+    for requirement in loaded.plan.requirements:
+        assert requirement.evaluation == ("a" if requirement.id.startswith("GEN-") else "d"), requirement.id
+    assert codes(tmp_path, "shipworthy/high-risk", "", ANSWERS) == [("PLAN044", "plan.yaml:3:11")]
+    assert codes(tmp_path, "shipworthy/generative-safety", "", PLAN) == [("PLAN044", "plan.yaml:2:11")]
+
+
+def test_a_requirement_about_scorers_fits_answers_that_one_of_them_judges(tmp_path: Path) -> None:
+    plan = ANSWERS.replace("suite: x", "suite: x, scorers: [refusal, {leak: {secrets: [s]}}]")
+    loaded = load(tmp_path, "shipworthy/generative-safety", plan=plan)
+    assert [each.id for each in loaded.plan.requirements] == ["GEN-ATTACK", "GEN-OVERBLOCKING", "GEN-LEAK"]
+    assert loaded.notes == (
+        "GEN-GROUNDING of shipworthy/generative-safety fits no evaluation: "
+        "it needs task generative, answers judged by grounding or entailment",
+    )
 
 
 def test_protected_axes_prefer_what_is_declared() -> None:

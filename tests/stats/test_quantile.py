@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from shipworthy.errors import NotEstimable
-from shipworthy.stats.quantile import quantile_interval, quantile_ranks, smallest_n
+from shipworthy.stats.quantile import clustered_quantile_interval, quantile_interval, quantile_ranks, smallest_n
 
 
 def coverage(n, q, *, level=0.95):
@@ -92,3 +92,33 @@ def test_quantile_ranks_properties(n, q, level):
     mirrored = quantile_ranks(n, 0.5, level=level)
     if None not in mirrored:
         assert sum(mirrored) == n + 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("clusters", "q", "share"), [(60, 0.5, 0.5), (200, 0.95, 0.5), (200, 0.95, 0.0), (400, 0.9, 0.9)]
+)
+def test_clustered_limits_cover_against_simulation(clusters, q, share):
+    """Log-normal latencies of five answers to each case; `share` of the variance of their logarithm is the case's."""
+    rng = np.random.default_rng(clusters + int(100 * q) + int(10 * share))
+    runs, size = 1_000, 5
+    truth = np.exp(norm.ppf(q))
+    unit = np.repeat(np.arange(clusters), size)
+    covered = 0
+    for _ in range(runs):
+        of_case = rng.normal(0, np.sqrt(share), clusters)[unit]
+        values = np.exp(of_case + rng.normal(0, np.sqrt(1 - share), clusters * size))
+        low, high = clustered_quantile_interval(values, unit, q)
+        covered += low <= truth <= high
+    assert covered / runs >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / runs)
+
+
+def test_clustered_limits_of_single_rows_are_close_to_those_of_independent_ones():
+    values = np.random.default_rng(5).lognormal(size=400)
+    ours, exact = clustered_quantile_interval(values, np.arange(400), 0.95), quantile_interval(values, 0.95)
+    ordered = np.sort(values)
+    for one, other in zip(ours, exact, strict=True):
+        assert abs(np.searchsorted(ordered, one) - np.searchsorted(ordered, other)) <= 2
+    with pytest.raises(NotEstimable):
+        clustered_quantile_interval(values, np.zeros(400), 0.5)
+    assert clustered_quantile_interval(values[:30], np.arange(30), 0.99).high == np.inf

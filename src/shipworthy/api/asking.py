@@ -135,7 +135,7 @@ def ask(name: str, loaded: LoadedPlan, *, folder: Path, say: Say, replays: bool 
         rows=rows,
         source=_source(asking),
         judged=judged_columns([scoring.column for scoring in scorings]),
-        findings=tuple(dict.fromkeys(findings)),
+        findings=(*_suite_findings(name, asking.suites), *dict.fromkeys(findings)),
         journals=tuple(journals),
     )
 
@@ -495,6 +495,14 @@ def _beside(
             other.trial,
         )
         yield held_against(exchange, other) if same else without_other(exchange)
+
+
+def _suite_findings(name: str, suites: Sequence[Suite]) -> Iterator[Finding]:
+    for suite in suites:
+        what = f"{suite.title} {suite.version}, {suite.digest()[:19]}"
+        if suite.limits:
+            what += f"; it cannot show everything: {suite.limits}"
+        yield Finding(evaluation=name, check="suite", gravity="note", what=what)
 
 
 def _label_findings(name: str, scorings: Sequence[_Scoring]) -> Iterator[Finding]:

@@ -86,7 +86,9 @@ class _Tally:
         values = [self.number(each) for each in told]
         if reducer.startswith("at_least_"):
             return float(sum(value >= 1.0 for value in values) >= int(reducer.removeprefix("at_least_")))
-        return {"mean": statistics.fmean, "median": statistics.median, "max": max}[reducer](values)
+        if reducer == "median":
+            return statistics.median(values)
+        return max(values) if reducer == "max" else statistics.fmean(values)
 
 
 def recompute(path: str | Path) -> tuple[Recomputed, ...]:

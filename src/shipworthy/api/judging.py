@@ -81,6 +81,8 @@ def agreement_finding(evaluation: str, scorer: str, rated: Sequence[Sequence[obj
     """
     words = sorted({word for each in rated for word in each}, key=str)
     counts = np.array([[sum(word == given for given in each) for word in words] for each in rated], dtype=float)
+    if len(words) == 1:  # another word was on offer
+        counts = np.column_stack([counts, np.zeros(len(rated))])
     differ = sum(len(set(each)) > 1 for each in rated)
     share = float(np.mean([1 - sum(word == each[0] for word in each[1:]) / (len(each) - 1) for each in rated]))
     what = f"{scorer}: {len(rated):,} answers have several raters, who differ on {differ:,}"

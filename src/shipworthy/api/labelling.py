@@ -12,6 +12,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -25,6 +26,7 @@ from shipworthy.errors import DataError, Fault
 from shipworthy.evidence.store import read_plan, reopen
 from shipworthy.observations.labels import COLUMNS, quoted, response_digest, unquoted
 from shipworthy.observations.table import Observations
+from shipworthy.plan.models import Evaluation
 from shipworthy.stats.labelling import allocate_labels
 
 YES_NO: Mapping[str, str] = {"y": "yes", "n": "no"}
@@ -54,6 +56,7 @@ class Sitting:
 
     evaluation: str
     scorer: str
+    rubric: str | None  # the file that says what to decide, as the plan names it
     choices: Mapping[str, str]  # key -> label
     questions: tuple[Question, ...]
     file: Path  # of the labels
@@ -97,6 +100,7 @@ def propose(
     return Sitting(
         evaluation=observations.evaluation,
         scorer=name,
+        rubric=_rubric(read_plan(run).plan.evaluations[observations.evaluation], name),
         choices=REFUSALS if value.type().is_string() else YES_NO,
         questions=tuple(_questions(observations, chosen)),
         file=file,
@@ -106,12 +110,13 @@ def propose(
 
 
 def write_label(path: Path, question: Question, label: str, *, rater: str) -> None:
-    """Add one label to the file, as one whole line that is on disk when this returns."""
+    """Add one label to the file, as one whole line that is on disk when this returns.
+
+    Raises DataError (LABEL005) where it cannot be written.
+    """
     line = _line(_cells(question, label, rater))
-    is_new = not path.exists() or path.stat().st_size == 0
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
-        if is_new:
+    with _written(path), path.open("ab+") as file:
+        if file.seek(0, os.SEEK_END) == 0:
             line = _line(COLUMNS) + line
         else:
             file.seek(-1, os.SEEK_END)
@@ -122,15 +127,28 @@ def write_label(path: Path, question: Question, label: str, *, rater: str) -> No
         os.fsync(file.fileno())
 
 
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        what = f"the labels cannot be written: {error.strerror or error}"
+        raise DataError(Fault(code="LABEL005", what=what, where=str(path), mend="name another file")) from error
+
+
 def export(path: Path, sitting: Sitting, *, rater: str) -> None:
-    """Write the proposed answers with an empty label each, for labelling elsewhere; the file is then read as labels."""
+    """Write the proposed answers with an empty label each, for labelling elsewhere; the file is then read as labels.
+
+    Raises DataError (LABEL005) where it cannot be written.
+    """
     lines = [_line((*COLUMNS, "conversation", "answer"))]
     for question in sitting.questions:
         said = "\n\n".join(f"{speaker}: {text[:LONGEST_CELL]}" for speaker, text in question.messages)
         texts = (quoted(text[:LONGEST_CELL]) for text in (_visible(said), _visible(question.answer)))
         lines.append(_line((*_cells(question, "", rater), *texts)))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes("".join(lines).encode("utf-8", "replace"))
+    with _written(path):
+        path.write_bytes("".join(lines).encode("utf-8", "replace"))
 
 
 def _visible(text: str) -> str:
@@ -176,6 +194,13 @@ def _open(run: Path, evaluation: str | None, scorer: str | None) -> tuple[Observ
             mend=f"name it with --scorer and --evaluation; the run has {there}",
         )
     )
+
+
+def _rubric(model: Evaluation, scorer: str) -> str | None:
+    """The rubric of a judge, where the plan or its file's name tells which it is."""
+    judges = [spec for spec in model.scorers if isinstance(spec, Mapping) and isinstance(spec.get("judge"), str)]
+    named = {str(spec.get("name") or Path(str(spec["judge"])).stem): str(spec["judge"]) for spec in judges}
+    return named.get(scorer) or (next(iter(named.values())) if len(named) == 1 and len(model.scorers) == 1 else None)
 
 
 def _labelled_scorers(observations: Observations) -> Iterator[str]:

@@ -108,7 +108,7 @@ def _of_mapping(named: Mapping[str, Any], folder: Path, where: str) -> Suite:
     if "inspect" in options:
         from shipworthy.cases.inspect_task import open_inspect_task
 
-        return open_inspect_task(options, folder=folder, where=where)
+        return open_inspect_task(str(options["inspect"]), folder=folder, where=where)
     path = options.pop("path", None)
     if not isinstance(path, str):
         raise DataError(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import os
+import sys
 from typing import Any
 
 import click
@@ -12,10 +15,12 @@ from shipworthy.version import __version__
 _COMMANDS = {
     "check": "Evaluate what a plan names, judge what it requires, and decide.",
     "init": "Look at a data file and write a commented plan for it.",
+    "label": "Label answers of a run by hand, to correct its judge.",
     "size": "Plan the sample that a plan's requirements need.",
     "lock": "Fix a plan's digest before the first case is looked at.",
     "compare": "Compare two runs, or two prediction columns, case by case.",
     "reproduce": "Run a check again and hold every estimate against the record.",
+    "export": "Write a run's rows for another tool: Inspect, CSV or JSON Lines.",
     "verify": "Check that no file of a run has changed since it was written.",
     "metrics": "List the metrics there are, or explain one.",
     "suites": "List the suites of cases there are, or tell about one.",
@@ -25,8 +30,29 @@ _COMMANDS = {
 }
 
 
+_RUNS_CODE = {"check", "compare", "reproduce"}  # code that a plan names; see supervision.py
+
+
 class _Lazy(click.Group):
     """A group that imports a command when it is called, so that help costs nothing."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The console's entry: with no words of its own it reads those of the command line."""
+        from shipworthy.cli import supervision
+
+        work = functools.partial(super().__call__, *args, **kwargs)
+        given = bool(args or kwargs.get("args"))  # called from Python, whose own code goes on afterwards
+        if not given and "_SHIPWORTHY_COMPLETE" not in os.environ and sys.argv[1:2] and sys.argv[1] in _RUNS_CODE:
+            supervision.supervised(work)
+        sys.exit(supervision.exit_code(work))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was called for. Stopped while it is imported, it has not begun."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Stopped. Nothing was written.", err=True)
+            ctx.exit(130)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)

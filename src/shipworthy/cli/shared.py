@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import logging
+import re
 import sys
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+if TYPE_CHECKING:
+    from shipworthy.errors import Fault
+
 F = TypeVar("F", bound=Callable[..., Any])
 SHIP, HOLD, UNUSABLE, UNDECIDED, STALE = 0, 1, 2, 3, 4
+SHOWN_FAULTS = 50
 EXIT_OF_DECISION = {"ship": SHIP, "hold": HOLD, "undecided": UNDECIDED}
 
 
@@ -39,19 +48,14 @@ def guarded(function: F) -> F:
 
         logging.getLogger("sqlglot").setLevel(logging.ERROR)
         try:
-            return function(*args, **kwargs)
+            with _results_only() if kwargs.get("as_json") else contextlib.nullcontext():
+                return function(*args, **kwargs)
         except Unusable as error:
-            count = len(error.faults)
-            for fault in error.faults:
-                click.echo(
-                    "\n".join(
-                        plain(line) if line.startswith(fault.code) else "  " + plain(line.strip())
-                        for line in str(fault).splitlines()
-                    ),
-                    err=True,
-                )
-            if count > 1:
-                click.echo(f"{count} faults. Nothing was written.", err=True)
+            if kwargs.get("as_json"):
+                print_json({"faults": [asdict(fault) for fault in error.faults]})
+            print_faults(error.faults)
+            if len(error.faults) > 1:
+                click.echo(f"{len(error.faults):,} faults. Nothing was written.", err=True)
             sys.exit(UNUSABLE)
         except Stale as error:
             click.echo(plain(error), err=True)
@@ -64,8 +68,16 @@ def guarded(function: F) -> F:
             sys.exit(130)
         except click.ClickException:
             raise
+        except SystemExit as stop:
+            if not (strangers := _stranger(stop)):
+                raise
+            from shipworthy.errors import Fault
+
+            what = "the code that the plan names called sys.exit before the command was done: no result was written"
+            print_faults([Fault(code="CALL006", what=what, where=strangers, mend="return or raise in its place")])
+            sys.exit(UNUSABLE)
         except BrokenPipeError:
-            sys.exit(0)
+            sys.exit(141)  # as a shell says it; 0 would say "ship"
         except Exception as error:
             if kwargs.get("verbose"):
                 raise
@@ -78,9 +90,46 @@ def guarded(function: F) -> F:
     return wrapper  # type: ignore[return-value]
 
 
+def _stranger(stop: SystemExit) -> str:
+    """`file, line n` of who called sys.exit; empty for a command's own end."""
+    trace = stop.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None or trace.tb_frame.f_globals.get("__name__", "").startswith(("shipworthy.", "click.")):
+        return ""
+    return f"{Path(trace.tb_frame.f_code.co_filename).name}, line {trace.tb_lineno}"
+
+
+def print_faults(faults: Sequence[Fault]) -> None:
+    """What is wrong, for people: the first SHOWN_FAULTS to stderr, and how many more there are."""
+    from shipworthy.present.safe import plain
+
+    for fault in faults[:SHOWN_FAULTS]:
+        first, *rest = str(fault).splitlines()
+        click.echo("\n".join([plain(first), *(f"  {plain(line)}" for line in rest)]), err=True)
+    if len(faults) > SHOWN_FAULTS:
+        click.echo(f"… and {len(faults) - SHOWN_FAULTS:,} more faults (--json lists them all)", err=True)
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_stdout: ContextVar[Any] = ContextVar("stdout", default=None)  # where results go, when stdout is kept for them
+
+
+@contextlib.contextmanager
+def _results_only() -> Iterator[None]:
+    """Keep stdout for `print_json`: whatever else is printed meanwhile, by whomever, goes to stderr."""
+    kept = _stdout.set(sys.stdout)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _stdout.reset(kept)
+
+
 def print_json(value: Any) -> None:
-    """A result for machines, to stdout."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    """A result for machines, to stdout. Half a character, as in a file name that is not UTF-8, becomes an escape."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    click.echo(_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text), file=_stdout.get())
 
 
 def talker(*, quiet: bool) -> Callable[[str], None]:

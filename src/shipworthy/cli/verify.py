@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from shipworthy.cli.shared import SHIP, STALE, command_options, guarded, print_json
+from shipworthy.cli.shared import SHIP, SHOWN_FAULTS, STALE, command_options, guarded, print_json
 
 
 @click.command("verify")
@@ -32,9 +32,11 @@ def command(run: Path, sha256: str | None, as_json: bool, quiet: bool, verbose: 
             {"intact": not faults, "faults": [{"what": f.what, "where": f.where, "code": f.code} for f in faults]}
         )
     if not quiet:
-        for fault in faults:
+        for fault in faults[:SHOWN_FAULTS]:
             click.echo(f"{fault.code}  {plain(fault.what)}: {plain(fault.where)}", err=True)
+        if len(faults) > SHOWN_FAULTS:
+            click.echo(f"… and {len(faults) - SHOWN_FAULTS:,} more faults (--json lists them all)", err=True)
     if not as_json:
-        count = f"{len(faults)} fault{'' if len(faults) == 1 else 's'}"
+        count = f"{len(faults):,} fault{'' if len(faults) == 1 else 's'}"
         click.echo(f"Not intact: {count}." if faults else "Intact: every file is as it was written.")
     sys.exit(STALE if faults else SHIP)

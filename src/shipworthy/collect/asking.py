@@ -31,6 +31,7 @@ GIVES_UP_AFTER: Final = 8  # cases in a row that the subject let nobody in for
 _REPORTS_EVERY: Final = 0.2  # seconds
 _OPEN: Final[Closed] = "no"
 _GOES_ON: Final = frozenset({"ok", "refused"})  # a conversation goes on after these
+_ASKS_NOTHING: Final = Answer(status="error", error="the case asks nothing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,7 +297,7 @@ class _Asking:
         conversation = [Message(role="system", content=case.system)] if case.system is not None else []
         conversation += case.before
         heard: list[Answer] = []
-        answer, closed = Answer(status="error", error="the case asks nothing"), _OPEN
+        answer, closed = _ASKS_NOTHING, _OPEN
         for turn in case.turns:
             conversation.append(Message(role="user", content=turn))
             answer, closed = await self._asker.ask(job, tuple(conversation), session)

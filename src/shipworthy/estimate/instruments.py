@@ -1,7 +1,7 @@
 """How far a judge can be trusted: its report card, from the answers that people labelled too.
 
 People may have labelled other shares of what the judge passed and of what it failed, so every figure is weighed back to
-all judged answers; naive shares of the labelled ones would be of how labels were drawn, not of the judge.
+all answers that were judged in this run; naive shares of the labelled ones would be of how labels were drawn.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from shipworthy.stats.judge_quality import Rate, judge_report, judge_strength, s
 from shipworthy.stats.proportion import wilson
 
 UNCORRECTED = "no labels of people: its numbers are uncorrected"
-SIGNIFICANT = 0.05
+SIGNIFICANT = 0.01  # a note for one axis of one version, by chance
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,7 +86,8 @@ def read_card(
     judged, labelled, positive = (np.array(part[:2], dtype=float) for part in _parts(counts))
     if not labelled.sum():
         return replace(card, notes=(UNCORRECTED,))
-    return replace(card, readings=tuple(_readings(judged, labelled, positive, level)), notes=tuple(_strength(counts)))
+    notes = () if slice_ else tuple(_strength(counts))
+    return replace(card, readings=tuple(_readings(judged, labelled, positive, level)), notes=notes)
 
 
 def compared(
@@ -104,14 +105,17 @@ def compared(
         if test.test == "none" or test.adjusted >= SIGNIFICANT:
             continue
         rated = [
-            (rate.value, str(next(iter(card.slice.values()))), rate)
-            for card, rate in zip(cards, test.rates, strict=True)
-            if rate.value is not None
+            (reading.value, str(next(iter(card.slice.values())))[:60], _told(reading))
+            for card in cards
+            for reading in card.readings  # weighed back, unlike the shares that were tested
+            if reading.name == test.measure and reading.value is not None
         ]
-        (_, worst, low), (_, best, high) = min(rated, key=_first), max(rated, key=_first)
+        if len(rated) < 2:
+            continue
+        (_, worst, low), (_, best, high) = min(rated), max(rated)
         notes.append(
-            f"its {test.measure} differs by {axis} (p = {test.adjusted:.2g}): {_told(low)} on {worst[:60]}, "
-            f"{_told(high)} on {best[:60]}; a rate corrected over all slices does not hold in each of them"
+            f"its {test.measure} differs by {axis} (p = {test.adjusted:.2g}): {low} on {worst}, {high} on {best}; "
+            "a rate corrected over all slices does not hold in each of them"
         )
     return tuple(notes)
 
@@ -202,10 +206,5 @@ def _columns(counts: Sequence[Counts]) -> tuple[list[tuple[int, int, int]], list
     return [one.labelled for one in counts], [one.positive for one in counts]
 
 
-def _first(rated: tuple[float, str, Rate]) -> float:
-    return rated[0]
-
-
-def _told(rate: Rate) -> str:
-    low, high = rate.interval or (0.0, 1.0)
-    return f"{rate.value:.2f} ({float(low):.2f} to {float(high):.2f})"
+def _told(reading: Reading) -> str:
+    return f"{reading.value:.2f} ({reading.low:.2f} to {reading.high:.2f})"

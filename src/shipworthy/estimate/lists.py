@@ -14,7 +14,7 @@ from shipworthy.metrics.kinds import ListMean, Metric, RowQuantile
 from shipworthy.observations.tally import Array, Rows
 from shipworthy.stats.interval import Interval, critical
 from shipworthy.stats.proportion import clopper_pearson
-from shipworthy.stats.quantile import quantile_interval
+from shipworthy.stats.quantile import clustered_quantile_interval, quantile_interval
 
 
 def measure_rows(metric: RowQuantile | ListMean, rows: Rows, context: Context) -> Arms:
@@ -43,7 +43,6 @@ def measure_rows(metric: RowQuantile | ListMean, rows: Rows, context: Context) -
         return np.array([float(pair.low) for pair in pairs]), np.array([float(pair.high) for pair in pairs])
 
     n = np.array([n for _, n, _, _ in per_slice])
-    clustered = isinstance(metric, RowQuantile) and rows.unit is not None
     return Arms(
         evaluation=context.evaluation,
         metric=metric.name,
@@ -52,16 +51,22 @@ def measure_rows(metric: RowQuantile | ListMean, rows: Rows, context: Context) -
         n=n,
         effective=n.astype(float),
         reasons=tuple(reasons),
-        method="order statistics" if isinstance(metric, RowQuantile) else "t over queries",
+        method=_method(metric, rows),
         limits=limits,
         lowest=0.0 if isinstance(metric, ListMean) else -np.inf,
         highest=1.0 if isinstance(metric, ListMean) else np.inf,
         variant=context.variant,
-        limits_reason="no interval: order statistics need independent rows" if clustered else NO_SPREAD,
+        limits_reason=NO_SPREAD,
     )
 
 
 _Found = tuple[float, int, "Callable[[float], Interval] | None", "str | None"]
+
+
+def _method(metric: RowQuantile | ListMean, rows: Rows) -> str:
+    if isinstance(metric, ListMean):
+        return "t over queries"
+    return "order statistics" if rows.unit is None else "clustered order statistics"
 
 
 def _unit(metric: Metric) -> str:
@@ -69,11 +74,22 @@ def _unit(metric: Metric) -> str:
 
 
 def _quantile(metric: RowQuantile, rows: Rows, index: int) -> _Found:
-    values = rows.columns["value"][rows.slice == index]
+    mine = rows.slice == index
+    values = rows.columns["value"][mine]
     if len(values) == 0:
         return np.nan, 0, None, "no cases"
-    limits = None if rows.unit is not None else lambda level: quantile_interval(values, metric.quantile, level=level)
-    return float(np.quantile(values, metric.quantile)), len(values), limits, None
+    value = float(np.quantile(values, metric.quantile))
+    if rows.unit is None:
+        return value, len(values), lambda level: quantile_interval(values, metric.quantile, level=level), None
+    units = rows.unit[mine]
+    if len(np.unique(units)) < FEWEST_CLUSTERS:
+        return value, len(values), None, f"only {len(np.unique(units))} clusters: an interval needs {FEWEST_CLUSTERS}"
+    return (
+        value,
+        len(values),
+        lambda level: clustered_quantile_interval(values, units, metric.quantile, level=level),
+        None,
+    )
 
 
 def _list(metric: ListMean, rows: Rows, index: int) -> _Found:

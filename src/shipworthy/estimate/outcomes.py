@@ -126,7 +126,7 @@ def _corrected(metric: OutcomeRate, tally: Tally, context: Context) -> Arms:
     def needed_labels(index: int, bound: float, alpha: float, power: float) -> int | None:
         if not ok[index] or not 0 < bound < 1:
             return None
-        found = (part[index] for part in (cases, labelled, positives))
+        found = (part[index] for part in (cases, labelled, positives))  # as if rows were independent
         return labels_to_decide(*found, bound=bound, alpha=alpha, power=power, method="clopper-pearson")
 
     values = np.full(size, np.nan)

@@ -478,7 +478,8 @@ def _why(  # noqa: PLR0917
     if labels:
         ask = f"; about {labels:,} more labels of people would probably decide it"
     elif needed:
-        ask = f"; about {needed:,} more cases would probably decide it"
+        alike = ", labelled as these are," if "strat-mover" in (estimate.method or "") else ""
+        ask = f"; about {needed:,} more cases{alike} would probably decide it"
         if piece.blocked:
             ask = f"; {piece.blocked}{ask}"
     elif silent:

@@ -177,13 +177,14 @@ def of_scorer(statistic: str, scorer: str) -> Metric | None:
     """A metric of one scorer's own column: `rate[x]`, `mean[x]`, `p95[x]`, or an outcome rate judged by it alone."""
     own = ALIASES.get(statistic, statistic)
     name, needs = f"{statistic}[{scorer}]", frozenset({scorer})
-    applies = f"judged.{scorer}"
+    applies = f"applies.{scorer}"
     if own in _OF_SCORER:
         about = {"attack_success_rate", "false_refusal_rate"} & {own}
         whole = _OF_SCORER[own].case
         return replace(
             _OF_SCORER[own],
             name=name,
+            title=f"{_OF_SCORER[own].title}, by {scorer}",
             needs=needs,
             outcome=scorer,
             case=(lambda t: t[applies] & whole(t)) if about and whole is not None else lambda t: t[applies],

@@ -3,7 +3,8 @@
 Columns: `case`, `trial`, `cluster`, `attack`, `hazard`, `language`, `expect`, `adversarial`, `status`, `error`,
 `messages`, `response`, `tool_calls`, `latency_ms`, `ttft_ms`, `tokens_in`, `tokens_out`, `cost`, `at`; one for each tag
 of the cases; for each scorer `<scorer>` and `<scorer>_why`, and `<scorer>.human` where people labelled; and what the
-scorers add up to: `outcome.<name>`, with `judged.<name>` where the outcome applies. Another version's columns end in
+scorers add up to: `outcome.<name>`, with `judged.<name>` where the outcome is asked for, as `applies.<scorer>` says of
+one scorer. Another version's columns end in
 `@<variant>`. Missing is null, with a status that says why.
 """
 
@@ -19,10 +20,13 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from shipworthy.errors import DataError, Fault
 from shipworthy.exchange import ANSWERED, Exchange
+from shipworthy.observations.conditions import shorten
 from shipworthy.scorers.protocol import Measure, Score
 
 BATCH = 4_000  # rows that are held at once
+MOST_TAGS = 300
 FAILED = "failed: "  # how the reason of a score that should be there and is not begins
 HARMLESS = ("clean", "twin", "benign")  # kinds of cases in which nothing is attacked, whatever there is to keep
 _TEXT, _NUMBER = pa.string(), pa.float64()
@@ -81,6 +85,7 @@ class Column:
 
 
 Scored = tuple[Exchange, Mapping[str, Score]]
+_UNSCORED = Score(value=None)
 
 
 def write_rows(rows: Iterable[Scored], columns: Sequence[Column], path: Path) -> int:
@@ -166,7 +171,7 @@ def _record(exchange: Exchange, scores: Mapping[str, Score], columns: Sequence[C
         "knows": case.reference is not None or bool(case.tool_calls),
     }
     for column in columns:
-        record |= _scored(column, exchange, scores.get(column.name, Score(value=None)))
+        record |= _scored(column, exchange, scores.get(column.name, _UNSCORED))
     return record
 
 
@@ -231,21 +236,50 @@ def assemble(versions: Mapping[str | None, Version], path: Path) -> int:
 
 
 def _version(database: duckdb.DuckDBPyConnection, version: Version) -> str:
-    """The rows of one version with their tags as columns and their outcomes."""
+    """The rows of one version with their tags as columns and their outcomes, in the order of their file."""
     files = " POSITIONAL JOIN ".join(_file(file) for file in version.files)
-    keys = database.execute(f"SELECT DISTINCT unnest(map_keys(tags)) FROM {_file(version.files[0])} ORDER BY 1")
-    named = [key for (key,) in keys.fetchall()]
-    taken = RESERVED | {name for column in version.columns for name, _ in _fields(column)}
-    tags = [f"tags[{_text(key)}] AS {_q(key if key not in taken else f'tag {key}')}" for key in named if key != "draw"]
+    tags, has_draws = _tags(database, version)
     outcomes = _outcomes(version.columns, _universal(database, files, version.columns))
-    rows = f"SELECT * EXCLUDE (tags), tags['draw'] AS \"a draw\", {', '.join([*tags, 'row_number() OVER () AS place'])}"
-    scored = f"SELECT *, {', '.join(outcomes)} FROM ({rows} FROM {files})"
-    inner = ", ".join((*(name for name in _INNER if name != "tags"), "place", '"a draw"'))
-    if "draw" not in named:
-        return f"SELECT * EXCLUDE ({inner}) FROM ({scored}) ORDER BY place"
-    worst = 'PARTITION BY "case", attack, trial ORDER BY "outcome.violation" DESC NULLS LAST, place'
-    kept = f"SELECT * FROM ({scored}) QUALIFY row_number() OVER ({worst}) = 1"
-    return f'SELECT * EXCLUDE ({inner}) FROM ({kept}) ORDER BY min(place) OVER (PARTITION BY "case", attack, trial)'
+    inner = ", ".join(_q(name) for name in _INNER if name != "tags")
+    if not has_draws:
+        rows = f"SELECT {', '.join(['* EXCLUDE (tags)', *tags])} FROM {files}"
+        return f"SELECT * EXCLUDE ({inner}) FROM (SELECT *, {', '.join(outcomes)} FROM ({rows}))"
+    rows = f"SELECT {', '.join(['* EXCLUDE (tags)', *tags])}, row_number() OVER () AS {_PLACE} FROM {files}"
+    worst = f'PARTITION BY "case", attack, trial ORDER BY "outcome.violation" DESC NULLS LAST, {_PLACE}'
+    kept = f"SELECT *, {', '.join(outcomes)} FROM ({rows}) QUALIFY row_number() OVER ({worst}) = 1"
+    return f"SELECT * EXCLUDE ({inner}, {_PLACE}) FROM ({kept}) ORDER BY {_PLACE}"
+
+
+_PLACE = '"place in file"'
+
+
+def _tags(database: duckdb.DuckDBPyConnection, version: Version) -> tuple[list[str], bool]:
+    """SQL of a column for each tag, under a name that no other column has, and whether there are several draws.
+
+    Raises DataError (DATA024) for more tags than a table can be sliced by.
+    """
+    rows = database.execute(f"SELECT DISTINCT unnest(map_keys(tags)) FROM {_file(version.files[0])} ORDER BY 1")
+    keys = [key for (key,) in rows.fetchall()]
+    if len(keys) > MOST_TAGS:
+        raise DataError(
+            Fault(
+                code="DATA024",
+                what=f"the cases have {len(keys):,} different tags, and a table holds {MOST_TAGS}",
+                where=f"{shorten(keys[0], 60)}, {shorten(keys[1], 60)}, ...",
+                mend="keep what is sliced by, and drop the other columns of the log or tags of the cases",
+            )
+        )
+    taken = {name.casefold() for name in (*RESERVED, *(name for c in version.columns for name, _ in _fields(c)))}
+    columns = []
+    for key in keys:
+        if key == "draw":
+            continue
+        name = key if key.strip() and "@" not in key and "." not in key else f"tag {key}"
+        while name.casefold() in taken:
+            name = f"tag {name}"
+        taken.add(name.casefold())
+        columns.append(f"tags[{_text(key)}] AS {_q(name)}")
+    return columns, "draw" in keys
 
 
 _ANSWERED = f"status IN ({', '.join(repr(status) for status in sorted(ANSWERED))})"
@@ -263,13 +297,13 @@ def _universal(database: duckdb.DuckDBPyConnection, files: str, columns: Sequenc
 
 
 def _outcomes(columns: Sequence[Column], universal: frozenset[str]) -> list[str]:
-    """SQL of `outcome.x`, `judged.x` and `outcome.x.human`; `judged.<scorer>` says where one scorer applies."""
+    """SQL of `outcome.x`, `judged.x` and `outcome.x.human`; `applies.<scorer>` says where one scorer does."""
     answered = _ANSWERED
     by: dict[str, list[Column]] = {}
     for column in columns:
         by.setdefault(column.measures, []).append(column)
     expressions = [
-        f"{_applies(_APPLIES.get(c.measures, 'true'), [c], universal, answered)} AS {_q(f'judged.{c.name}')}"
+        f"{_applies(_APPLIES.get(c.measures, 'true'), [c], universal, answered)} AS {_q(f'applies.{c.name}')}"
         for c in columns
     ]
     values: dict[str, str] = {}

@@ -14,7 +14,8 @@ from shipworthy.observations.answers import OF_CASE
 from shipworthy.observations.table import Observations
 from shipworthy.observations.truth import as_number
 
-MOST = 24  # of one evaluation
+MOST = 24  # of one version
+OF_A_KIND = 8
 EACH = 2  # of one kind, hazard and attack
 LONGEST = 4_000  # characters of a message
 _SHOWN = ("case", "trial", "hazard", "attack", "language", "status", "error", "messages", "response")
@@ -69,7 +70,9 @@ def _of_version(observations: Observations, version: str | None) -> Iterator[Tra
     rows = rows.filter(rows["wrong"].notnull())
     by = [rows[name] for name in ("wrong", "hazard", "attack") if name in rows.columns]
     numbered = rows.mutate(nth=ibis.row_number().over(group_by=by, order_by=[rows["case"]]))
-    chosen = numbered.filter(numbered["nth"] < EACH).order_by(["place", "nth", "case"]).limit(MOST)
+    few = numbered.filter(numbered["nth"] < EACH)
+    few = few.mutate(of_kind=ibis.row_number().over(group_by=[few["wrong"]], order_by=[few["nth"], few["case"]]))
+    chosen = few.filter(few["of_kind"] < OF_A_KIND).order_by(["place", "nth", "case"]).limit(MOST)
     for row in observations.backend.to_pyarrow(chosen).to_pylist():
         yield _transcript(observations.evaluation, version, row, scorers)
 

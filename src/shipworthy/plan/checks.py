@@ -122,7 +122,7 @@ def _names(parts: Parts, sited: Sited, known_metric: KnownMetric | None) -> Iter
     requirement = sited.requirement
     if requirement.evaluation is None and len(parts.declared) != 1:
         what = "names no evaluation, and the plan has " + ("several" if parts.declared else "none")
-        mend = f"add `evaluation:` with one of {', '.join(map(shown, sorted(parts.declared)))}"
+        mend = did_you_mean("", parts.declared).replace("known:", "add `evaluation:` with one of")
         mend = mend if parts.declared else "declare what is evaluated under `evaluations`"
         yield sited.fault("PLAN021", "evaluation", what, mend)
     elif requirement.evaluation is not None and requirement.evaluation not in parts.declared:

@@ -486,19 +486,37 @@ def _requirements(parts: _Parts) -> Iterator[str]:
     measured = _measured(parts)
     axes = [name for name, _, _ in _axes(parts)]
     possible = [each for each in _STARTERS if axes or not each.each_group]
-    fitting = [each for each in possible if each.metric in measured][:6]
+    wanted = measured if measured and "label" in parts.roles and parts.decides else _METRICS[parts.task or "binary"]
+    fitting = [each for each in possible if each.metric in wanted][:6]
     yield "# What is promised. The bounds are places to start from: set them with those who answer for the system,"
     yield "# before you look at results. A claim that the data cannot settle comes out as undecided, not as passed."
-    if fitting:
+    if not (open_questions := _open_questions(parts)):
         yield "requirements:"
         yield from (line for starter in fitting for line in _promise(starter, parts, axes))
         return
-    yield "# Nothing can be promised yet: no column holds a decision. Name one as the role `prediction`, or declare a"
-    yield "# system under `subjects` and name it as the evaluation's `subject`. Then promises such as these will do:"
-    wanted = _METRICS[parts.task or "binary"]
-    for starter in [each for each in possible if each.metric in wanted][:4]:
+    yield "# Nothing is promised yet, and a check of this plan ends undecided, until a person has chosen:"
+    yield from (f"#   {question}" for question in open_questions)
+    yield "# Then take the promises that fit out of their comments, and remove the line `requirements: []`."
+    for starter in fitting:
         yield from (f"# {line}" for line in _promise(starter, parts, axes))
     yield "requirements: []"
+
+
+def _open_questions(parts: _Parts) -> list[str]:
+    """What no look at the data can answer: a plan drafted over it must not be able to end in a decision to ship."""
+    asked = []
+    if "label" not in parts.roles:
+        asked.append("- no column holds what turned out to be true: name one as the role `label`")
+    if not parts.decides:
+        asked.append("- no column holds a decision: name one as the role `prediction`, or declare a system under")
+        asked.append("  `subjects` and name it as the evaluation's `subject`")
+    elif parts.cut is not None:
+        asked.append(f"- no column holds a decision: the threshold {parts.cut:g} on the score was put in its place")
+    if parts.task == "regression":
+        asked.append("- how large an error a user can live with, in units of the label")
+    if parts.task == "ranking":
+        asked.append("- how good the lists have to be: put the figure of the present ranking")
+    return asked
 
 
 def _promise(starter: _Starter, parts: _Parts, axes: Sequence[str]) -> Iterator[str]:

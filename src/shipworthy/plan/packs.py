@@ -39,6 +39,9 @@ class PackRequirement(Requirement):
 
     needs: tuple[Need, ...] = Field(default=(), description="Roles without which it does not fit an evaluation.")
     task: Task | None = Field(default=None, description="Fits evaluations of this task, or of none stated.")
+    scorers: tuple[str, ...] = Field(
+        default=(), description="Fits answers judged by one of these, or by what their suite names."
+    )
 
 
 class Pack(Model):
@@ -259,7 +262,14 @@ def _fitted(ask: _Asked, evaluations: Mapping[str, Evaluation]) -> Iterator[Requ
 
 
 def _fits(asked: PackRequirement, name: str, evaluation: Evaluation) -> bool:
-    if asked.evaluation not in (None, name) or (asked.task and evaluation.task not in (None, asked.task)):
+    """Roles are about rows of data and scorers about answers: a requirement that names either fits no other kind."""
+    if asked.evaluation not in (None, name):
+        return False
+    if evaluation.is_generative:
+        stated = {scorer if isinstance(scorer, str) else next(iter(scorer), "") for scorer in evaluation.scorers}
+        judged = not asked.scorers or not stated or bool(stated & set(asked.scorers))
+        return judged and not asked.needs and asked.task in (None, "generative")
+    if asked.scorers or (asked.task and evaluation.task not in (None, asked.task)) or asked.task == "generative":
         return False
     given = {need for need in asked.needs if getattr(evaluation.roles, need) is not None}
     if evaluation.subject is not None:
@@ -302,6 +312,7 @@ def _joined(base: str, suffix: list[str]) -> str:
 def _wants(ask: _Asked) -> str:
     wants = [f"the role {need}" for need in ask.requirement.needs]
     wants += [f"task {ask.requirement.task}"] if ask.requirement.task else []
+    wants += [f"answers judged by {' or '.join(ask.requirement.scorers)}"] if ask.requirement.scorers else []
     wants += [f"the evaluation {shown(ask.requirement.evaluation)}"] if ask.requirement.evaluation else []
     wants += ["a protected attribute or sliced column"] if ask.requirement.across == EACH_PROTECTED else []
     return f"it needs {', '.join(wants)}"

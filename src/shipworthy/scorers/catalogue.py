@@ -40,6 +40,7 @@ OURS: Mapping[str, str] = {  # kind -> module:function
     "pairwise": f"{_ROOM}.pairwise:open_pairwise",
     "personal_data": f"{_ROOM}.personal_data:open_personal_data",
     "prompt_overlap": f"{_ROOM}.leaks:open_prompt_overlap",
+    "recorded": f"{_ROOM}.recorded:open_recorded",
     "refusal": f"{_ROOM}.refusal:open_refusal",
     "regex": f"{_ROOM}.matching:open_regex",
     "rouge_l": f"{_ROOM}.overlap:open_rouge_l",

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 from scipy.special import bdtr
 
 from shipworthy.errors import NotEstimable
-from shipworthy.stats.interval import Interval
-from shipworthy.stats.proportion import tail
+from shipworthy.stats.interval import Interval, critical
+from shipworthy.stats.proportion import clopper_pearson, tail
 
 
 def quantile_ranks(n: int, q: float, *, level: float = 0.95) -> tuple[int | None, int | None]:
@@ -43,6 +43,36 @@ def quantile_interval(values: ArrayLike, q: float, *, level: float = 0.95) -> In
     j, k = quantile_ranks(x.size, q, level=level)
     ordered = np.sort(x)
     return Interval(-np.inf if j is None else float(ordered[j - 1]), np.inf if k is None else float(ordered[k - 1]))
+
+
+def clustered_quantile_interval(values: ArrayLike, clusters: ArrayLike, q: float, *, level: float = 0.95) -> Interval:
+    """Limits for the q quantile of values that come in clusters; -inf or +inf where a limit does not exist.
+
+    values, clusters: shape (n,), values without NaN; q, level as `quantile_ranks`.
+    The share of values at or below the sample quantile is a clustered proportion: its Korn-Graubard limits around q, on
+    the effective number of values, say which order statistics bound the quantile.
+    Raises NotEstimable with fewer than two clusters.
+    Source: Woodruff (1952), J. Am. Stat. Assoc. 47, 635-646; Francisco and Fuller (1991), Ann. Stat. 19, 454-469.
+    """
+    x, error = np.asarray(values, dtype=float), tail(level)
+    _, unit = np.unique(np.asarray(clusters), return_inverse=True)
+    size, units = len(x), int(unit.max(initial=-1)) + 1
+    if units < 2:
+        raise NotEstimable("fewer than two clusters: nothing tells how much values vary")
+    below = (x <= np.quantile(x, _checked(q), method="inverted_cdf")).astype(float)
+    sums = np.bincount(unit, below - below.mean())
+    variance = units / (units - 1) * float(sums @ sums) / size**2
+    independent = below.mean() * (1 - below.mean()) / size
+    largest = float(np.bincount(unit).max())
+    effect = float(np.clip(variance / independent, 1, largest)) if independent > 0 else largest
+    worth = size / effect * float(critical(1 - 2 * error) / critical(1 - 2 * error, units - 1)) ** 2
+    low, high = clopper_pearson(q * worth, worth, level=level)
+    below_rank, above_rank = int(np.floor(float(low) * size)), int(np.ceil(float(high) * size)) + 1
+    ordered = np.sort(x)
+    return Interval(
+        -np.inf if below_rank < 1 or _spare(max(int(worth), 1), q, error) < 1 else float(ordered[below_rank - 1]),
+        np.inf if above_rank > size or _spare(max(int(worth), 1), 1 - q, error) < 1 else float(ordered[above_rank - 1]),
+    )
 
 
 def smallest_n(q: float, *, level: float = 0.95, side: Literal["lower", "upper"] = "upper") -> int:

@@ -1,9 +1,10 @@
 """A recorded log as the source of exchanges: nothing is asked, what was said is read.
 
-JSON Lines, JSON (a list, or one OTLP export), CSV, Parquet, and OpenTelemetry `gen_ai` spans (`subjects.spans`). A row
-gives a prompt or messages, and a response; further columns are recognised by the names in `RECOGNISED` or named in
-`fields`. Columns that nobody names become tags where they hold short scalars. Rows stream: memory does not grow with
-the file, except for `.json`, which is read whole.
+JSON Lines, JSON (a list, or one OTLP export), CSV, Parquet, OpenTelemetry `gen_ai` spans (`subjects.spans`), and logs
+of Inspect, promptfoo, garak and lm-eval (`subjects.imports`), which are known by their content. A row gives a prompt or
+messages, and a response; further columns are recognised by the names in `RECOGNISED` or named in `fields`. Columns that
+nobody names become tags where they hold short scalars. Rows stream: memory does not grow with the file, except for
+`.json`, which is read whole.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any, Final, cast, get_args
 from shipworthy.errors import DataError, Fault
 from shipworthy.exchange import STATUSES, Answer, Case, Exchange, Expectation, Message, Speaker, Status, ToolCall
 from shipworthy.subjects.faults import listed, quoted
+from shipworthy.subjects.imports.detecting import tool_of
 from shipworthy.subjects.spans import CUT_OFF, is_telemetry, rows_of
 
 LONGEST_LINE: Final = 64_000_000  # bytes of one row
@@ -72,7 +74,7 @@ _STATES: Final[Mapping[str, Status]] = {
     "blocked": "filtered",
     **{status: status for status in STATUSES},
 }
-_SUFFIXES: Final = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
+_SUFFIXES: Final = (".eval", ".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 
 
 class _RowError(Exception):
@@ -122,6 +124,10 @@ class Recording:
     def _rows(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         readers = {".csv": self._csv, ".parquet": self._parquet, ".json": self._json}
         try:
+            tool = tool_of(self.path)
+            if tool is not None:
+                yield from tool.rows(self.path)
+                return
             yield from readers.get(self.path.suffix.lower(), self._lines)()
         except OSError as error:
             what = f"the recording cannot be read: {quoted(error)}"

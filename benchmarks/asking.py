@@ -1,0 +1,329 @@
+"""Asking beside the floor and the peers, and scoring what was recorded: `make bench`. Writes docs/performance.md.
+
+    python benchmarks/asking.py [--quick] [--cases 20000] [--peer-cases 2000] [--only NAME ...] [--dry]
+
+One local server without latency, in a process of its own, answers everybody; each system runs in processes of its own.
+Start-up is what the same run takes with two cases, and is told apart. The floor, our collector (asking and journal) and
+our whole check (suite read, asked, journalled, scored, rows, estimates, verdict, report) take turns, because a machine
+that others use too is faster now and slower then: what counts is the median of the ratios of neighbours in time. Peak
+memory is the largest sum, over the processes of a run, of what each has resident, read ten times a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import collecting
+import page
+
+HERE = Path(__file__).parent
+PEERS = HERE.parent / ".venv-peers"
+TITLES = {
+    "lm_eval": "lm-eval",
+    "deepeval": "DeepEval",
+    "garak": "garak",
+    "promptfoo": "promptfoo",
+    "inspect": "Inspect",
+    "mlflow": "mlflow",
+}
+LONGEST = 150  # seconds that a peer may take
+_PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
+PLAN = """system: {{name: benchmark, version: "1"}}
+subjects:
+  assistant: {{chat: "{base}", model: local, limits: {{max_concurrency: {concurrency}}}}}
+evaluations:
+  answers: {{suite: cases.jsonl, subject: assistant, scorers: [refusal]}}
+requirements:
+  - {{id: USE-1, evaluation: answers, metric: false_refusal_rate, at_most: 0.5, severity: major}}
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One process tree from its start to its end."""
+
+    wall: float  # seconds
+    cpu: float  # seconds, with those of its children
+    peak: float  # MiB
+    results: int
+    fault: str | None = None
+
+
+class Watch(threading.Thread):
+    """The most that the processes of one session had resident together."""
+
+    def __init__(self, session: int) -> None:
+        super().__init__(daemon=True)
+        self.session, self.peak, self.over = str(session), 0, threading.Event()
+
+    def run(self) -> None:
+        while not self.over.wait(0.1):
+            self.peak = max(self.peak, sum(self._resident()))
+
+    def _resident(self) -> Iterator[int]:
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = stat.read_text(errors="replace").rpartition(")")[2].split()
+            except OSError:  # it ended meanwhile
+                continue
+            if fields[3] == self.session:
+                yield int(fields[21]) * _PAGE_SIZE
+
+
+def timed(command: list[str], folder: Path, *, longest: float) -> tuple[Run, str]:
+    """Run a command in a session of its own; what it printed is in the second."""
+    with (folder / "stdout").open("w+b") as out, (folder / "stderr").open("w+b") as err:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=err, start_new_session=True)
+        watch = Watch(process.pid)
+        watch.start()
+        clock = threading.Timer(longest, os.killpg, (process.pid, signal.SIGKILL))
+        clock.start()
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - start
+        late = not clock.is_alive()
+        clock.cancel()
+        process.returncode = os.waitstatus_to_exitcode(status)
+        watch.over.set()
+        watch.join()
+        out.seek(0)
+        err.seek(0)
+        said, why = out.read().decode("utf-8", "replace"), err.read().decode("utf-8", "replace")
+    fault = None
+    if process.returncode:
+        fault = f"stopped after {longest:.0f} s" if late else f"exit code {process.returncode}: {why.strip()[-300:]}"
+    cpu = used.ru_utime + used.ru_stime
+    return Run(wall=wall, cpu=cpu, peak=watch.peak / 2**20, results=0, fault=fault), said
+
+
+@contextmanager
+def server(delay_ms: float) -> Iterator[int]:
+    """The port of a local server that answers after so long."""
+    command = [sys.executable, str(HERE / "collecting.py"), "--task", "serve", "--delay-ms", str(delay_ms)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield int(process.stdout.readline())
+    finally:
+        process.kill()
+        process.wait()
+
+
+def write_cases(path: Path, cases: int) -> None:
+    with path.open("w", encoding="utf-8") as lines:
+        for number in range(cases):
+            lines.write(json.dumps({"id": f"c{number}", "prompt": collecting.PROMPT.format(number)}) + "\n")
+
+
+def write_peer_cases(path: Path, cases: int) -> None:
+    with path.open("w", encoding="utf-8") as lines:
+        for number in range(cases):
+            case = {"id": f"c{number}", "prompt": collecting.PROMPT.format(number), "word": "help"}
+            lines.write(json.dumps(case) + "\n")
+
+
+def whole(port: int, cases: int, concurrency: int) -> Run:
+    """`shipworthy check` of a plan with one chat endpoint, as a user calls it."""
+    with tempfile.TemporaryDirectory() as held:
+        folder = Path(held)
+        write_cases(folder / "cases.jsonl", cases)
+        plan = PLAN.format(base=f"http://127.0.0.1:{port}/v1", concurrency=concurrency)
+        (folder / "shipworthy.yaml").write_text(plan, "utf-8")
+        command = [str(Path(sys.executable).parent / "shipworthy"), "check", "--quiet", "--out", "run"]
+        run, _ = timed(command, folder, longest=600)
+        if run.fault and not (folder / "run" / "results.json").is_file():  # two cases decide nothing: exit code 3
+            raise SystemExit(f"shipworthy check failed: {run.fault}")
+        import pyarrow.parquet as pq
+
+        found = pq.read_metadata(folder / "run" / "observations" / "answers.parquet").num_rows
+        assert (folder / "run" / "report.html").is_file()
+        return Run(wall=run.wall, cpu=run.cpu, peak=run.peak, results=found)
+
+
+def peer(name: str, port: int, cases: int, concurrency: int) -> Run:
+    """One peer in its environment."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as held:
+        folder = Path(held)
+        (folder / "home").mkdir()
+        write_peer_cases(folder / "cases.jsonl", cases)
+        command = [str(python_of(name)), str(HERE / "peers.py"), name, f"http://127.0.0.1:{port}/v1"]
+        command += [str(folder / "cases.jsonl"), str(concurrency), str(folder / "home")]
+        run, said = timed(command, folder, longest=LONGEST)
+        results = 0 if run.fault else int(json.loads(said)["results"])
+        return Run(wall=run.wall, cpu=run.cpu, peak=run.peak, results=results, fault=run.fault)
+
+
+def python_of(name: str) -> Path:
+    """The interpreter of the environment that has a peer."""
+    return (PEERS / "inspect" if name == "inspect" else PEERS) / "bin" / "python"
+
+
+def version_of(name: str) -> str | None:
+    """Of a peer; None where it is not installed."""
+    python = python_of(name)
+    if not python.is_file():
+        return None
+    done = subprocess.run([str(python), str(HERE / "peers.py"), "versions"], capture_output=True, text=True, check=True)
+    found: str | None = json.loads(done.stdout)[name]
+    return found
+
+
+def told(what: str, run: Run) -> None:
+    print(f"{what:<28} {run.wall:8.2f} s {run.cpu:8.2f} s CPU {run.peak:7.0f} MiB {run.fault or ''}", flush=True)
+
+
+def of_client(task: str, port: int, cases: int, concurrency: int) -> Run:
+    """The floor or our collector; imports stand outside its clock."""
+    found = collecting.measure(task, port, cases, concurrency)
+    run = Run(wall=found["wall"], cpu=found["cpu"], peak=found["peak"], results=cases)
+    told(task, run)
+    return run
+
+
+def ours(delay_ms: float, cases: int, concurrency: int, repeats: int) -> list[str]:
+    """The floor, our collector and our whole check in turns; rows of a table."""
+    runs: dict[str, list[Run]] = {"floor": [], "ours": [], "whole": [], "start": []}
+    with server(delay_ms) as port:
+        for _ in range(repeats):
+            runs["floor"].append(of_client("floor", port, cases, concurrency))
+            runs["ours"].append(of_client("ours", port, cases, concurrency))
+            for key, count in (("whole", cases), ("start", 2)):
+                runs[key].append(whole(port, count, concurrency))
+                told(f"whole, {count:,} cases", runs[key][-1])
+    starts = runs["start"]
+    apart = [
+        Run(wall=run.wall - start.wall, cpu=run.cpu - start.cpu, peak=run.peak, results=run.results)
+        for run, start in zip(runs["whole"], starts, strict=True)
+    ]
+    rows = []
+    for name, mine, start in (
+        ("Bare aiohttp loop (the floor)", runs["floor"], None),
+        ("**Shipworthy**, asking and journal", runs["ours"], None),
+        ("**Shipworthy**, the whole check", apart, statistics.median(run.wall for run in starts)),
+    ):
+        each = cases - 2 if start else cases
+        rate = each / statistics.median(run.wall for run in mine)
+        cpu = 1000 * statistics.median(run.cpu for run in mine) / each
+        ratio = statistics.median(floor.wall / run.wall for floor, run in zip(runs["floor"], mine, strict=True))
+        by_cpu = statistics.median(floor.cpu / run.cpu for floor, run in zip(runs["floor"], mine, strict=True))
+        peak = max(run.peak for run in mine)
+        came = "all" if all(run.results == cases for run in mine) else f"{min(run.results for run in mine):,}"
+        begun = "–" if start is None else f"{start:.1f}"
+        rows.append(
+            f"| {name} | {cases:,} | {rate:,.0f} | {ratio:.2f} | {by_cpu:.2f} | {cpu:.2f} | {begun} | {peak:,.0f} "
+            f"| {came} |"
+        )
+    return rows
+
+
+def peers(cases: int, concurrency: int, wanted: list[str]) -> list[str]:
+    """Each peer that is installed, beside the floor just before it."""
+    rows = []
+    with server(0.0) as port:
+        for name in wanted:
+            version = version_of(name)
+            if version is None:
+                rows.append(f"| {TITLES[name]} | not installed | – | – | – | – | – | – | – |")
+                continue
+            floor = of_client("floor", port, cases, concurrency)
+            peer(name, port, 2, concurrency)  # its files are in memory from here on
+            start = peer(name, port, 2, concurrency)
+            told(f"{name}, 2 cases", start)
+            run = start if start.fault else peer(name, port, cases, concurrency)
+            told(f"{name}, {cases:,} cases", run)
+            title = f"{TITLES[name]} {version}"
+            if run.fault:
+                why = " ".join(run.fault.replace("|", "/").split())
+                rows.append(f"| {title} | {cases:,} | {why} | – | – | – | {start.wall:.1f} | {run.peak:,.0f} | – |")
+                continue
+            wall, cpu = run.wall - start.wall, run.cpu - start.cpu
+            came = "all" if run.results == cases else f"{run.results:,} of {cases:,}"
+            rows.append(
+                f"| {title} | {cases:,} | {(cases - 2) / wall:,.0f} | {floor.wall / wall:.3f} | {floor.cpu / cpu:.3f} "
+                f"| {1000 * cpu / (cases - 2):.2f} | {start.wall:.1f} | {run.peak:,.0f} | {came} |"
+            )
+    return rows
+
+
+def scoring(answers: int) -> list[str]:
+    """Recorded answers scored on two processes."""
+    command = [sys.executable, str(HERE / "scoring.py"), "--answers", str(answers), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"scoring failed:\n{done.stderr[-2000:]}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    lines = ["| answers | seconds | answers a second | peak of one process, MiB |", "|---|---|---|---|"]
+    for run in found["runs"]:
+        lines.append(
+            f"| {run['answers']:,} | {run['seconds']:.1f} | {run['answers_per_second']:,} | {run['peak_mib']:.0f} |"
+        )
+    return [*lines, "", f"Peak memory with all answers is {found['peak_ratio']:.2f} times that with 100,000."]
+
+
+HEAD = [
+    "| system | cases | cases a second | of the floor | of the floor, by CPU | CPU ms a case | start-up, s "
+    "| peak memory, MiB | results |",
+    "|---|---|---|---|---|---|---|---|---|",
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=20_000, help="for the floor and ours")
+    parser.add_argument("--peer-cases", type=int, default=2_000)
+    parser.add_argument("--answers", type=int, default=1_000_000, help="to score")
+    parser.add_argument("--concurrency", type=int, default=100)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=list(TITLES), default=list(TITLES), help="peers")
+    parser.add_argument("--quick", action="store_true", help="a tenth of everything, once")
+    parser.add_argument("--dry", action="store_true", help="print the section and do not write it")
+    given = parser.parse_args()
+    if given.quick:
+        given.cases, given.peer_cases, given.answers = given.cases // 10, given.peer_cases // 10, given.answers // 10
+        given.repeats = 1
+    about = page.machine("aiohttp", "orjson")
+    section = [
+        "## Asking: a local endpoint without latency, "
+        f"{given.concurrency} requests at once{', quick' if given.quick else ''}",
+        "",
+        f"Measured by `benchmarks/asking.py` on {about}. Wall time, start-up apart where it is told; every peer "
+        "asks through its own client for OpenAI-compatible servers, scores by one string and keeps what it keeps by "
+        "default. The check reads its suite, asks, journals, scores refusals, writes rows, estimates, "
+        "decides and writes the report. Ratios are of neighbours in time.",
+        "",
+        *HEAD,
+        *ours(0.0, given.cases, given.concurrency, given.repeats),
+        *peers(given.peer_cases, given.concurrency, given.only),
+        "",
+        "## Asking: 50 ms latency",
+        "",
+        *HEAD,
+        *ours(50.0, given.cases, given.concurrency, min(given.repeats, 2)),
+        "",
+        "## Scoring recorded answers: refusal, leak and one pattern, two processes",
+        "",
+        *scoring(given.answers),
+    ]
+    text = "\n".join(section)
+    if given.dry:
+        print(text)
+    else:
+        page.write("generative", text)
+
+
+if __name__ == "__main__":
+    main()

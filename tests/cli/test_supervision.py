@@ -1,0 +1,116 @@
+"""The console's own process: an exit code of 0 says that a run was written, and --json keeps stdout for the result."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+CONSOLE = [sys.executable, "-c", "import sys; from shipworthy.cli import main; sys.exit(main())"]
+ROWS = "id,group,y\n" + "".join(f"{i},{'ab'[i % 2]},{int(i % 4 > 1)}\n" for i in range(200))
+RIGHT = "return [int(i % 4 > 1) for i in t['id'].to_pylist()]"
+PLAN = """
+system: {name: s}
+subjects: {m: {python: "model:predict"}}
+evaluations:
+  d: {data: rows.csv, roles: {label: y, id: id}, slices: [group], subject: m}
+requirements:
+  - {id: R, metric: accuracy, at_least: 0.5}
+"""
+LOUD = f"""
+import atexit, os, subprocess, sys
+print("import")
+atexit.register(print, "exit")
+def predict(t):
+    print("x" * 100_000)
+    os.write(1, b"descriptor\\n")
+    os.system("echo shell")
+    {RIGHT}
+"""
+
+
+def start(folder: Path, code: str, *more: str) -> subprocess.Popen:
+    (folder / "rows.csv").write_text(ROWS)
+    (folder / "shipworthy.yaml").write_text(PLAN)
+    (folder / "model.py").write_text(code)
+    return subprocess.Popen(
+        [*CONSOLE, "check", "--out", "run", *more],
+        cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import os\ndef predict(t): os._exit(0)", "CALL006"),
+        ("import os\nos._exit(0)", "CALL006"),
+        ("import os, threading\ndef predict(t):\n    import time\n"
+         "    threading.Thread(target=lambda: os._exit(0)).start(); time.sleep(9)", "CALL006"),
+        ("import ctypes\ndef predict(t): ctypes.string_at(0)", "SIGSEGV"),
+        ("import os, signal\ndef predict(t): os.kill(os.getpid(), signal.SIGKILL)", "memory"),
+        ("import sys\ndef predict(t): sys.exit(0)", "SUBJ006"),
+        ("import sys\nsys.exit(0)", "SUBJ002"),
+    ],
+)  # fmt: skip
+def test_a_process_that_is_ended_from_within_is_a_fault_and_no_ship(tmp_path, code, said):
+    process = start(tmp_path, code)
+    told, error = process.communicate(timeout=60)
+    assert process.returncode == 2, error
+    assert said in error
+    assert "  where  " in error
+    assert "Traceback" not in error
+    assert told == ""
+    assert not (tmp_path / "run").exists()
+
+
+def test_ending_the_process_after_the_decision_does_not_change_it(tmp_path):
+    process = start(tmp_path, f"import atexit, os\natexit.register(os._exit, 7)\ndef predict(t): {RIGHT}")
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 0, error
+    assert json.loads((tmp_path / "run/results.json").read_text())["decision"] == "ship"
+
+
+def test_json_stays_json_however_loud_the_subject_is(tmp_path):
+    process = start(tmp_path, LOUD, "--json")
+    told, error = process.communicate(timeout=60)
+    assert process.returncode == 0, error
+    assert json.loads(told) == json.loads((tmp_path / "run/results.json").read_text())
+    for noise in ("import", "xxx", "descriptor", "shell", "exit"):
+        assert noise in error
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_reaches_the_worker_and_stops_the_command(tmp_path, number):
+    process = start(tmp_path, "import time\ndef predict(t): open('here', 'w').close(); time.sleep(60)")
+    _wait_for(tmp_path / "here")
+    process.send_signal(number)
+    _, error = process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in error
+
+
+def test_the_worker_does_not_outlive_a_killed_command(tmp_path):
+    process = start(tmp_path, "import os, time\ndef predict(t): print(os.getpid(), file=open('here', 'w'), flush=True); "
+                              "time.sleep(60)")  # fmt: skip
+    _wait_for(tmp_path / "here")
+    worker = int((tmp_path / "here").read_text())
+    process.kill()
+    process.communicate(timeout=20)  # ends when nobody holds its pipes any more
+    assert any(not _alive(worker) or time.sleep(0.05) for _ in range(200))
+
+
+def _alive(process: int) -> bool:
+    stat = Path(f"/proc/{process}/stat")  # a worker that nobody waits for stays as a zombie where no init reaps
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def _wait_for(file: Path) -> None:
+    for _ in range(600):
+        if file.exists():
+            time.sleep(0.2)
+            return
+        time.sleep(0.05)
+    raise AssertionError("the subject was never asked")
