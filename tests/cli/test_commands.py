@@ -205,3 +205,38 @@ def test_every_command_says_what_it_does_in_the_list_and_in_its_own_words():
     for name in COMMANDS:
         assert f"\n  {name} " in listed
         assert call(name, "--help").stdout.startswith(f"Usage: shipworthy {name}")
+
+
+def test_many_faults_are_cut_for_people_and_whole_for_machines(folder):
+    path = plan(*["metric: acuracy, at_least: 0.8"] * 120)
+    told = call("check", path).stderr
+    assert told.count("PLAN050") == 50
+    assert "… and 70 more faults" in told
+    assert "120 faults. Nothing was written." in told
+    assert len(json.loads(call("check", path, "--json").stdout)["faults"]) == 120
+
+
+def test_a_metric_that_ends_the_process_ships_nothing(folder, monkeypatch):
+    Path("ending.py").write_text("import sys\ndef mine(label): sys.exit(0)\n")
+    monkeypatch.syspath_prepend(folder)
+    path = plan(MET)
+    Path(path).write_text(Path(path).read_text().replace("slices:", "metrics: [{python: 'ending:mine'}], slices:"))
+    result = call("check", path, "--out", "run")
+    assert result.exit_code == 2
+    assert "CALL006" in result.stderr
+    assert "ending.py, line 2" in result.stderr
+    assert not Path("run").exists()
+
+
+def test_a_subject_that_fails_is_placed_in_the_plan(folder):
+    path = plan(MET)
+    text = Path(path).read_text().replace("roles:", "subject: m, roles:").replace("prediction: p, ", "")
+    Path(path).write_text("subjects: {m: {python: 'nowhere:f'}}\n" + text)
+    assert f"  where  {path}:1:" in call("check", path).stderr
+
+
+def test_too_many_levels_are_placed_in_the_plan(folder):
+    Path("rows.csv").write_text("id,group,y,p\n" + "".join(f"{i},g{i},1,1\n" for i in range(20_002)))
+    told = call("check", plan(MET)).stderr
+    assert "DATA015" in told
+    assert "  where  shipworthy.yaml:3:" in told

@@ -205,3 +205,56 @@ def test_file_digest_properties(tmp_path):
     two.write_text("a\n2\n")
     assert file_digest((one, two)) == file_digest((two, one))
     assert file_digest((one,)) != file_digest((two,))
+
+
+def texts_that_are_not_utf8(n: int) -> pa.Array:
+    offsets = pa.py_buffer(b"".join(i.to_bytes(4, "little") for i in range(n + 1)))
+    return pa.Array.from_buffers(pa.utf8(), n, [None, offsets, pa.py_buffer(b"\xff" * n)])
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([1.5, 0.5], pa.float16()), pa.array([1, 2], pa.decimal256(60, 2)), pa.array([1, 2], pa.timestamp("s", "Mars/Olympus")),
+        pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.int8()), pa.array([[1, 2], [3]])),
+    ],
+    ids=["float16", "decimal256", "zone", "lists"],
+)  # fmt: skip
+def test_columns_of_rare_types_are_read(column):
+    assert len(read(open_frame(pa.table({"x": column}), backend=connect()))) == 2
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        texts_that_are_not_utf8(2), pa.array([2**62, 1], pa.timestamp("s")),
+        pa.UnionArray.from_dense(pa.array([0, 0], pa.int8()), pa.array([0, 1], pa.int32()), [pa.array(["a", "b"])]),
+    ],
+    ids=["text", "time", "union"],
+)  # fmt: skip
+def test_columns_that_cannot_be_read_are_named(column):
+    fault = fault_of(lambda: open_frame(pa.table({"odd": column}), backend=connect()))
+    assert (fault.code, fault.where) == ("DATA006", "column odd")
+
+
+@pytest.mark.parametrize("scheme", ["sqlite", "duckdb"])
+def test_a_database_that_is_not_there_is_not_made(tmp_path, scheme):
+    url = f"{scheme}://{tmp_path}/typo.db"
+    fault = fault_of(lambda: open_source("SELECT 1 AS x", connection=url, backend=connect(), where="plan:3"))
+    assert (fault.code, fault.where) == ("DATA001", "plan:3")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "read_as"),
+    [
+        (("yes", "no"), ("yes", "no")), (("Yes", "No"), ("Yes", "No")), (("t", "f"), ("t", "f")), (("T", ""), ("T", None)),
+        (("true", "false"), (True, False)), (("True", "FALSE"), (True, False)), (("true", ""), (True, None)),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["b", 'a "b" 🙂'])
+def test_words_of_a_csv_stay_words_and_only_true_and_false_are_truth(tmp_path, words, read_as, name):
+    header = '"' + name.replace('"', '""') + '"'
+    (tmp_path / "rows.csv").write_text(f"x,{header}\n" + "".join(f"{i},{word}\n" for i, word in enumerate(words)))
+    found = read(opened(tmp_path / "rows.csv"))
+    assert tuple(row[name] for row in found) == read_as

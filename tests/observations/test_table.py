@@ -163,3 +163,20 @@ def test_rows_are_never_lost_properties(evaluate, data):
     assert found.evaluated.observations.rows == whole
     for axis in ("", "g", "k", "g × k"):
         assert sum(found.evaluated.measured.values[None, "accuracy", axis].n) == whole
+
+
+@pytest.mark.parametrize("odd", [float("inf"), float("-inf"), float("nan")])
+def test_numbers_that_are_none_are_counted_with_their_reason(evaluate, odd):
+    score = [i / 40 for i in range(40)]
+    score[3] = odd
+    rows = {"y": [float(i % 2) for i in range(40)], "s": score, "p": [i % 2 for i in range(40)]}
+    found = evaluate(rows, label="y", prediction="p", score="s", metrics=["auc", "accuracy"]).evaluated.observations
+    assert found.rows == 40
+    told = {exclusion.reason: exclusion.rows for exclusion in found.exclusions}
+    assert told["score infinite or not a number; left out of the metrics that read it"] == 1
+    rows["y"][0] = odd
+    rows["y"][2] = None
+    for more in ({}, {"positive": 1}):
+        found = evaluate(rows, label="y", prediction="p", metrics=["accuracy"], **more).evaluated.observations
+        told = {exclusion.reason: exclusion.rows for exclusion in found.exclusions}
+        assert (found.rows, told["label missing"], told["label infinite or not a number"]) == (38, 1, 1)

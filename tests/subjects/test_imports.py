@@ -89,6 +89,16 @@ def test_a_number_that_its_samples_do_not_give_is_found(path, tmp_path):
     assert not all(each.agrees for each in recompute(changed))
 
 
+def test_parts_of_a_composite_score_are_told_from_whole_ones(tmp_path):
+    """Inspect lists metrics by part, or plain ones and such by part together; both name the same scores."""
+    log = json.loads(JSON.read_text())
+    (style,) = [each for each in log["eval"]["scorers"] if each["name"] == "style"]
+    style["metrics"] = [style["metrics"]]
+    mixed = tmp_path / "a.json"
+    mixed.write_text(json.dumps(log))
+    assert recompute(mixed) == recompute(JSON)
+
+
 def test_a_recording_of_another_kind_states_nothing(tmp_path):
     path = tmp_path / "log.jsonl"
     path.write_text('{"prompt": "a", "response": "b"}\n')

@@ -118,6 +118,11 @@ def test_estimates_of_a_check_are_the_tools_own_rates_against_reference(tmp_path
     answered = stats["successes"] + stats["failures"]  # errors are missing outcomes, and widen the interval
     assert found["shop", "pass_rate[success]", "{}"] == pytest.approx(stats["successes"] / answered)
     assert found["shop", "pass_rate[success]", '{"provider": "echo"}'] == pytest.approx(0.5)
-    assert found["probed", "violation_rate[decoded]", "{}"] == pytest.approx(5 / 28)  # garak: 23 of 28 passed
+    (garak,) = (
+        entry
+        for entry in map(json.loads, (LOGS / "garak/small.report.jsonl").read_text().splitlines())
+        if entry["entry_type"] == "eval" and entry["detector"] == "encoding.DecodeMatch"
+    )
+    assert found["probed", "violation_rate[decoded]", "{}"] == pytest.approx(garak["fails"] / garak["total_evaluated"])
     assert found["facts", "pass_rate[exact_match]", '{"filter": "strict"}'] == pytest.approx(1 / 3)
     assert found["facts", "pass_rate[exact_match]", '{"filter": "loose"}'] == pytest.approx(1 / 2)

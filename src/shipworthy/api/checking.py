@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -19,7 +20,7 @@ from shipworthy.api.evaluating import Evaluated, evaluate_rows, metrics_of
 from shipworthy.api.judging import judge_cards
 from shipworthy.api.measuring import measure_all
 from shipworthy.digest import digest
-from shipworthy.errors import DataError, Fault, Unusable
+from shipworthy.errors import DataError, Fault, SubjectError, Unusable
 from shipworthy.estimate.arms import Arms
 from shipworthy.estimate.estimates import Estimate, SliceKey
 from shipworthy.estimate.spread import between_slices
@@ -30,6 +31,7 @@ from shipworthy.gates.verdicts import Outcome, Verdict, decide
 from shipworthy.metrics.catalogue import UnknownMetric, lookup
 from shipworthy.metrics.kinds import Metric
 from shipworthy.observations.findings import Finding
+from shipworthy.observations.tally import FOLDED
 from shipworthy.observations.transcripts import worst
 from shipworthy.plan.loading import LoadedPlan, load_plan, plan_digest
 from shipworthy.plan.lock import lock_path, read_lock
@@ -78,9 +80,10 @@ def check(
     seeds = np.random.SeedSequence(loaded.plan.seed).spawn(len(loaded.plan.evaluations) + 1)
     for (name, model), own in zip(loaded.plan.evaluations.items(), seeds, strict=False):
         progress(f"evaluating {name}")
-        asked = ask(name, loaded, folder=unfinished, say=progress) if model.is_generative else None
-        journals[name] = asked.journals if asked is not None else ()
-        evaluated.append(_evaluate(loaded, name, model, asked, np.random.default_rng(own)))
+        with _located(loaded):
+            asked = ask(name, loaded, folder=unfinished, say=progress) if model.is_generative else None
+            journals[name] = asked.journals if asked is not None else ()
+            evaluated.append(_evaluate(loaded, name, model, asked, np.random.default_rng(own)))
     progress("judging")
     baselines = _baselines(loaded, evaluated, np.random.default_rng(seeds[-1]))
     run = _run(loaded, evaluated, baselines, started, np.random.default_rng(seeds[-1]))
@@ -95,6 +98,18 @@ def check(
         )
         shutil.rmtree(unfinished, ignore_errors=True)
     return run
+
+
+@contextlib.contextmanager
+def _located(loaded: LoadedPlan) -> Iterator[None]:
+    """Say of a subject's fault where the plan declares the subject: a subject itself knows only its name."""
+    try:
+        yield
+    except SubjectError as error:
+        places = {f"subjects.{name}": loaded.locate(("subjects", name)) for name in loaded.plan.subjects}
+        raise SubjectError(
+            replace(fault, where=places.get(fault.where, fault.where)) for fault in error.faults
+        ) from error
 
 
 def unfinished_folder(loaded: LoadedPlan) -> Path:
@@ -178,7 +193,11 @@ def _run(
         curves=tuple(curve for one in evaluated for curve in one.measured.curves),
         inputs=tuple(one.source for one in evaluated),
         excluded=tuple(exclusion for one in evaluated for exclusion in one.observations.exclusions),
-        findings=(*_notes(loaded), *(f for one in [*evaluated, *baselines.values()] for f in one.findings)),
+        findings=(
+            *_notes(loaded),
+            *(f for one in [*evaluated, *baselines.values()] for f in one.findings),
+            *(f for one in evaluated for f in _folded(one)),
+        ),
         environment=environment(),
         baseline=loaded.plan.baseline,
         command=f"shipworthy check {loaded.path.name}",
@@ -354,9 +373,37 @@ def _asked(requirement: Requirement, metric: str) -> str:
 
 def _in_scope(arms: Arms, is_condition: bool, requirement: Requirement) -> Arms:
     """A claim about a named condition is about the rows that fulfil it; a comparison sets them against the others."""
-    if not is_condition or requirement.compare in ("difference", "ratio"):
+    if requirement.compare in ("difference", "ratio"):
+        return _groups(arms) if requirement.reference != FOLDED else arms
+    if not is_condition:
         return arms
     return arms.only([i for i, key in enumerate(arms.slices) if not str(key["name"]).startswith("not ")])
+
+
+def _groups(arms: Arms) -> Arms:
+    """The slices without the one that rare levels were folded into: it is no group, but what was left of several.
+
+    It stands in "every slice" claims, and in a comparison whose `reference:` names it.
+    """
+    return arms.only(range(len(arms.slices) - 1)) if _ends_folded(arms) and len(arms.slices) > 1 else arms
+
+
+def _ends_folded(arms: Arms) -> bool:
+    return bool(arms.slices) and next(iter(arms.slices[-1].values()), None) == FOLDED
+
+
+def _folded(one: Evaluated) -> Iterator[Finding]:
+    """What stands in no comparison between groups, so that nobody takes silence for consent."""
+    cases: dict[str, int] = {}
+    for (_, _, axis), arms in one.measured.values.items():
+        if _ends_folded(arms):
+            cases[axis] = max(cases.get(axis, 0), int(arms.n[-1]))
+    for axis, most in cases.items():
+        what = (
+            f"levels of {axis} with fewer than {one.observations.fold_below} rows each are shown together as {FOLDED} "
+            f"({most:,} cases); they are no group in differences and ratios between groups"
+        )
+        yield Finding(evaluation=one.name, check="rare levels", gravity="note", what=what, rows=most)
 
 
 def _reference(requirement: Requirement, arms: Arms, where: str) -> SliceKey | None:

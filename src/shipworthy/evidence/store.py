@@ -333,7 +333,11 @@ def _write_rows(observations: Observations, path: Path) -> None:
         "score_ranges": {column: list(pair) for column, pair in observations.score_ranges.items()},
     }
     told = json.dumps(facts).encode().hex()  # names may hold quotes, which SQL would trip over
-    observations.backend.to_parquet(observations.table, str(path), KV_METADATA={_FACTS.decode(): told})
+    options: dict[str, Any] = {"KV_METADATA": {_FACTS.decode(): told}}
+    if observations.task == "generative":  # answers are long: one thread, with few rows at once, keeps memory flat
+        observations.backend.raw_sql("SET threads = 1")
+        options["ROW_GROUP_SIZE"] = 20_000
+    observations.backend.to_parquet(observations.table, str(path), **options)
 
 
 def _file_name(evaluation: str) -> str:

@@ -39,7 +39,7 @@ def tally_cells(observations: Observations, axes: Sequence[Axis], columns: Seque
         found = observations.backend.to_pyarrow(table.select(*columns).distinct())
         universe = sorted(zip(*(found[column].to_pylist() for column in columns), strict=True))
         if len(universe) > 2_500:
-            raise _too_many(f"{' and '.join(columns)} take {len(universe)} combinations of values", observations, 2_500)
+            raise _too_many(f"{' and '.join(columns)} take {len(universe)} combinations of values", 2_500)
     if "cluster" in observations.roles or "weight" in observations.roles:
         conditions: dict[Term, ir.Value] = {}
         for cell in universe:
@@ -355,7 +355,7 @@ def _slice_codes(
         codes = codes * max(len(columns[-1]), 1) + encoded.indices.to_numpy(zero_copy_only=False)
     seen, where = np.unique(codes, return_inverse=True)
     if len(seen) > MOST_LEVELS:
-        raise _too_many(f"the slice {axis.name!r} has {len(seen)} levels", observations)
+        raise _too_many(f"the slice {axis.name!r} has {len(seen)} levels")
     levels = [_key(int(code), columns) for code in seen]
     order = sorted(range(len(levels)), key=lambda index: _rank(levels[index]))
     rare = np.bincount(where, rows, len(seen))[order] < observations.fold_below
@@ -385,12 +385,12 @@ def _rank(key: Key) -> list[tuple[bool, bool, Any]]:
     return [(value is None, isinstance(value, str), 0 if value is None else value) for value in key]
 
 
-def _too_many(what: str, observations: Observations, most: int = MOST_LEVELS) -> DataError:
+def _too_many(what: str, most: int = MOST_LEVELS) -> DataError:
+    """Where the plan says so is added by whoever knows the plan."""
     return DataError(
         Fault(
             code="DATA015",
             what=f"{what}; more than {most:,} cannot be told apart by any sample",
-            where=f"evaluations.{observations.evaluation}.slices",
             mend="cut a number into bins ({name: {column: ..., edges: [...]}}), or drop what may be an identifier",
         )
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import duckdb
 import ibis
@@ -92,6 +92,7 @@ def open_frame(frame: Frame, *, backend: Any, name: str = "table") -> Source:
         raise DataError(Fault(code="DATA005", what=f"column {duplicates[0]!r} stands twice", mend="rename one of them"))
     if not table.column_names:
         raise DataError(Fault(code="DATA007", what="the table has no columns", mend="give a table that has some"))
+    table = _readable(table)
     unique = ibis.util.gen_name("frame")
     backend.con.register(unique, table)
     return Source(table=backend.table(unique), name=name, columns=tuple(table.column_names))
@@ -127,6 +128,40 @@ def to_arrow(frame: Frame) -> pa.Table:
             mend="give a pandas, Polars or Arrow table, or a dict of columns",
         )
     )
+
+
+def _readable(table: pa.Table) -> pa.Table:
+    """Every column as a type that the engine reads. Raises DataError (DATA006) that names the column."""
+    for place, column in enumerate(table.columns):
+        name = table.column_names[place]
+        try:
+            column.validate(full=pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
+            narrower = _narrower(column.type)
+            if narrower is not None:
+                table = table.set_column(place, name, column.cast(narrower))
+        except (pa.ArrowException, ValueError) as error:
+            raise DataError(
+                Fault(
+                    code="DATA006",
+                    what=f"column {shorten(name)!r}, of type {column.type}, cannot be read: {shorten(str(error), 200)}",
+                    where=f"column {shorten(name)}",
+                    mend="convert it, or leave it out of the table",
+                )
+            ) from error
+    return table
+
+
+def _narrower(kind: pa.DataType) -> pa.DataType | None:
+    """What a type that the engine does not know is turned into; None for one that it knows."""
+    if pa.types.is_float16(kind):
+        return pa.float32()
+    if pa.types.is_decimal(kind) and kind.bit_width > 128:
+        return pa.float64()
+    if pa.types.is_timestamp(kind) and kind.unit in ("s", "ms"):
+        return pa.timestamp("us", kind.tz)
+    if pa.types.is_union(kind):
+        raise ValueError("a column has one type")
+    return None
 
 
 def file_digest(files: tuple[Path, ...]) -> str:
@@ -179,6 +214,7 @@ def _not_select(reason: str, where: str) -> DataError:
 def _connect_elsewhere(connection: str, where: str) -> Any:
     scheme = connection.partition(":")[0]
     url, secrets = _with_secrets(connection, where)
+    _refuse_new_file(scheme, url, where)
     try:
         return ibis.connect(url)
     except ImportError as error:
@@ -205,6 +241,22 @@ def _connect_elsewhere(connection: str, where: str) -> Any:
                 mend="check the Ibis URL, e.g. postgres://user:${DATABASE_PASSWORD}@host/database",
             )
         ) from None  # the cause may quote the URL
+
+
+def _refuse_new_file(scheme: str, url: str, where: str) -> None:
+    """A database in a file is there already: opening one that is not would make an empty one."""
+    path = url.partition("://")[2].partition("?")[0]
+    if scheme not in ("sqlite", "duckdb") or not path or path.strip("/").startswith((":memory:", "md:")):
+        return
+    if not (Path(path).is_file() or Path(unquote(path)).is_file()):
+        raise DataError(
+            Fault(
+                code="DATA001",
+                what=f"there is no database file {shorten(PurePosixPath(path).name)!r}",
+                where=where,
+                mend="name a file that is there; a relative path starts where the command is run",
+            )
+        )
 
 
 _EXTRAS = {"postgres": "postgres", "postgresql": "postgres", "pyspark": "spark"}
@@ -392,19 +444,39 @@ def _read(names: list[str], kind: str, backend: Any, header: Header | None = Non
         unique = ibis.util.gen_name("arrow")
         backend.con.register(unique, pyarrow.dataset.dataset(names, format="ipc"))
         return backend.table(unique)
-    text = backend.read_json(names) if kind == "json" else _read_csv(names, backend, header)
+    text, words = (backend.read_json(names), []) if kind == "json" else _read_csv(names, backend, header)
     # Text is parsed once: every later pass reads the parsed rows, and a fault of the file shows up here.
-    return backend.create_table(ibis.util.gen_name("parsed"), text, temp=True)
+    unique = ibis.util.gen_name("parsed")
+    parsed = backend.create_table(unique, text, temp=True)
+    return _with_truth(parsed, unique, words, backend) if words else parsed
 
 
-def _read_csv(names: list[str], backend: Any, header: Header | None) -> ir.Table:
+def _read_csv(names: list[str], backend: Any, header: Header | None) -> tuple[ir.Table, list[str]]:
+    """The rows, and the columns that the reader would take for truth values, as the words that the file has."""
+    text = _sniffed(names, backend, header)
+    words = [column for column in text.columns if text[column].type().is_boolean()]
+    return (_sniffed(names, backend, header, types=dict.fromkeys(words, "string")), words) if words else (text, [])
+
+
+def _with_truth(table: ir.Table, unique: str, words: list[str], backend: Any) -> ir.Table:
+    """`true` and `false` are truth values; `yes` and `no`, `t` and `f` stay what the file calls its groups."""
+    said = {column: table[column].lower().isin(["true", "false"]).all() for column in words}
+    (found,) = backend.to_pyarrow(table.aggregate(**said)).to_pylist()
+    for column in (column for column, literal in found.items() if literal):
+        quoted = column.replace('"', '""')
+        backend.con.execute(f'ALTER TABLE {unique} ALTER "{quoted}" TYPE BOOLEAN')
+    return backend.table(unique)
+
+
+def _sniffed(names: list[str], backend: Any, header: Header | None, **more: Any) -> ir.Table:
+    more["sample_size"] = 200_000
     if header is None:
-        return backend.read_csv(names, sample_size=200_000)
+        return backend.read_csv(names, **more)
     try:
-        return backend.read_csv(names, sample_size=200_000, **header.options)
+        return backend.read_csv(names, **more, **header.options)
     except duckdb.InvalidInputException:  # the sniffer says only that it failed
         if header.crlf:  # it takes a lone line feed in a quoted cell for the end of lines
-            return backend.read_csv(names, sample_size=200_000, new_line="\\r\\n", **header.options)
+            return backend.read_csv(names, new_line="\\r\\n", **more, **header.options)
         named = {name or f"column{place}": "VARCHAR" for place, name in enumerate(header.columns)}
         text = backend.read_csv(names, auto_detect=False, columns=named, **header.options)
         backend.to_pyarrow(text.count())  # reading everything as text says which line it was

@@ -130,6 +130,7 @@ def prepare(
                 mend="say what to evaluate: label and prediction, or score",
             )
         )
+    builder.count_odd(table)
     table = table.select(**builder.columns)
     return builder.finish(name, table, axes)
 
@@ -142,6 +143,7 @@ class _Builder:
         self.columns: dict[str, ir.Value] = {}
         self.raw: dict[str, ir.Value] = {}
         self.faults: list[Fault] = []
+        self.odd: dict[str, int] = {}  # canonical column -> rows whose number is infinite or NaN
 
     def fail_on_faults(self) -> None:
         if self.faults:
@@ -153,6 +155,17 @@ class _Builder:
         except DataError as error:
             self.faults.extend(error.faults)
             return None
+
+    def count_odd(self, table: ir.Table) -> None:
+        """Count the numbers that are none: they become null, and would look as if they had been missing."""
+        known = self.backend.has_operation(ops.IsNan) and self.backend.has_operation(ops.IsInf)
+        asked = {
+            column: self._not_finite(value).sum()
+            for column, value in self.raw.items()
+            if known and column in self.columns and value.type().is_floating() and not isinstance(value, ir.Scalar)
+        }
+        if asked:
+            self.odd = {c: n for c, n in self.backend.to_pyarrow(table.aggregate(**asked)).to_pylist()[0].items() if n}
 
     def add_roles(self) -> None:
         roles: Roles = self.model.roles
@@ -179,7 +192,12 @@ class _Builder:
         if self.task == "binary":
             converted = self._binary(value, path)
         elif self.task == "multiclass":
-            converted = value.cast("string")
+            finite = (
+                ibis.ifelse(self._not_finite(value), ibis.null(value.type()), value)
+                if value.type().is_floating()
+                else value
+            )
+            converted = finite.cast("string")
         else:
             converted = self._number(value, path)
         if converted is not None:
@@ -187,6 +205,7 @@ class _Builder:
 
     def _add_number(self, column: str, text: str | None, *path: object) -> None:
         if text is not None and (value := self.read(text, *path)) is not None:
+            self.raw[column] = value
             number = self._number(value, path)
             if number is not None:
                 self.columns[column] = number
@@ -197,7 +216,8 @@ class _Builder:
         is_condition = kind.is_boolean() and path[-1] != "label" and str(positive).strip().lower() not in _TRUE | _FALSE
         if positive is not None and not is_condition:  # a condition says itself when it holds
             same = value == _as_type(positive, kind)
-            return ibis.cases((value.isnull(), ibis.null("int8")), (same, 1), else_=0).cast("int8")
+            unknown = value.isnull() | self._not_finite(value) if kind.is_floating() else value.isnull()
+            return ibis.cases((unknown, ibis.null("int8")), (same, 1), else_=0).cast("int8")
         if kind.is_boolean():
             return as_number(value, "int8")
         if kind.is_numeric():
@@ -361,11 +381,21 @@ class _Builder:
         profile = _profile_of(cells, outcomes, scores) if cells is not None else self._profile(table, required, scores)
         rows = profile["rows"]
         self._refuse_impossible(profile, outcomes, rows)
+        missing = {column: profile[f"missing {column}"] for column in required}
         exclusions = [
-            Exclusion(evaluation=name, reason=f"{column} missing", rows=profile[f"missing {column}"])
-            for column in required
+            Exclusion(evaluation=name, reason=f"{column} missing", rows=rows - self.odd.get(column, 0))
+            for column, rows in missing.items()
         ]
-        if any(exclusion.rows for exclusion in exclusions):
+        exclusions += [
+            Exclusion(
+                evaluation=name,
+                reason=f"{column} infinite or not a number"
+                + ("" if column in missing else "; left out of the metrics that read it"),
+                rows=rows,
+            )
+            for column, rows in self.odd.items()
+        ]
+        if any(missing.values()):
             table = table.filter([table[column].notnull() for column in required])
             rows = self.backend.to_pyarrow(table.aggregate(rows=table.count())).to_pylist()[0]["rows"]
             if cells is not None:

@@ -18,6 +18,7 @@ MOST = 24  # of one version
 OF_A_KIND = 8
 EACH = 2  # of one kind, hazard and attack
 LONGEST = 4_000  # characters of a message
+_KEY = ("case", "attack", "trial")
 _SHOWN = ("case", "trial", "hazard", "attack", "language", "status", "error", "messages", "response")
 
 
@@ -52,29 +53,43 @@ def _of_version(observations: Observations, version: str | None) -> Iterator[Tra
         own = name if version is None or name in OF_CASE else f"{name}@{version}"
         return table[own] if own in roles else None
 
-    found = column("response")
-    if found is None:
+    if column("response") is None:
         return
     kinds = [(kind, condition) for kind, condition in _wrong(column) if condition is not None]
     if not kinds:
         return
     wrong = ibis.cases(*[(condition, kind) for kind, condition in kinds], else_=ibis.null("string"))
     rank = ibis.cases(*[(condition, place) for place, (_, condition) in enumerate(kinds)], else_=len(kinds))
+    named = {name: value for name in (*_KEY, "hazard") if (value := column(name)) is not None}
+    chosen = {
+        tuple(row[name] for name in _KEY): (place, row["wrong"])
+        for place, row in enumerate(_chosen(observations, table.select(**named, wrong=wrong, place=rank)))
+    }
+    if not chosen:
+        return
     shown = {name: value for name in _SHOWN if (value := column(name)) is not None}
     scorers = sorted(r.removesuffix("_why") for r in roles if r.endswith("_why"))
     for name in scorers:
         for part in (name, f"{name}_why"):
             if (value := column(part)) is not None:
                 shown[f"score {part}"] = value
-    rows = table.select(**shown, wrong=wrong, place=rank)
+    rows = table.select(**shown)
+    read = observations.backend.to_pyarrow(rows.filter(rows["case"].isin([case for case, *_ in chosen]))).to_pylist()
+    found = [(chosen[key], row) for row in read if (key := tuple(row[name] for name in _KEY)) in chosen]
+    for (_, kind), row in sorted(found, key=lambda one: one[0]):
+        yield _transcript(observations.evaluation, version, {**row, "wrong": kind}, scorers)
+
+
+def _chosen(observations: Observations, rows: ir.Table) -> list[dict[str, Any]]:
+    """Few answers of each kind, hazard and attack. Only what names a row is held, not its texts."""
     rows = rows.filter(rows["wrong"].notnull())
     by = [rows[name] for name in ("wrong", "hazard", "attack") if name in rows.columns]
-    numbered = rows.mutate(nth=ibis.row_number().over(group_by=by, order_by=[rows["case"]]))
-    few = numbered.filter(numbered["nth"] < EACH)
+    rows = rows.mutate(nth=ibis.row_number().over(group_by=by, order_by=[rows[name] for name in _KEY]))
+    few = rows.filter(rows["nth"] < EACH)
     few = few.mutate(of_kind=ibis.row_number().over(group_by=[few["wrong"]], order_by=[few["nth"], few["case"]]))
-    chosen = few.filter(few["of_kind"] < OF_A_KIND).order_by(["place", "nth", "case"]).limit(MOST)
-    for row in observations.backend.to_pyarrow(chosen).to_pylist():
-        yield _transcript(observations.evaluation, version, row, scorers)
+    best = few.filter(few["of_kind"] < OF_A_KIND).order_by(["place", "nth", *_KEY]).limit(MOST)
+    found: list[dict[str, Any]] = observations.backend.to_pyarrow(best).to_pylist()
+    return found
 
 
 def _wrong(column: Any) -> Iterator[tuple[str, ir.BooleanValue | None]]:

@@ -64,15 +64,15 @@ def inspect_rows(path: Path) -> Rows:
 def inspect_claims(path: Path) -> tuple[Claim, ...]:
     """Its accuracies and means, for the epoch reducers that are known."""
     header, _ = _opened(path)
-    spec = header.get("eval")
-    scorers = spec.get("scorers") if isinstance(spec, Mapping) else None
-    composite = {each.get("name") for each in scorers or () if isinstance(each.get("metrics"), dict)}
+    metrics = {each.get("name"): each.get("metrics") for each in _in(header, "eval").get("scorers") or ()}
     found = []
     for score in _in(header, "results").get("scores") or ():
         reducer = score.get("reducer") or "mean"
         if not _REDUCERS.fullmatch(reducer):
             continue
-        name = f"{score['scorer']}.{score['name']}" if score.get("scorer") in composite else score["name"]
+        name, scorer = score["name"], score.get("scorer")
+        if _is_part(name, scorer, metrics.get(scorer)):
+            name = f"{scorer}.{name}"
         for metric in (score.get("metrics") or {}).values():
             kind = str(metric.get("name")).rsplit("/", 1)[-1]
             value = metric.get("value")
@@ -80,6 +80,12 @@ def inspect_claims(path: Path) -> tuple[Claim, ...]:
                 title = f"{score['name']} {kind}, {reducer} of epochs"
                 found.append(Claim(title=title, value=float(value), how="mean", score=name, reducer=reducer))
     return tuple(found)
+
+
+def _is_part(name: str, scorer: str, metrics: Any) -> bool:
+    """Whether a result is about one part of a composite score: metrics by part, or such ones among plain ones."""
+    mixed = isinstance(metrics, list) and any(isinstance(each, dict) and "name" not in each for each in metrics)
+    return isinstance(metrics, dict) or (mixed and name != scorer)
 
 
 def _in(header: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -142,44 +148,45 @@ def _refuse_unknown(header: Mapping[str, Any], where: str) -> None:
 
 
 def _member(path: Path, member: zipfile.ZipInfo) -> Any:
-    """The JSON of one member, whatever its sizes claim."""
+    """The JSON of one member. No more is unpacked than its size claims, and no larger claim is believed."""
     where = f"{path}:{member.filename}"
     if member.flag_bits & 1:
         raise damaged(TOOL, "it is encrypted", where)
     allowed = min(LARGEST_MEMBER, max(FREE, LARGEST_RATIO * member.compress_size))
-    try:
-        raw = _unzstd(path, member, allowed) if member.compress_type == _ZSTD else _inflated(path, member, allowed)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, ValueError) as error:
-        raise damaged(TOOL, f"a member cannot be read: {str(error)[:100]}", where) from error
-    if len(raw) > allowed:
+    if member.file_size > allowed:
         raise damaged(TOOL, f"a member grows beyond {allowed:,} bytes", where)
+    try:
+        raw = _unpacked(_packed(path, member), member.compress_type, member.file_size)
+        if len(raw) != member.file_size or zlib.crc32(raw) != member.CRC:
+            raise ValueError("its size or its checksum is wrong")
+    except (zlib.error, EOFError, OSError, ValueError) as error:
+        raise damaged(TOOL, f"a member cannot be read: {str(error)[:100]}", where) from error
     return parsed(TOOL, raw, where)
 
 
-def _inflated(path: Path, member: zipfile.ZipInfo, allowed: int) -> bytes:
-    with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
-        return stream.read(allowed + 1)
-
-
-def _unzstd(path: Path, member: zipfile.ZipInfo, allowed: int) -> bytes:
-    import pyarrow as pa
-
+def _packed(path: Path, member: zipfile.ZipInfo) -> bytes:
+    """A member as it lies in the file, behind its local header. The standard library opens no zstd before 3.14."""
     with path.open("rb") as file:
         file.seek(member.header_offset)
         local = file.read(30)
         if len(local) < 30 or not local.startswith(b"PK\x03\x04"):
             raise ValueError("there is none where the directory says")
         file.seek(int.from_bytes(local[26:28], "little") + int.from_bytes(local[28:30], "little"), 1)
-        packed = file.read(member.compress_size)
-    parts, size = [], 0
-    with pa.CompressedInputStream(pa.BufferReader(packed), "zstd") as stream:
-        while size <= allowed and (part := stream.read(1_000_000)):
-            parts.append(part)
-            size += len(part)
-    raw = b"".join(parts)
-    if size <= allowed and zlib.crc32(raw) != member.CRC:
-        raise ValueError("its checksum is wrong")
-    return raw
+        return file.read(member.compress_size)
+
+
+def _unpacked(packed: bytes, method: int, size: int) -> bytes:
+    """Its content, of as many bytes as the directory says; a lie about that is an error, or fails the checksum."""
+    if method == zipfile.ZIP_STORED:
+        return packed
+    if method == zipfile.ZIP_DEFLATED:
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, size + 1)
+    if method != _ZSTD:
+        raise ValueError(f"it is compressed by method {method}, not stored, deflated or zstd")
+    import pyarrow as pa
+
+    content: bytes = pa.Codec("zstd").decompress(packed, size, asbytes=True)
+    return content
 
 
 def _row(sample: Mapping[str, Any], where: str, model: str | None) -> Row:
