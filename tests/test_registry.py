@@ -78,7 +78,10 @@ def test_every_registered_name_loads(kind):
 
 def test_built_in_subjects_come_by_the_strangers_door():
     ours = {name for name in registry.names("subjects") if registry.owners("subjects", name) == ("shipworthy",)}
-    predictive, generative = {"python", "sklearn", "onnx", "http"}, {"chat", "app", "function", "huggingface", "simulated"}
+    predictive, generative = (
+        {"python", "sklearn", "onnx", "http"},
+        {"chat", "app", "function", "huggingface", "simulated"},
+    )
     assert ours == predictive | generative
 
 
