@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,7 +48,6 @@ def test_redaction_properties(text):
 
 
 @pytest.mark.parametrize("unit", ["1 ", "a.", "a1", "a@b", "-----BEGIN PRIVATE KEY-----", "-a.b@c.", "eyJ", "\ud800"])
-def test_time_grows_with_the_text_alone(unit):
-    started = time.perf_counter()
-    redact(unit * (200_000 // len(unit)))
-    assert time.perf_counter() - started < 3
+def test_texts_that_invite_backtracking_are_read_to_their_end(unit):
+    text = unit * (200_000 // len(unit))
+    assert "ada@example.org" not in redact(text + " ada@example.org")

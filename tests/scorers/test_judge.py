@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -107,11 +106,9 @@ def test_unicode_escapes_say_the_same(judge):
     ],
 )
 def test_everything_else_is_a_failure_with_its_reason(text, why):
-    begun = time.perf_counter()
     label, reason = read_verdict(Answer(status="ok", text=text.replace("%(mark)s", MARK)), MARK, LABELS)
     assert label is None
     assert why in reason
-    assert time.perf_counter() - begun < 2
 
 
 @pytest.mark.parametrize("status", ["refused", "filtered", "empty", "timeout", "error", "skipped"])
@@ -186,9 +183,7 @@ def test_ten_megabytes_and_many_turns_are_bounded_and_said(judge):
     one = exchange(
         "x" * 10_000_000, passages=("p" * 50_000,) * 400, before=(Message(role="user", content="hi"),) * 50_000
     )
-    begun = time.perf_counter()
     question = judge.questions(one)[0]
-    assert time.perf_counter() - begun < 3
     shown = json.loads(question.prompt)
     assert len(shown["answer"]) < LONGEST + 100
     assert sum(map(len, shown["passages"])) < 2 * LONGEST_ALL

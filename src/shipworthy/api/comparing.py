@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from shipworthy.api.checking import Progress, environment, load, plan_verdicts, requirements_of
-from shipworthy.api.evaluating import Evaluated, evaluate_rows, metrics_for
+from shipworthy.api.evaluating import Evaluated, evaluate_rows, metrics_for, valued
 from shipworthy.api.measuring import measure_all
 from shipworthy.digest import digest
 from shipworthy.errors import Fault, Stale, Unusable
@@ -141,7 +141,9 @@ def _of_runs(old: Path, new: Path, progress: Progress) -> tuple[LoadedPlan, list
     for name, model in loaded.plan.evaluations.items():
         progress(f"comparing {name}")
         observations, source = reopen(new, name, model)
-        metrics = metrics_for(model, requirements_of(loaded, name), observations.task)
+        metrics = metrics_for(
+            model, requirements_of(loaded, name), observations.task, valued(observations.table, observations.backend)
+        )
         joined, finding = open_baseline(old, observations, where=str(old))
         measured = measure_all(
             joined, metrics, rng=np.random.default_rng(loaded.plan.seed), baseline="baseline", with_curves=False

@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import ibis
+import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 from ibis.common.exceptions import OperationNotDefinedError, UnsupportedOperationError
@@ -131,7 +132,10 @@ def evaluate_rows(
         task = infer_task(model, _possible(model, requirements), source.table, backend, where=locate("roles", "label"))
         metrics: list[Metric] = [*(custom(function) for function in functions)]
         if model.metrics or requirements or not functions:
-            metrics = [*metrics_for(model, requirements, task, _valued(source, backend, asked)), *metrics]
+            metrics = [
+                *metrics_for(model, requirements, task, None if asked is None else valued(source.table, backend)),
+                *metrics,
+            ]
         if asked is not None:
             source, model = _answers(source, model, asked, backend)
         axes = [requirement.across for requirement in requirements if requirement.across is not None]
@@ -162,11 +166,8 @@ def evaluate_rows(
         )
 
 
-def _valued(source: Source, backend: Any, asked: Asked | None) -> frozenset[str] | None:
-    """The columns of answers that have a value anywhere."""
-    if asked is None:
-        return None
-    table = source.table
+def valued(table: ir.Table, backend: Any) -> frozenset[str]:
+    """The columns that have a value anywhere."""
     found = backend.to_pyarrow(table.aggregate(**{column: table[column].count() for column in table.columns}))
     return frozenset(column for column, count in found.to_pylist()[0].items() if count)
 

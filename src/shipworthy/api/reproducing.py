@@ -14,7 +14,7 @@ import numpy as np
 
 from shipworthy.api.asking import Asked, ask
 from shipworthy.api.checking import DISPLAY_LEVEL, plan_verdicts, requirements_of
-from shipworthy.api.evaluating import Evaluated, evaluate_rows, metrics_for
+from shipworthy.api.evaluating import Evaluated, evaluate_rows, metrics_for, valued
 from shipworthy.api.measuring import measure_all
 from shipworthy.errors import DataError, Unusable
 from shipworthy.evidence.manifest import verify_manifest
@@ -114,7 +114,9 @@ def _again(folder: Path, root: Path | str | None, scratch: Path) -> Reproduction
             if not gone and not model.is_generative:
                 raise
             observations, source = reopen(folder, name, model)
-            metrics = metrics_for(model, requirements, observations.task)
+            metrics = metrics_for(
+                model, requirements, observations.task, valued(observations.table, observations.backend)
+            )
             measured = measure_all(
                 observations, metrics, rng=np.random.default_rng(own), baseline=variant, with_curves=False
             )

@@ -33,10 +33,6 @@ def print_run(run: Run, *, console: Console, folder: str | None, verbose: bool) 
     excluded = [exclusion for exclusion in run.excluded if exclusion.rows]
     if warned or excluded:
         console.print(Text("Data", style="bold"))
-    for line in dict.fromkeys(
-        f"{card.scorer} is a judge without labels of people" for card in run.judges if not card.labelled
-    ):
-        console.print(Text(f"  {plain(line)}: its numbers are uncorrected", style="yellow"))
     for exclusion in excluded:
         console.print(Text(f"  {exclusion.rows:,} rows left out: {plain(exclusion.reason)}"))
     for finding in warned:

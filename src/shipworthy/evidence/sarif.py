@@ -18,6 +18,7 @@ from shipworthy.version import __version__
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _KINDS = {Outcome.MET: "pass", Outcome.BREACHED: "fail", Outcome.UNDECIDED: "open"}
+_ID = re.compile(r"""(?:^|[\s{,-])id:\s*["']?([A-Za-z0-9][A-Za-z0-9_.:-]*)["']?\s*(?=$|[,}#])""")
 _LEVELS = {"blocker": "error", "major": "error", "minor": "warning"}
 
 
@@ -30,6 +31,7 @@ def sarif(run: Run, *, plan_uri: str = "plan.yaml", plan_text: str = "") -> str:
     """
     verdicts = {verdict.requirement.id: verdict for verdict in run.verdicts}
     requirements = list({r.id: r for r in (*(v.requirement for v in run.verdicts), *run.plan.requirements)}.values())
+    lines = _lines(plan_text)
     log = {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -47,7 +49,7 @@ def sarif(run: Run, *, plan_uri: str = "plan.yaml", plan_text: str = "") -> str:
                     {"executionSuccessful": True, "endTimeUtc": run.created.strftime("%Y-%m-%dT%H:%M:%SZ")}
                 ],
                 "results": [
-                    _result(requirement, index, verdicts.get(requirement.id), plan_uri, plan_text)
+                    _result(requirement, index, verdicts.get(requirement.id), plan_uri, lines.get(requirement.id, 1))
                     for index, requirement in enumerate(requirements)
                 ],
                 "columnKind": "unicodeCodePoints",
@@ -71,7 +73,7 @@ def _rule(requirement: Requirement) -> dict[str, object]:
     }
 
 
-def _result(requirement: Requirement, index: int, verdict: Verdict | None, uri: str, text: str) -> dict[str, object]:
+def _result(requirement: Requirement, index: int, verdict: Verdict | None, uri: str, line: int) -> dict[str, object]:
     kind = _KINDS[verdict.outcome] if verdict else "notApplicable"
     message = [sentences.why(verdict) if verdict else "Not evaluated."]
     if verdict and verdict.estimate is not None:
@@ -89,7 +91,7 @@ def _result(requirement: Requirement, index: int, verdict: Verdict | None, uri: 
             {
                 "physicalLocation": {
                     "artifactLocation": {"uri": quote(uri)},
-                    "region": {"startLine": _line(requirement.id, text)},
+                    "region": {"startLine": line},
                 }
             }
         ],
@@ -98,10 +100,13 @@ def _result(requirement: Requirement, index: int, verdict: Verdict | None, uri: 
     }
 
 
-def _line(requirement: str, text: str) -> int:
-    """The line of the plan that names a requirement; 1 where it cannot be told."""
-    wanted = re.compile(rf"""(?:^|[\s{{,-])id:\s*["']?{re.escape(requirement)}["']?\s*(?:$|[,}}#])""")
-    return next((number for number, line in enumerate(text.splitlines(), 1) if wanted.search(line)), 1)
+def _lines(text: str) -> dict[str, int]:
+    """The first line of the plan that names each requirement."""
+    found: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        for requirement in _ID.findall(line):
+            found.setdefault(requirement, number)
+    return found
 
 
 def _numbers(estimate: Estimate | None) -> dict[str, float | int | None] | None:
