@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from shipworthy.catalogues.catalogue import UnknownControl
+from shipworthy.catalogues.finding import find, is_own
 from shipworthy.errors import Fault
 from shipworthy.plan.models import CustomMetric, Evaluation, Requirement
 from shipworthy.plan.suggestions import did_you_mean
@@ -16,6 +18,7 @@ from shipworthy.plan.tree import Loc, Source, shown
 KnownMetric: TypeAlias = Callable[[str], str | None]  # None: known; else how to mend it
 
 EACH_PROTECTED = "each-protected"  # an axis that only a pack can name: it becomes each protected attribute
+MOST_CONTROLS = 200  # of one requirement; unknown ones are compared with all that are known
 _CONTROL = re.compile(r"[^\s@:]+@[^\s@:]+:\S+")
 
 
@@ -212,9 +215,25 @@ def _said(low: float | None, high: float | None) -> str:
 
 
 def _controls(sited: Sited) -> Iterator[Fault]:
+    """Controls that cannot be read, and those that no catalogue has; frameworks of one's own are not looked up."""
+    if (count := len(sited.requirement.controls)) > MOST_CONTROLS:
+        what, mend = f"names {count:,} controls", f"name at most {MOST_CONTROLS}: those that its evidence speaks to"
+        yield sited.fault("PLAN085", "controls", what, mend)
+        return
     for index, control in enumerate(sited.requirement.controls):
-        if not _CONTROL.fullmatch(control):
-            what = f"requirement {shown(sited.requirement.id)} names the control {shown(control)}"
-            at = sited.source.where((*sited.loc, "controls", index))
-            mend = "write framework@edition:id, such as nist-ai-rmf@1.0:MEASURE-2.11"
-            yield Fault(code="PLAN030", what=what, where=at, mend=mend)
+        what = f"requirement {shown(sited.requirement.id)} names the control {shown(control)}"
+        at = sited.source.where((*sited.loc, "controls", index))
+        full = _CONTROL.fullmatch(control) is not None
+        if full and is_own(control):
+            continue
+        try:
+            known = find(control)
+        except UnknownControl as error:
+            fault = error.faults[0]
+            if full:
+                yield Fault(code="PLAN085", what=f"{what}: {fault.what}", where=at, mend=fault.mend)
+            else:
+                yield Fault(code="PLAN030", what=what, where=at, mend=fault.mend)
+        else:
+            if not full:
+                yield Fault(code="PLAN030", what=what, where=at, mend=f"write which edition you mean: {known.ref}")
