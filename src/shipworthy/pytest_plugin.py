@@ -182,6 +182,8 @@ def _act(verdict: Verdict, config: pytest.Config) -> None:
         return
     if verdict.requirement.severity == "minor":
         pytest.skip(f"minor, {text}")
+    if verdict.waiver is not None:
+        pytest.skip(f"waived until {verdict.waiver.ends}, {text}")
     chosen = config.getoption("shipworthy_undecided") or config.getini("shipworthy_undecided")
     if outcome == "undecided" and chosen != "fail":
         (pytest.skip if chosen == "skip" else pytest.xfail)(text)

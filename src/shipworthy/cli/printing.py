@@ -12,7 +12,14 @@ from shipworthy.gates.verdicts import Verdict
 from shipworthy.present import numbers, sentences, verdicts
 from shipworthy.present.safe import plain, shorten
 
-_STYLES = {"met": "green", "breached": "bold red", "undecided": "yellow", "ship": "bold green", "hold": "bold red"}
+_STYLES = {
+    "met": "green",
+    "breached": "bold red",
+    "undecided": "yellow",
+    "waived": "magenta",
+    "ship": "bold green",
+    "hold": "bold red",
+}
 
 
 def print_run(run: Run, *, console: Console, folder: str | None, verbose: bool) -> None:
@@ -49,8 +56,7 @@ def _requirements(judged: tuple[Verdict, ...], *, narrow: bool) -> Table:
     if not narrow:
         table.add_column("n", justify="right", no_wrap=True)
     for verdict in judged:
-        outcome = verdict.outcome.value
-        label = Text(str(verdicts.mark(outcome)), style=_STYLES[outcome])
+        label = Text(str(verdicts.mark(verdict.standing)), style=_STYLES[verdict.standing])
         requirement = verdict.requirement
         words = Text.assemble(
             (shorten(requirement.id, 40), "bold"),
@@ -60,7 +66,7 @@ def _requirements(judged: tuple[Verdict, ...], *, narrow: bool) -> Table:
             plain(sentences.why(verdict)),
         )
         step = sentences.next_step(verdict)
-        if step not in ("–", "") and verdict.outcome.value == "undecided":
+        if step not in ("–", "") and verdict.standing in ("undecided", "waived"):
             words.append(f"\n{plain(step)}", style="dim")
         cells = [label, words]
         if not narrow:

@@ -65,7 +65,9 @@ def _case(verdict: Verdict) -> ET.Element:
     if verdict.outcome is Outcome.MET:
         return case
     found = plain(f"{verdict.outcome.value}: {sentences.why(verdict)}")
-    if requirement.severity == "minor":
+    if verdict.waiver is not None:
+        ET.SubElement(case, "skipped", message=f"{plain(sentences.next_step(verdict))}; {found}")
+    elif requirement.severity == "minor":
         ET.SubElement(case, "skipped", message=f"minor, {found}")
     else:
         kind = "failure" if verdict.outcome is Outcome.BREACHED else "error"

@@ -40,7 +40,7 @@ def verdict_table(run: Run, *, most: int = 100) -> list[str]:
         rows.append(
             (
                 f"**{markdown(verdict.requirement.id)}** {markdown(sentences.title(verdict.requirement), 160)}",
-                str(verdicts.mark(verdict.outcome)),
+                str(verdicts.mark(verdict.standing)),
                 markdown(numbers.estimate(it), 160) + about + _open(it) if it is not None else numbers.NOTHING,
                 markdown(sentences.bound(verdict.requirement)),
                 numbers.count(it.n) if it is not None else numbers.NOTHING,

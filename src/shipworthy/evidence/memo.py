@@ -12,7 +12,7 @@ from shipworthy.present.safe import markdown
 
 _MOST = 12  # rows, so that it stays one page
 _ADVICE = {
-    Decision.SHIP: "Every requirement that can stop a release is met.",
+    Decision.SHIP: "Every requirement that can stop a release is met or waived.",
     Decision.HOLD: "Do not ship this version: at least one requirement is breached beyond chance.",
     Decision.UNDECIDED: "Do not ship yet: the data cannot tell whether every requirement is met.",
 }
@@ -26,7 +26,7 @@ def memo(run: Run) -> str:
     )
     open_claims = [v for v in run.verdicts if v.outcome is not Outcome.MET]
     steps = [
-        f"- **{markdown(v.requirement.id)}** {verdicts.mark(v.outcome)}: {markdown(sentences.why(v), 400)} "
+        f"- **{markdown(v.requirement.id)}** {verdicts.mark(v.standing)}: {markdown(sentences.why(v), 400)} "
         f"Next: {markdown(sentences.next_step(v), 160)}."
         for v in open_claims[:_MOST]
     ]

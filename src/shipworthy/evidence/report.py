@@ -66,7 +66,7 @@ def render_report(run: Run) -> str:
             marks=[
                 m
                 for m in _MARKS
-                if m in {verdicts.mark(c.verdict.outcome if c.verdict else None) for c in laid_out.claims}
+                if m in {verdicts.mark(c.verdict.standing if c.verdict else None) for c in laid_out.claims}
             ],
             lead=_LEADS[run.decision]
             if run.verdicts

@@ -10,7 +10,7 @@ from datetime import datetime
 from shipworthy.estimate.curves import CalibrationCurve
 from shipworthy.estimate.estimates import Estimate
 from shipworthy.estimate.instruments import JudgeCard
-from shipworthy.gates.verdicts import Decision, Outcome, Verdict
+from shipworthy.gates.verdicts import Decision, Verdict
 from shipworthy.observations.findings import Exclusion, Finding, Input
 from shipworthy.observations.transcripts import Transcript
 from shipworthy.plan.models import Plan
@@ -43,16 +43,16 @@ class Run:
     @property
     def headline(self) -> str:
         """The decision in one line: "HOLD: 2 of 9 requirements breached, 1 undecided"."""
-        counts = Counter(verdict.outcome for verdict in self.verdicts)
+        counts = Counter(verdict.standing for verdict in self.verdicts)
         total = len(self.verdicts)
         if not total:
             return "UNDECIDED: the plan requires nothing"
         noun = "requirement" if total == 1 else "requirements"
         of_all = f"of {total} {noun} "
         said: list[str] = []
-        for outcome in (Outcome.BREACHED, Outcome.UNDECIDED):
-            if counts[outcome]:
-                said.append(f"{counts[outcome]} {'' if said else of_all}{outcome.value}")
+        for standing in ("breached", "undecided", "waived"):
+            if counts[standing]:
+                said.append(f"{counts[standing]} {'' if said else of_all}{standing}")
         return f"{self.decision.value.upper()}: " + (", ".join(said) or f"{total} of {total} {noun} met")
 
     def as_json(self) -> dict[str, object]:

@@ -81,7 +81,7 @@ def _result(requirement: Requirement, index: int, verdict: Verdict | None, uri: 
         message.append(f"n = {numbers.count(verdict.estimate.n)}{f', {missing}' if missing else ''}.")
     if verdict and verdict.outcome is not Outcome.MET:
         message.append(f"What next: {sentences.next_step(verdict)}.")
-    return {
+    result: dict[str, object] = {
         "ruleId": plain(requirement.id),
         "ruleIndex": index,
         "kind": kind,
@@ -98,6 +98,10 @@ def _result(requirement: Requirement, index: int, verdict: Verdict | None, uri: 
         "partialFingerprints": {"requirement/v1": hashlib.sha256(requirement.id.encode()).hexdigest()},
         "properties": {"outcome": verdict.outcome.value, "estimate": _numbers(verdict.estimate)} if verdict else {},
     }
+    if verdict and verdict.waiver is not None:  # the standard has no end of a suppression: the justification says it
+        why = shorten(sentences.next_step(verdict), 900)
+        result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": why}]
+    return result
 
 
 def _lines(text: str) -> dict[str, int]:

@@ -130,11 +130,14 @@ def _bounds(run: Run, metric: str) -> list[tradeoff.Line]:
 
 def _because(run: Run) -> str:
     if run.decision is Decision.SHIP:
-        minor = [v.requirement.id for v in run.verdicts if v.outcome is Outcome.BREACHED]
+        minor = [v.requirement.id for v in run.verdicts if v.standing == "breached"]
         but = f" {_listed(minor)}, minor, {'is' if len(minor) == 1 else 'are'} breached." if minor else ""
+        waived = [v.requirement.id for v in run.verdicts if v.standing == "waived"]
+        if waived:
+            return f"What can stop a release is met, but for what is waived: {_listed(waived)}.{but}"
         return f"Every requirement that can stop a release is met.{but}"
     wanted = Outcome.BREACHED if run.decision is Decision.HOLD else Outcome.UNDECIDED
-    ids = [v.requirement.id for v in run.verdicts if v.outcome is wanted and v.requirement.severity != "minor"]
+    ids = [v.requirement.id for v in run.verdicts if v.standing == wanted.value and v.requirement.severity != "minor"]
     return f"{_listed(ids)} {'is' if len(ids) == 1 else 'are'} {wanted.value}."
 
 
@@ -150,7 +153,7 @@ def _way_out(run: Run) -> str:
     name, parts = plain(run.baseline), []
     for verdict in run.verdicts:
         it, requirement = verdict.estimate, verdict.requirement
-        stops = verdict.outcome is not Outcome.MET and requirement.severity != "minor"
+        stops = verdict.standing in ("breached", "undecided") and requirement.severity != "minor"
         if not stops or it is None or it.compare != "value" or it.variant == run.baseline:
             continue
         old = known.get((verdict.evaluation, it.metric, _key(it)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from shipworthy.estimate.estimates import Estimate
+from shipworthy.gates.waivers import Waiver
 from shipworthy.plan.models import Requirement
 
 
@@ -56,6 +57,12 @@ class Verdict:
         None  # further labels of people that would probably decide it, where a judge is corrected
     )
     looked_at: int = 0  # how many pieces were judged; `pieces` holds the worst of them
+    waiver: Waiver | None = None  # leave to ship although it is not met
+
+    @property
+    def standing(self) -> str:
+        """How it counts today: its outcome, or "waived"."""
+        return "waived" if self.waiver is not None else self.outcome.value
 
     def as_json(self) -> dict[str, object]:
         """The verdict as `shipworthy/results@1` writes it."""
@@ -67,7 +74,7 @@ class Verdict:
             "bound": self.requirement.bound,
             "needed": self.needed,
             "needed_labels": self.needed_labels,
-            "waiver": None,
+            "waiver": self.waiver.as_json() if self.waiver is not None else None,
             "controls": list(self.requirement.controls),
             "why": self.why,
         }
@@ -76,12 +83,13 @@ class Verdict:
 def decide(verdicts: Iterable[Verdict]) -> Decision:
     """Add the verdicts up: a breached blocker or major holds; else an undecided one leaves it undecided; else ship.
 
-    A minor requirement is reported and never stops a release. No requirement at all is undecided: nothing was promised.
+    A minor requirement is reported and never stops a release, nor does a waived one while its waiver lasts. No
+    requirement at all is undecided: nothing was promised.
     """
-    outcomes = [(verdict.outcome, verdict.requirement.severity) for verdict in verdicts]
-    deciding = [outcome for outcome, severity in outcomes if severity != "minor"]
+    known = list(verdicts)
+    deciding = [verdict.outcome for verdict in known if verdict.requirement.severity != "minor" and not verdict.waiver]
     if Outcome.BREACHED in deciding:
         return Decision.HOLD
-    if Outcome.UNDECIDED in deciding or not outcomes:
+    if Outcome.UNDECIDED in deciding or not known:
         return Decision.UNDECIDED
     return Decision.SHIP

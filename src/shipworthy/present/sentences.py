@@ -141,8 +141,13 @@ def needed(cases: int | None) -> str:
 
 
 def next_step(verdict: Verdict) -> str:
-    """What would change a verdict: the size of a breach, or the cases still needed. "–" when it is met."""
+    """What would change a verdict: the size of a breach, or the cases still needed. "–" when it is met; of a waived
+    one, how long the waiver lasts and why it was given.
+    """
     outcome, it = str(verdict.outcome), verdict.estimate
+    if verdict.waiver is not None:
+        ends = f"{verdict.waiver.ends:%Y-%m-%d}"
+        return f"waived until {ends} ({plain(verdict.waiver.id)}): {shorten(verdict.waiver.reason, 120).rstrip('.')}"
     if outcome == "met":
         return numbers.NOTHING
     if it is None:

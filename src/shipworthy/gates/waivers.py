@@ -1,0 +1,75 @@
+"""Waivers: leave to ship for a while although a requirement is not shown to hold, which stays written beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+from shipworthy.estimate.estimates import Estimate
+
+if TYPE_CHECKING:
+    from shipworthy.gates.verdicts import Verdict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiver:
+    """An approved waiver of one requirement. What is None narrows nothing."""
+
+    id: str
+    requirement: str
+    starts: date
+    ends: date  # the last day on which it holds
+    reason: str
+    control: str  # what protects people meanwhile
+    version: str | None = None
+    evaluation: str | None = None
+    slice: Mapping[str, str | int | float | bool | None] | None = None
+
+    def covers(self, verdict: Verdict, *, version: str, today: date) -> bool:
+        """Whether it is about this verdict, and in force today.
+
+        A waiver of one slice covers a verdict only where every piece that is not met lies in that slice: it gives no
+        leave for another slice that fails beside it, nor where some of the pieces were not kept.
+        """
+        if (
+            self.requirement != verdict.requirement.id
+            or not self.starts <= today <= self.ends
+            or self.version not in (None, version)
+            or self.evaluation not in (None, verdict.evaluation)
+        ):
+            return False
+        if self.slice is None:
+            return True
+        failing = [piece for piece in verdict.pieces if piece.outcome.value != "met"]
+        all_kept = len(verdict.pieces) >= verdict.looked_at or len(failing) < len(verdict.pieces)
+        return bool(failing) and all_kept and all(self._is_about(piece.estimate) for piece in failing)
+
+    def _is_about(self, estimate: Estimate) -> bool:
+        wanted = (self.slice or {}).items()
+        return any(side is not None and wanted <= side.items() for side in (estimate.slice, estimate.reference))
+
+    def as_json(self) -> dict[str, object]:
+        """The waiver as a verdict of `shipworthy/results@1` carries it."""
+        return {
+            "id": self.id,
+            "starts": self.starts.isoformat(),
+            "ends": self.ends.isoformat(),
+            "reason": self.reason,
+            "control": self.control,
+        }
+
+
+def waive(verdicts: Iterable[Verdict], waivers: Iterable[Waiver], *, version: str, today: date) -> list[Verdict]:
+    """The verdicts, each one that is not met with the waiver that covers it: of several the one that ends last.
+
+    version: of the system that was checked. A met requirement needs no waiver and gets none.
+    """
+    known = sorted(waivers, key=lambda waiver: (waiver.ends, waiver.id), reverse=True)
+    return [
+        verdict
+        if verdict.outcome.value == "met"
+        else replace(verdict, waiver=next((w for w in known if w.covers(verdict, version=version, today=today)), None))
+        for verdict in verdicts
+    ]
