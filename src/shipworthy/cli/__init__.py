@@ -25,6 +25,7 @@ _COMMANDS = {
     "metrics": "List the metrics there are, or explain one.",
     "suites": "List the suites of cases there are, or tell about one.",
     "attacks": "List the attacks there are, or explain one.",
+    "keys": "Make the keys that sign, and say whose they are.",
     "catalogues": "List the catalogues of controls and hazards, or tell about one control.",
     "schema": "Print the JSON Schema of the plan file.",
     "completion": "Print the script that completes commands in your shell.",
