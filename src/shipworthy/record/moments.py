@@ -1,0 +1,24 @@
+"""Times as text: ISO 8601 in UTC, always with microseconds, so that they sort as they read."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from shipworthy.errors import Fault, Unusable
+
+
+def stamp(now: datetime) -> str:
+    """A moment as text, such as 2026-11-21T09:30:00.000000Z. Raises Unusable (RECORD018) for one without its offset."""
+    if now.tzinfo is None:
+        what = "a time without its offset from UTC, which is no moment"
+        raise Unusable(Fault(code="RECORD018", what=what, where=repr(now), mend="use datetime.now(UTC)"))
+    try:
+        return now.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    except OverflowError as error:
+        what = "a time beyond what UTC can name"
+        raise Unusable(Fault(code="RECORD018", what=what, where=repr(now), mend="check the clock")) from error
+
+
+def moment(text: str) -> datetime:
+    """The moment that `stamp` wrote."""
+    return datetime.fromisoformat(text)

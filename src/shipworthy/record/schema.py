@@ -1,0 +1,218 @@
+"""The tables. Times are text, ISO 8601 in UTC with microseconds: they sort as they read, alike in every database."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+VERSION = "0001"  # of these tables; the newest of migrations/versions
+VERSION_TABLE = "shipworthy_schema"
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def text() -> sa.Text:
+    """Text compared byte by byte: a server's language changes no order and no match."""
+    return sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+def column(name: str, *more: sa.ForeignKey, null: bool = False, key: bool = False) -> sa.Column[str]:
+    """A column of text."""
+    return sa.Column(name, text(), *more, nullable=null, primary_key=key)
+
+
+def _number(name: str, *more: sa.ForeignKey, null: bool = False, key: bool = False) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger().with_variant(sa.Integer(), "sqlite"), *more, nullable=null, primary_key=key,
+                     autoincrement=False)  # fmt: skip
+
+
+def _measure(name: str) -> sa.Column[float]:
+    return sa.Column(name, sa.Double(), nullable=True)
+
+
+people = sa.Table(  # the openings of commitments; all but the commitment is null once a person was erased
+    "people",
+    metadata,
+    column("person", key=True),
+    column("salt", null=True),
+    column("email", null=True),
+    column("name", null=True),
+    sa.UniqueConstraint("email", "name"),
+)
+
+documents = sa.Table(  # every version of every document; `body` and `salt` are null once a version was forgotten
+    "documents",
+    metadata,
+    column("kind", key=True),
+    column("id", key=True),
+    _number("version", key=True),
+    column("body", null=True),
+    column("salt", null=True),
+    column("digest"),
+    column("previous", null=True),
+    column("at"),
+    column("actor"),
+    _number("seq"),
+    sa.Index(None, "seq"),
+)
+
+heads = sa.Table(  # the newest version of each document, with what is searched
+    "heads",
+    metadata,
+    column("kind", key=True),
+    column("id", key=True),
+    _number("version"),
+    column("digest"),
+    column("system", null=True),
+    column("status", null=True),
+    column("owner", null=True),
+    column("due", null=True),
+    column("words"),  # its texts, case folded
+    column("at"),
+    sa.Index(None, "kind", "system"),
+    sa.Index(None, "kind", "due"),
+    sa.Index(None, "system"),
+)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    _number("number", key=True),
+    column("digest"),  # of the run's manifest
+    column("run"),
+    column("system"),
+    column("version"),
+    column("plan_digest"),
+    column("locked", null=True),
+    column("created"),
+    column("decision"),
+    column("baseline", null=True),
+    column("place"),
+    column("body"),  # what the log's digest covers, canonical JSON
+    column("at"),
+    column("actor"),
+    _number("seq"),
+    sa.UniqueConstraint("digest"),
+    sa.Index(None, "system", "created"),
+    sa.Index(None, "created"),
+    sa.Index(None, "run"),
+    sa.Index(None, "seq"),
+)
+
+verdicts = sa.Table(
+    "verdicts",
+    metadata,
+    _number("number", sa.ForeignKey("runs.number"), key=True),
+    _number("position", key=True),
+    column("requirement"),
+    column("verdict"),
+    column("severity"),
+    column("body"),  # as results.json has it
+    sa.Index(None, "requirement", "number"),
+    sqlite_with_rowid=False,
+)
+
+inputs = sa.Table(
+    "inputs",
+    metadata,
+    _number("number", sa.ForeignKey("runs.number"), key=True),
+    _number("position", key=True),
+    column("evaluation"),
+    column("source"),
+    column("digest", null=True),
+    _number("rows"),
+    sa.Index(None, "digest"),
+    sqlite_with_rowid=False,
+)
+
+series = sa.Table(  # what is estimated, told once for all the runs that estimate it
+    "series",
+    metadata,
+    _number("series", key=True),
+    column("key"),  # digest of what follows
+    column("evaluation"),
+    column("metric"),
+    column("compare"),
+    column("slice"),  # JSON object
+    column("reference", null=True),  # JSON object
+    column("variant", null=True),
+    column("baseline", null=True),
+    _measure("level"),
+    column("method", null=True),
+    sa.UniqueConstraint("key"),
+)
+
+estimates = sa.Table(
+    "estimates",
+    metadata,
+    _number("number", sa.ForeignKey("runs.number"), key=True),
+    _number("position", key=True),
+    _number("series", sa.ForeignKey("series.series")),
+    _measure("value"),
+    _measure("low"),
+    _measure("high"),
+    _number("n", null=True),
+    _measure("effective_n"),
+    column("reason", null=True),
+    sqlite_with_rowid=False,
+)
+
+labels = sa.Table(  # what people said of answers; of two words of one rater on one answer the later counts
+    "labels",
+    metadata,
+    _number("seq", key=True),
+    _number("position", key=True),
+    column("run"),  # digest of the run
+    column("evaluation"),
+    column("case"),
+    column("attack"),
+    _number("trial"),
+    column("variant"),
+    column("response"),  # digest of the answer that was read
+    column("scorer"),
+    column("label"),
+    column("why"),
+    column("rater", sa.ForeignKey("people.person")),
+    sa.Index(None, "run", "evaluation", "case"),
+    sqlite_with_rowid=False,
+)
+
+artifacts = sa.Table(  # files, by what they hold; the files themselves lie elsewhere
+    "artifacts",
+    metadata,
+    column("digest", key=True),
+    _number("size"),
+    column("media_type"),
+    column("role"),
+    column("name"),
+    column("place"),
+    column("at"),
+    column("actor"),
+    _number("seq"),
+    sa.Index(None, "seq"),
+)
+
+audit = sa.Table(  # the log: each line exactly as it is exported
+    "audit",
+    metadata,
+    _number("seq", key=True),
+    sa.Column("line", sa.LargeBinary(), nullable=False),
+    column("object"),
+    column("salt", null=True),  # of the line's `after`, where that is no document's
+    sa.Index(None, "object"),
+)
+
+checkpoints = sa.Table(
+    "checkpoints",
+    metadata,
+    _number("size", key=True),
+    sa.Column("note", sa.LargeBinary(), nullable=False),  # the signed text
+    sa.Column("tree", sa.LargeBinary(), nullable=False),  # the Merkle tree's state at that size
+    column("at"),
+)

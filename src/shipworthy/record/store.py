@@ -1,0 +1,530 @@
+"""The record: one database, opened from code; every change is one transaction with its lines in the audit log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from shipworthy.digest import canonical
+from shipworthy.errors import Fault, Unusable
+from shipworthy.record import artifacts as files
+from shipworthy.record import audit, people
+from shipworthy.record import labels as words_of_people
+from shipworthy.record import runs as kept_runs
+from shipworthy.record.artifacts import Artifact
+from shipworthy.record.documents import Document, Kind, System
+from shipworthy.record.labels import Label
+from shipworthy.record.moments import moment, stamp
+from shipworthy.record.opening import PATIENCE, open_database, reading, scrub, writing
+from shipworthy.record.people import Person
+from shipworthy.record.reading import body_bytes, checked, kept_document
+from shipworthy.record.runs import KeptRun, KeptVerdict, RunFacts
+from shipworthy.record.schema import documents as versions
+from shipworthy.record.schema import heads, runs, series, verdicts
+from shipworthy.record.separation import breaches
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from shipworthy.integrity.keys import Register
+    from shipworthy.integrity.merkle import Tree
+    from shipworthy.record.verifying import Verified
+
+MOST = 1_000  # what one question brings back, unless it asks for more
+_ACTION = re.compile(r"[a-z][a-z -]{0,39}")
+_LONGEST_WORDS = 20_000  # characters of a document that are searched
+_LONGEST_SEARCH = 200
+
+# Built once: to build a statement anew takes SQLAlchemy longer than the database takes to run it.
+_NEWEST = (
+    sa.select(versions)
+    .where(versions.c.kind == sa.bindparam("of_kind"), versions.c.id == sa.bindparam("of_id"))
+    .order_by(versions.c.version.desc())
+    .limit(1)
+)
+_INSERT, _INSERT_HEAD = sa.insert(versions), sa.insert(heads)
+_MOVE_HEAD = sa.update(heads).where(heads.c.kind == sa.bindparam("of_kind"), heads.c.id == sa.bindparam("of_id"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """One version of a document, as the record keeps it."""
+
+    kind: Kind
+    id: str
+    version: int  # 1, 2, ...
+    document: Document | None  # None once this version was forgotten
+    digest: str  # salted, as the audit log has it
+    previous: str | None  # of the version before
+    at: datetime
+    actor: str
+    seq: int  # of its audit entry
+    is_new: bool = False  # written by this very call
+
+
+class Record:
+    """What was promised, measured, decided, waived and signed. Safe for many processes at once; `with` closes it.
+
+    Actors are commitments of people (`person`), and `now` is handed in: the record has no clock of its own.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, place: str | Path, *, create: bool = True, patience: float = PATIENCE) -> Self:
+        """Open the record in a file or under a URL; make it, or bring its tables up to date, where that is needed.
+
+        create: make one where there is none. patience: seconds that a writer waits for others.
+        Raises Unusable: RECORD001 not there, RECORD002 not a record or damaged, RECORD003 from a newer Shipworthy,
+        RECORD004 locked by others, RECORD005 read-only, RECORD006 no answer, RECORD007 out of room, RECORD008 refused.
+        """
+        return cls(open_database(place, create=create, patience=patience))
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def copy_to(self, other: Record) -> int:
+        """Copy everything into another record, which has to be empty, in one transaction; the number of rows.
+
+        Raises Unusable (RECORD019).
+        """
+        from shipworthy.record.moving import copy_rows
+
+        with writing(self._engine) as source, writing(other._engine) as target:
+            return copy_rows(source, target)
+
+    # People
+
+    def person(self, email: str, name: str) -> str:
+        """The commitment that stands for a person from now on. Raises Unusable (RECORD011, RECORD017)."""
+        people.refuse(email, name)
+        with reading(self._engine) as connection:
+            known = people.find(connection, email, name)
+        if known is not None:
+            return known
+        with writing(self._engine) as connection:
+            return people.find(connection, email, name) or people.commit_to(connection, email, name)
+
+    def people(self) -> dict[str, Person]:
+        """Everyone whom the record knows, by commitment; without address and name once erased."""
+        with reading(self._engine) as connection:
+            return people.everyone(connection)
+
+    def erase(self, actor: str, now: datetime, person: str) -> None:
+        """Forget who stands behind a commitment. The log keeps the commitment, and says that it was erased.
+
+        What documents say about the person in words is forgotten with `forget`. Raises Unusable (RECORD017).
+        """
+        with writing(self._engine) as connection:
+            people.require(connection, actor, person)
+            people.forget(connection, person)
+            change = audit.Change(action="person.erase", object=person)
+            audit.append(connection, at=now, actor=actor, changes=[change])
+        scrub(self._engine)
+
+    # Documents
+
+    def write(
+        self,
+        actor: str,
+        now: datetime,
+        *documents: Document,
+        action: str | None = None,
+        based_on: Mapping[tuple[str, str], int] | None = None,
+    ) -> tuple[Kept, ...]:
+        """Write documents, all or none, each as a new version with its line in the log; what did not change is left.
+
+        action: what is done, in lower-case words; by default create or update.
+        based_on: (kind, id) -> version that the caller read; 0 says that there was none.
+        Raises Unusable: RECORD010 to RECORD014 and RECORD016 for a document that cannot be, RECORD015 where somebody
+        else has written since `based_on`, RECORD017 for an unknown actor.
+        """
+        if action is not None and not _ACTION.fullmatch(action):
+            what = f"{action[:60]!r} is no action"
+            raise Unusable(Fault(code="RECORD017", what=what, where="action", mend="use at most 40 lower-case letters"))
+        ready = _all_checked(documents)
+        at = stamp(now)
+        with writing(self._engine) as connection:
+            people.require(connection, actor)
+            _refuse_overtaken(connection, based_on or {})
+            seq, kept, changes = audit.size(connection), [], list[audit.Change]()
+            for document in ready:
+                head = _newest(connection, document.kind, document.id)
+                system = document if isinstance(document, System) else _system_of(connection, document)
+                if broken := breaches(head.document if head else None, document, actor=actor, system=system):
+                    raise Unusable(broken)
+                if head is not None and head.document == document:
+                    kept.append(head)
+                    continue
+                new = _insert(connection, document, head, at=at, actor=actor, seq=seq + len(changes))
+                done = action or ("update" if head else "create")
+                changes.append(
+                    audit.Change(
+                        action=f"{document.kind}.{done}",
+                        object=f"{document.kind}/{document.id}",
+                        before=new.previous,
+                        after=new.digest,
+                    )
+                )
+                kept.append(new)
+            if changes:
+                audit.append(connection, at=now, actor=actor, changes=changes)
+        return tuple(kept)
+
+    def get(self, kind: Kind, id: str, *, version: int | None = None) -> Kept | None:
+        """The newest version of a document, or the one asked for; None where there is none."""
+        chosen = sa.select(versions).where(versions.c.kind == kind, versions.c.id == id)
+        if version is not None:
+            chosen = chosen.where(versions.c.version == version)
+        with reading(self._engine) as connection:
+            row = connection.execute(chosen.order_by(versions.c.version.desc()).limit(1)).first()
+            return None if row is None else _kept(row)
+
+    def history(self, kind: Kind, id: str) -> tuple[Kept, ...]:
+        """Every version of a document, the oldest first."""
+        chosen = sa.select(versions).where(versions.c.kind == kind, versions.c.id == id).order_by(versions.c.version)
+        with reading(self._engine) as connection:
+            return tuple(_kept(row) for row in connection.execute(chosen))
+
+    def find(
+        self,
+        kind: Kind,
+        *,
+        system: str | None = None,
+        status: str | Sequence[str] | None = None,
+        owner: str | None = None,
+        due_before: date | None = None,
+        text: str | None = None,
+        limit: int = MOST,
+        offset: int = 0,
+    ) -> tuple[Kept, ...]:
+        """The newest versions of documents that meet every condition, by id.
+
+        text: words that stand in the document, in any case, as one piece. due_before: due earlier than that day.
+        """
+        where = [heads.c.kind == kind]
+        where += [
+            column == value for column, value in ((heads.c.system, system), (heads.c.owner, owner)) if value is not None
+        ]
+        if status is not None:
+            where.append(heads.c.status.in_([status] if isinstance(status, str) else list(status)))
+        if due_before is not None:
+            where.append(heads.c.due < due_before.isoformat())
+        if text:
+            where.append(heads.c.words.contains(text[:_LONGEST_SEARCH].casefold(), autoescape=True))
+        same = (versions.c.kind == heads.c.kind, versions.c.id == heads.c.id, versions.c.version == heads.c.version)
+        chosen = sa.select(versions).join(heads, sa.and_(*same)).where(*where).order_by(heads.c.id)
+        with reading(self._engine) as connection:
+            return tuple(_kept(row) for row in connection.execute(chosen.limit(limit).offset(offset)))
+
+    def forget(self, actor: str, now: datetime, kind: Kind, id: str, *forgotten: int) -> None:
+        """Forget what older versions of a document said; that they were there, when and by whom, stays.
+
+        Raises Unusable (RECORD017) for the newest version, which is replaced first, and for one that is not there.
+        """
+        with writing(self._engine) as connection:
+            people.require(connection, actor)
+            here = (versions.c.kind == kind, versions.c.id == id)
+            found = set(connection.execute(sa.select(versions.c.version).where(*here)).scalars())
+            for version in forgotten:
+                if version not in found or version == max(found):
+                    why = "the newest one: write one that does not say it first" if version in found else "not there"
+                    what, where = (
+                        f"version {version} of {kind} {id[:80]!r} cannot be forgotten: it is {why}",
+                        f"{kind} {id!r}",
+                    )
+                    raise Unusable(Fault(code="RECORD017", what=what, where=where[:200], mend="name older versions"))
+            if not forgotten:
+                return
+            these = (*here, versions.c.version.in_(forgotten))
+            connection.execute(sa.update(versions).where(*these).values(body=None, salt=None))
+            details = {"versions": sorted(set(forgotten))}
+            change = audit.Change(action=f"{kind}.forget", object=f"{kind}/{id}", details=details)
+            audit.append(connection, at=now, actor=actor, changes=[change])
+        scrub(self._engine)
+
+    # Runs
+
+    def add_run(  # noqa: PLR0917  who, when and the parts of one run
+        self,
+        actor: str,
+        now: datetime,
+        run: RunFacts,
+        verdicts: Sequence[Mapping[str, Any]],
+        estimates: pa.Table,
+        inputs: Sequence[Mapping[str, Any]],
+    ) -> KeptRun:
+        """Record a run with what it found, once: a run whose digest is known already is left as it is.
+
+        verdicts, inputs: the lists of results.json. estimates: `estimates.parquet`. Raises Unusable (RECORD011,
+        RECORD017, RECORD018).
+        """
+        from shipworthy.record.estimates import add_estimates, read_estimates
+
+        body = kept_runs.read_run(run, verdicts, inputs, estimates.num_rows)
+        table = read_estimates(estimates, "run: estimates")
+        at, salt = stamp(now), audit.fresh_salt()
+        with writing(self._engine) as connection:
+            people.require(connection, actor)
+            if known := kept_runs.find_runs(connection, [runs.c.digest == run.digest], 1):
+                return known[0]
+            seq = audit.size(connection)
+            number = kept_runs.insert_run(connection, run, verdicts, inputs, body=body, at=at, actor=actor, seq=seq)
+            add_estimates(connection, number, table)
+            after = audit.sealed(body, salt)
+            change = audit.Change(action="run.record", object=f"run/{run.digest}", after=after, salt=salt)
+            audit.append(connection, at=now, actor=actor, changes=[change])
+        return KeptRun(facts=run, at=moment(at), actor=actor, seq=seq, is_new=True)
+
+    def runs(
+        self,
+        *,
+        digest: str | None = None,
+        run: str | None = None,
+        system: str | None = None,
+        version: str | None = None,
+        decision: str | None = None,
+        plan_digest: str | None = None,
+        since: datetime | None = None,
+        before: datetime | None = None,
+        limit: int = MOST,
+    ) -> tuple[KeptRun, ...]:
+        """Recorded runs that meet every condition, the newest first. since, before: when they were made."""
+        where = _equal(
+            runs, digest=digest, run=run, system=system, version=version, decision=decision, plan_digest=plan_digest
+        )
+        if since is not None:
+            where.append(runs.c.created >= stamp(since))
+        if before is not None:
+            where.append(runs.c.created < stamp(before))
+        with reading(self._engine) as connection:
+            return kept_runs.find_runs(connection, where, limit)
+
+    def verdicts(
+        self,
+        *,
+        run: str | None = None,
+        system: str | None = None,
+        requirement: str | None = None,
+        verdict: str | None = None,
+        limit: int = MOST,
+    ) -> tuple[KeptVerdict, ...]:
+        """Verdicts of recorded runs that meet every condition, the newest first. run: its digest."""
+        where = [*_equal(runs, digest=run, system=system), *_equal(verdicts, requirement=requirement, verdict=verdict)]
+        with reading(self._engine) as connection:
+            return kept_runs.find_verdicts(connection, where, limit)
+
+    def estimates(
+        self,
+        *,
+        run: str | None = None,
+        system: str | None = None,
+        evaluation: str | None = None,
+        metric: str | None = None,
+        compare: str | None = None,
+        limit: int | None = None,
+    ) -> pa.Table:
+        """Estimates of recorded runs as an Arrow table: `run` (its digest), then the columns of estimates.parquet."""
+        from shipworthy.record.estimates import find_estimates
+
+        where = [
+            *_equal(runs, digest=run, system=system),
+            *_equal(series, evaluation=evaluation, metric=metric, compare=compare),
+        ]
+        with reading(self._engine) as connection:
+            return find_estimates(connection, where, limit)
+
+    # Labels and artifacts
+
+    def add_labels(self, actor: str, now: datetime, labels: Sequence[Label]) -> None:
+        """Add what people said of answers, with one line in the log for all. Raises Unusable (RECORD011, 017, 018)."""
+        if not labels:
+            return
+        rows = words_of_people.read_labels(labels)
+        salt = audit.fresh_salt()
+        with writing(self._engine) as connection:
+            people.require(connection, actor, *sorted({label.rater for label in labels}))
+            words_of_people.insert_labels(connection, rows, audit.size(connection))
+            change = audit.Change(
+                action="labels.add",
+                object="labels",
+                after=audit.sealed(canonical(rows), salt),
+                salt=salt,
+                details={"rows": len(rows)},
+            )
+            audit.append(connection, at=now, actor=actor, changes=[change])
+
+    def labels(
+        self, *, run: str | None = None, evaluation: str | None = None, scorer: str | None = None
+    ) -> tuple[Label, ...]:
+        """What people said: of two words of one rater on one answer the later one. run: its digest."""
+        with reading(self._engine) as connection:
+            return words_of_people.find_labels(connection, run=run, evaluation=evaluation, scorer=scorer)
+
+    def add_artifacts(self, actor: str, now: datetime, *artifacts: Artifact) -> tuple[Artifact, ...]:
+        """Make files known by what they hold; those that are known already are left. Returns the new ones.
+
+        Raises Unusable (RECORD011, RECORD017, RECORD018).
+        """
+        rows = files.read_artifacts(artifacts)
+        at = stamp(now)
+        with writing(self._engine) as connection:
+            people.require(connection, actor)
+            known = {one for one in rows if files.find_artifact(connection, one)}
+            new = {digest: row for digest, row in rows.items() if digest not in known}
+            seq, changes = audit.size(connection), list[audit.Change]()
+            for digest, row in new.items():
+                salt = audit.fresh_salt()
+                after = audit.sealed(canonical(row), salt)
+                files.insert_artifact(connection, row, at=at, actor=actor, seq=seq + len(changes))
+                changes.append(audit.Change(action="artifact.add", object=f"artifact/{digest}", after=after, salt=salt))
+            if changes:
+                audit.append(connection, at=now, actor=actor, changes=changes)
+        return tuple(one for one in dict.fromkeys(artifacts) if one.digest in new)
+
+    def artifact(self, digest: str) -> Artifact | None:
+        """The file that has this digest, where one is known."""
+        with reading(self._engine) as connection:
+            return files.find_artifact(connection, digest)
+
+    # The log
+
+    def log(self, start: int = 0) -> Iterator[bytes]:
+        """The audit log's lines from number `start` on, as they are exported, without newlines; one state, streamed."""
+        with reading(self._engine) as connection:
+            yield from audit.lines(connection, start, audit.size(connection))
+
+    def size(self) -> int:
+        """How many lines the log has."""
+        with reading(self._engine) as connection:
+            return audit.size(connection)
+
+    def checkpoint(self, sign: Callable[[Tree], bytes], now: datetime) -> bytes:
+        """Sign the log as it is now, and keep the signed checkpoint.
+
+        sign: from the log's Merkle tree to the checkpoint's file (`integrity.checkpoints.sign` and `to_text`). It runs
+        while nobody waits for it, so that it may ask for a passphrase. Raises Unusable (RECORD018, CHKP001) for a
+        checkpoint of something else.
+        """
+        at = stamp(now)
+        with reading(self._engine) as connection:
+            tree = audit.tree(connection)
+        note = sign(tree)
+        with writing(self._engine) as connection:
+            audit.keep_checkpoint(connection, tree, note, at)
+        return note
+
+    def checkpoints(self) -> tuple[bytes, ...]:
+        """The signed checkpoints' files, the oldest first."""
+        with reading(self._engine) as connection:
+            return audit.notes(connection)
+
+    def verify(self, register: Register | None = None, *, origin: str | None = None) -> Verified:
+        """Check the whole log, and that documents, runs, labels and artifacts are what the log says.
+
+        register: whose keys may sign checkpoints; without it the checkpoints in the database are not looked at.
+        """
+        from shipworthy.record.verifying import verify
+
+        with reading(self._engine) as connection:
+            return verify(connection, register, origin)
+
+
+def _all_checked(documents: Iterable[Document]) -> list[Document]:
+    """Documents through every rule; the faults of all of them at once."""
+    ready, faults = list[Document](), list[Fault]()
+    for document in documents:
+        try:
+            ready.append(checked(document))
+        except Unusable as error:
+            faults += error.faults
+    if faults:
+        raise Unusable(faults)
+    return ready
+
+
+def _refuse_overtaken(connection: Connection, based_on: Mapping[tuple[str, str], int]) -> None:
+    faults = []
+    for (kind, id_), version in based_on.items():
+        chosen = sa.select(heads.c.version).where(heads.c.kind == kind, heads.c.id == id_)
+        newest = connection.execute(chosen).scalar() or 0
+        if newest != version:
+            what = f"somebody has written since: version {newest} is there, and this change is based on {version}"
+            mend = "read the newest version, and make the change to that"
+            faults.append(Fault(code="RECORD015", what=what, where=f"{kind} {id_!r}"[:200], mend=mend))
+    if faults:
+        raise Unusable(faults)
+
+
+def _newest(connection: Connection, kind: str, id_: str | None) -> Kept | None:
+    row = connection.execute(_NEWEST, {"of_kind": kind, "of_id": id_}).first()
+    return None if row is None else _kept(row)
+
+
+def _system_of(connection: Connection, document: Document) -> System | None:
+    kept = _newest(connection, "system", getattr(document, "system", None))
+    return kept.document if kept is not None and isinstance(kept.document, System) else None
+
+
+def _insert(connection: Connection, document: Document, head: Kept | None, *, at: str, actor: str, seq: int) -> Kept:
+    body, salt = body_bytes(document), audit.fresh_salt()
+    new = Kept(
+        kind=document.kind, id=document.id, version=head.version + 1 if head else 1, document=document,
+        digest=audit.sealed(body, salt), previous=head.digest if head else None, at=moment(at), actor=actor, seq=seq,
+        is_new=True,
+    )  # fmt: skip
+    row = {
+        "kind": new.kind, "id": new.id, "version": new.version, "body": body.decode(), "salt": salt,
+        "digest": new.digest, "previous": new.previous, "at": at, "actor": actor, "seq": seq,
+    }  # fmt: skip
+    connection.execute(_INSERT, row)
+    shown = {**document.heading(), "version": new.version, "digest": new.digest, "words": _words(document), "at": at}
+    if head is None:
+        connection.execute(_INSERT_HEAD, {"kind": new.kind, "id": new.id, **shown})
+    else:
+        connection.execute(_MOVE_HEAD, {"of_kind": new.kind, "of_id": new.id, **shown})
+    return new
+
+
+def _words(document: Document) -> str:
+    """Every text of a document but its digests, case folded."""
+    found, waiting = list[str](), list[Any]([document.model_dump(mode="json")])
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str) and not one.startswith(("sha256:", "person:")):
+            found.append(one)
+        elif isinstance(one, dict):
+            waiting += reversed(one.values())
+        elif isinstance(one, list):
+            waiting += reversed(one)
+    return "\n".join(found).casefold()[:_LONGEST_WORDS]
+
+
+def _kept(row: Any) -> Kept:
+    document = None if row.body is None else kept_document(row.kind, row.body)
+    return Kept(
+        kind=row.kind, id=row.id, version=row.version, document=document, digest=row.digest, previous=row.previous,
+        at=moment(row.at), actor=row.actor, seq=row.seq,
+    )  # fmt: skip
+
+
+def _equal(table: sa.Table, **values: str | None) -> list[sa.ColumnElement[bool]]:
+    return [table.c[name] == value for name, value in values.items() if value is not None]
