@@ -30,7 +30,11 @@ MOST_CLAIMS = 300
 MOST_CHAPTERS = 30
 MOST_LIMITS = 60
 
-_MARKS = (verdicts.BREACHED, verdicts.UNDECIDED, verdicts.MET, verdicts.NOT_EVALUATED)
+_MARKS = (verdicts.BREACHED, verdicts.UNDECIDED, verdicts.WAIVED, verdicts.MET, verdicts.NOT_EVALUATED)
+_WAIVED = (
+    "Not every requirement is met. Those that are not may stay so for a while: the table says why each is waived, and "
+    "until when."
+)
 _LEADS = {
     Decision.SHIP: (
         "Every requirement that can stop a release is met: the limit that each is judged on, not only the "
@@ -42,6 +46,14 @@ _LEADS = {
     ),
     Decision.UNDECIDED: "The data cannot tell whether every requirement is met. The table below says what is missing.",
 }
+
+
+def _lead(run: Run) -> str:
+    if not run.verdicts:
+        return "Nothing was required of this system, so there is nothing to decide."
+    if run.decision is Decision.SHIP and any(verdict.waiver for verdict in run.verdicts):
+        return _WAIVED
+    return _LEADS[run.decision]
 
 
 def render_report(run: Run) -> str:
@@ -68,9 +80,7 @@ def render_report(run: Run) -> str:
                 for m in _MARKS
                 if m in {verdicts.mark(c.verdict.standing if c.verdict else None) for c in laid_out.claims}
             ],
-            lead=_LEADS[run.decision]
-            if run.verdicts
-            else "Nothing was required of this system, so there is nothing to decide.",
+            lead=_lead(run),
             asked=any(chapter.answers for chapter in laid_out.chapters),
             decided=verdicts.decision_mark(run.decision),
             environment=sorted(run.environment.items()),

@@ -1,0 +1,108 @@
+"""A check goes into the record, and the record's waivers into a check."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from shipworthy.api.checking import check
+from shipworthy.api.recording import TOOL, actor_of, open_record
+from shipworthy.cli import main
+from shipworthy.errors import Unusable
+from shipworthy.record import documents
+
+NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
+ADA, BEA = "Ada Lovelace <ada@example.org>", "Bea <bea@example.org>"
+PLAN = """system: {name: lending, version: "2", tier: high, purpose: Rank applications.}
+evaluations: {decisions: {data: d.parquet, roles: {label: y, prediction: p}, slices: [sex]}}
+requirements: [{id: ACC, metric: accuracy, at_least: 0.9}]
+"""
+
+
+@pytest.fixture
+def plan(tmp_path):
+    right = [i % 5 > 0 for i in range(500)]
+    pq.write_table(
+        pa.table({"y": [1] * 500, "p": [int(ok) for ok in right], "sex": ["f", "m"] * 250}), tmp_path / "d.parquet"
+    )
+    (tmp_path / "plan.yaml").write_text(PLAN)
+    return tmp_path / "plan.yaml"
+
+
+@pytest.fixture
+def place(tmp_path):
+    return tmp_path / "record.db"
+
+
+def waive(place, **changes):
+    with open_record(place) as record:
+        ada, bea = actor_of(record, ADA), actor_of(record, BEA)
+        asked = documents.Waiver(
+            id="W-1", system="lending", tier="high", requirement="ACC", reason="Old model.", control="People look.",
+            requester=ada, starts=NOW.date() - timedelta(1), ends=date(2026, 7, 1), **changes,
+        )  # fmt: skip
+        record.write(ada, NOW, asked)
+        record.write(bea, NOW, asked.model_copy(update={"status": "approved", "approvers": (bea,)}))
+
+
+def test_a_check_makes_its_system_version_plan_and_run_known_once(plan, place, tmp_path):
+    check(plan, now=NOW, record=place, actor=ADA)
+    run = check(plan, now=NOW + timedelta(1), record=place)
+    with open_record(place) as record:
+        assert record.verify().faults == ()
+        assert [one.document.tier for one in record.find("system")] == ["high"]
+        assert [one.document.version for one in record.find("version", system="lending")] == ["2"]
+        assert len(record.find("plan")) == 1
+        newest, first = record.runs(system="lending")
+        assert newest.facts.run == run.id
+        assert (newest.actor, record.people()[first.actor].name) == (TOOL, "Ada Lovelace")
+        assert (tmp_path / newest.facts.place / "results.json").is_file()
+        assert [one.verdict for one in record.verdicts(run=newest.facts.digest)] == ["breached"]
+        assert record.estimates(run=newest.facts.digest).num_rows == len(run.estimates)
+
+
+def test_an_approved_waiver_lets_the_release_pass_until_it_ends(plan, place):
+    assert check(plan, now=NOW, record=place).decision == "hold"
+    waive(place)
+    run = check(plan, now=NOW, record=place)
+    assert (run.decision, run.headline) == ("ship", "SHIP: 1 of 1 requirement waived")
+    assert check(plan, now=NOW).decision == "hold"
+    assert check(plan, now=datetime(2026, 7, 1, 23, tzinfo=UTC), record=place).decision == "ship"
+    assert check(plan, now=datetime(2026, 7, 2, tzinfo=UTC), record=place).decision == "hold"
+
+
+def test_a_waiver_of_another_version_or_slice_covers_nothing(plan, place):
+    waive(place, scope=documents.Scope(version="1"))
+    assert check(plan, now=NOW, record=place).decision == "hold"
+
+
+def test_the_command_line_shows_what_is_waived_everywhere(plan, place, tmp_path, monkeypatch):
+    monkeypatch.setattr("shipworthy.api.checking.datetime", type("at", (datetime,), {"now": lambda zone: NOW}))
+    waive(place)
+    done = CliRunner().invoke(main, ["check", str(plan), "--out", str(tmp_path / "run"), "--record", str(place)])
+    assert done.exit_code == 0
+    assert "◇ waived" in done.output
+    assert "waived until 2026-07-01 (W-1): Old model" in " ".join(done.output.split())
+    for name in ("report.html", "memo.md", "summary.md"):
+        text = (tmp_path / "run" / name).read_text()
+        assert "waived until 2026-07-01" in text, name
+        assert "Every requirement that can stop a release is met:" not in text, name
+    assert "skipped" in (tmp_path / "run" / "junit.xml").read_text()
+    assert '"suppressions"' in (tmp_path / "run" / "report.sarif").read_text()
+    done = CliRunner().invoke(main, ["check", str(plan), "--out", str(tmp_path / "two"), "--no-record"])
+    assert done.exit_code == 1
+
+
+def test_who_acts_is_looked_at_before_anything_is_done(plan, place, tmp_path):
+    with pytest.raises(Unusable, match="does not say who acts"):
+        check(plan, now=NOW, out=tmp_path / "run", record=place, actor="ada")
+    assert not (tmp_path / "run").exists()
+    assert not place.exists()
+    place.write_bytes(b"no database" * 1000)
+    with pytest.raises(Unusable, match="RECORD002"):
+        check(plan, now=NOW, out=tmp_path / "run", record=place)
+    assert not (tmp_path / "run").exists()
