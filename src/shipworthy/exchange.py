@@ -17,6 +17,19 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 ANSWERED: frozenset[Status] = frozenset({"ok", "refused", "filtered"})  # the subject said something, if only no
 
 
+LONGEST_TAG_NAME = 1_000  # characters
+
+
+def tag_name(name: object) -> str:
+    """The name of a tag, which becomes a column and is shown. Raises ValueError, saying why it cannot be one."""
+    text = str(name)
+    if len(text) > LONGEST_TAG_NAME:
+        raise ValueError(f"the name of a tag, {text[:20]!a}..., is longer than {LONGEST_TAG_NAME} characters")
+    if any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError(f"the name of a tag, {text[:40]!a}, holds a null character or half of a character")
+    return text
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One turn of a conversation."""

@@ -14,6 +14,7 @@ import pytest
 
 from shipworthy.cases.reading import case_of, plain
 from shipworthy.cases.suite import OURS, Suite, built_in, open_suite
+from shipworthy.errors import DataError
 from shipworthy.exchange import Case
 from shipworthy.scorers.catalogue import open_scorer
 
@@ -250,3 +251,12 @@ def test_all_suites_together_hold_three_thousand_cases() -> None:
         "personal-data", "counterfactual-bias", "grounding", "robustness", "quality",
     }  # fmt: skip
     assert sum(len(cases(name)) for name in SUITES) >= 3_000
+
+
+@pytest.mark.parametrize("name", ["\0", "a\0b", "\ud800", "x" * 1_001])
+def test_a_tag_that_can_be_no_column_is_refused_before_anything_is_asked(name):
+    with pytest.raises(DataError) as caught:
+        case_of({"id": "a", "prompt": "x", "tags": {name: "y"}}, where="suite.jsonl:3")
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.where) == ("CASE002", "suite.jsonl:3")
+    assert "tag" in fault.what

@@ -20,8 +20,10 @@ import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
 from shipworthy.collect import Job, Limits, ask_all, read_journal
+from shipworthy.collect.asking import ALIKE
 from shipworthy.errors import SubjectError, Unusable
 from shipworthy.exchange import Answer, Case, Message
+from shipworthy.subjects.faults import gist
 
 HERE = Path(__file__).parent
 KEY = ConnectionKey("h", 443, is_ssl=True, ssl=True, proxy=None, proxy_auth=None, proxy_headers_hash=None)
@@ -622,3 +624,51 @@ def test_no_socket_but_to_the_subject(server, tmp_path):
     assert done.returncode == 0, done.stderr
     port = int(server.url.split(":")[2].split("/")[0])
     assert done.stdout.splitlines()[-1] == str([("socket.connect", str(("127.0.0.1", port)))])
+
+
+# a subject that fails all alike
+
+
+def test_the_first_answers_that_all_fail_alike_stop_the_run_and_are_asked_again(server, collect, tmp_path):
+    with pytest.raises(SubjectError) as caught:
+        collect(server.jobs(*["400*99"] * 500), max_concurrency=5)
+    assert code_of(caught) == "COLL012"
+    assert "HTTP 400" in str(caught.value)
+    assert len(server.asked()) <= ALIKE + 5
+    assert list(read_journal(tmp_path / "journal.jsonl")) == []
+    found = collect(server.jobs(*["hello"] * 5))
+    assert (found.asked, found.resumed) == (5, 0)
+
+
+def test_a_few_that_fail_alike_are_errors_of_their_own(server, collect):
+    assert collect(server.jobs(*["400*99"] * 10)).statuses == {"error": 10}
+    late = collect(server.jobs("hello", *["400*99"] * 60), max_concurrency=1)
+    assert late.statuses == {"ok": 1, "error": 60}
+
+
+def test_failures_that_differ_do_not_stop_the_run(server, collect):
+    found = collect(server.jobs(*["400*99", "422*99"] * 20), max_concurrency=1)
+    assert found.statuses == {"error": 40}
+
+
+def test_what_may_pass_does_not_stop_the_run(server, collect):
+    assert collect(server.jobs(*["500*99"] * 40), retries=0).statuses == {"error": 40}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("HTTP 400: {'x': 1}", "HTTP 400: something else", True),
+        ("HTTP 400: x", "HTTP 404: x", False),
+        ("it raised KeyError: 'a'", "it raised KeyError: 'b'", True),
+        (
+            "the judge's label 'bad' is not one of the rubric's",
+            "the judge's label 'x' is not one of the rubric's",
+            True,
+        ),
+        ("the judge's answer has 21,000 characters", "the judge's answer has 30,111 characters", True),
+        ("the judge's answer holds no verdict", "the judge's answer holds several verdicts", False),
+    ],
+)
+def test_failures_of_one_kind_have_one_gist(one, other, same):
+    assert (gist(one) == gist(other)) is same

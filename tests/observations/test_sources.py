@@ -1,6 +1,8 @@
 import gzip
 import json
 import sqlite3
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import duckdb
 import fsspec
@@ -258,3 +260,74 @@ def test_words_of_a_csv_stay_words_and_only_true_and_false_are_truth(tmp_path, w
     (tmp_path / "rows.csv").write_text(f"x,{header}\n" + "".join(f"{i},{word}\n" for i, word in enumerate(words)))
     found = read(opened(tmp_path / "rows.csv"))
     assert tuple(row[name] for row in found) == read_as
+
+
+def test_numbers_of_hundreds_of_digits_are_the_text_they_are(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("id,n\n" + "".join(f"{i},1{'0' * 400}\n" for i in range(20)))
+    for data in (path, f"SELECT * FROM read_csv('{path}')"):
+        table = opened(data).table
+        assert table.schema()["n"].is_string()
+        assert read_column(table, "n") == {"1" + "0" * 400}
+
+
+def read_column(table, name):
+    return set(table.get_backend().to_pyarrow(table)[name].to_pylist())
+
+
+@pytest.mark.parametrize(
+    ("data", "extension", "mend"),
+    [
+        ("SELECT * FROM sqlite_scan('d.db', 't')", "sqlite_scanner", "connection: sqlite:///file.db"),
+        ("SELECT * FROM read_xlsx('d.xlsx')", "excel", "CSV or Parquet"),
+        ("SELECT * FROM read_csv('https://127.0.0.1:9/x.csv')", "httpfs", "data: https://"),
+        ("SELECT * FROM iceberg_scan('x')", "iceberg", "Parquet or CSV"),
+    ],
+)
+def test_native_code_is_never_downloaded_unasked(tmp_path, data, extension, mend):
+    backend = connect()
+    backend.raw_sql(f"SET extension_directory = '{tmp_path}'")
+    with pytest.raises(DataError) as caught:
+        open_source(data, connection=None, backend=backend, where="plan.yaml:4")
+    (fault,) = caught.value.faults
+    assert fault.code == "DATA001"
+    assert extension in fault.what
+    assert mend in fault.mend
+    assert list(tmp_path.iterdir()) == []
+    assert backend.raw_sql("SELECT current_setting('autoinstall_known_extensions')").fetchone() == (False,)
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet", "jsonl"])
+def test_an_address_is_read_by_fsspec_and_not_by_native_code(tmp_path, kind):
+    write(kind, tmp_path / f"rows.{kind}")
+
+    class Ranges(BaseHTTPRequestHandler):
+        def do_GET(self):
+            content = (tmp_path / self.path[1:]).read_bytes()
+            first, _, last = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+            piece = content[int(first) : int(last or len(content)) + 1]
+            self.send_response(206 if "Range" in self.headers else 200)
+            self.send_header("Accept-Ranges", "bytes")
+            self.send_header("Content-Range", f"bytes {first}-{int(first) + len(piece) - 1}/{len(content)}")
+            self.send_header("Content-Length", str(len(piece)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(piece)
+
+        def do_HEAD(self):
+            self.do_GET()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Ranges) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        assert read(opened(f"http://127.0.0.1:{server.server_port}/rows.{kind}")) == EXPECTED
+        server.shutdown()
+
+
+def test_words_of_an_address_stay_what_the_file_calls_them(tmp_path):
+    with fsspec.filesystem("memory").open("data/words.csv", "wb") as file:
+        file.write(b"a,'b\nyes,true\nno,false\n")
+    table = opened("memory://data/words.csv").table
+    assert (read_column(table, "a"), read_column(table, "'b")) == ({"yes", "no"}, {True, False})

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from shipworthy.metrics.catalogue import lookup
 from shipworthy.plan.drafting import ColumnProfile, draft_plan
+from shipworthy.plan.drafting_answers import draft_plan_of_answers
 from shipworthy.plan.loading import LoadedPlan, load_plan
 from shipworthy.plan.models import Bins
 
@@ -215,3 +216,59 @@ def test_draft_always_loads_properties(tmp_path: Path, columns: list[ColumnProfi
         )  # type: ignore[union-attr]
         assert set(used) <= names
     assert all(each.reference is None for each in loaded.plan.requirements)
+
+
+ASKED = [column("id", distinct=1000), column("question", distinct=990), column("kind", distinct=4)]
+
+
+def drafted_of_answers(columns: list[ColumnProfile], folder: Path) -> tuple[str, LoadedPlan]:
+    text = draft_plan_of_answers(columns, data="rows.jsonl", system="desk")
+    assert text is not None
+    path = folder / "shipworthy.yaml"
+    path.write_text(text, encoding="utf-8")
+    return text, load_plan(path)
+
+
+def test_prompts_with_answers_are_drafted_as_a_log(tmp_path):
+    more = [column("bot_answer", distinct=900), column("wanted", distinct=2), column("contexts", distinct=800)]
+    text, loaded = drafted_of_answers([*ASKED, *more], tmp_path)
+    subject = loaded.plan.subjects["assistant"]
+    assert subject.log == "rows.jsonl"
+    assert dict(subject.fields) == {"response": "bot_answer"}  # question and contexts are recognised by themselves
+    assert loaded.plan.evaluations["answers"].scorers == ("refusal", "grounding")
+    assert loaded.plan.evaluations["answers"].suite is None
+    assert "fields: {expect: <column>}" in text
+    assert loaded.plan.requirements == ()
+
+
+def test_prompts_alone_are_drafted_as_cases_to_ask(tmp_path):
+    text, loaded = drafted_of_answers([*ASKED, column("expect", distinct=2), column("category", distinct=3)], tmp_path)
+    assert loaded.plan.subjects["assistant"].chat
+    assert "FILL IN" in text
+    columns = {"prompt": "question", "id": "id", "expect": "expect", "hazard": "category"}
+    assert loaded.plan.evaluations["answers"].suite == {"path": "rows.jsonl", "columns": columns}
+    assert "# Harmless" not in text
+    assert "metric: false_refusal_rate" in text
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        LENDING,
+        [column("question", distinct=4), column("answer", distinct=2)],  # a survey, not prompts
+        [*ASKED, number("score", 0, 1, 90, "float")],  # a table of decisions about texts
+        [],
+    ],
+)
+def test_other_tables_are_no_prompts(columns):
+    assert draft_plan_of_answers(columns, data="rows.jsonl") is None
+
+
+def test_columns_of_two_values_are_candidates_where_no_name_tells(tmp_path):
+    hired = column("hired_ok", top=(("bad", 600), ("good", 400)))
+    listed = column("picked", top=(("no", 700), ("yes", 300)))
+    text = draft_plan([number("model_score", 0, 1, 900, "float"), hired, listed], data="x.csv")
+    assert 'label: not clear; could be one of two values: hired_ok ("bad", "good"), picked ("no", "yes")' in text
+    assert 'prediction: not clear; could be one of two values: hired_ok ("bad", "good"), picked' in text
+    assert "score: model_score" in text
+    assert "prediction: shortlisted" in draft_plan([column("shortlisted"), hired], data="x.csv")

@@ -385,3 +385,66 @@ def test_thousands_of_faults_are_told_in_time_that_grows_with_their_number(tmp_p
         assert len(caught.value.faults) == 2 * count
     assert took[1] < 10 * took[0] + 0.5
     assert took[1] < 5
+
+
+OPENAI = "sk-proj-0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        f"{{chat: 'http://h/v1?key={OPENAI}', model: m}}",
+        "{http: 'http://h/x?api_key=hunter2hunter2'}",
+        "{http: 'http://h/x?a=1&access_token=abc%20defgh'}",
+        "{http: 'http://ana:hunter22@h/x'}",
+        f"{{chat: 'http://h/v1', model: m, parameters: {{api_key: {OPENAI}}}}}",
+        "{chat: 'http://h/v1', model: m, parameters: {extra_body: {client: {clientSecret: hunter22}}}}",
+        f"{{chat: 'http://h/v1', model: m, headers: {{X-Custom: {OPENAI}}}}}",
+        "{http: 'http://h', request: {q: '{prompt}', auth: {password: hunter22}}, response: {answer: a}}",
+        "{http: 'http://h', request: {q: '{prompt}', key: a1b2c3d4e5f6a7b8}, response: {answer: a}}",
+        f"{{http: 'http://h', request: ['{{prompt}}', {{x: 'Bearer {OPENAI}'}}], response: {{answer: a}}}}",
+        f"{{http: 'http://h', request: '{{prompt}} {OPENAI}', response: {{answer: a}}}}",
+    ],
+)
+def test_a_key_that_is_written_out_is_refused_wherever_it_stands(tmp_path, subject):
+    faults = outcome(tmp_path, f"system: {{name: x}}\nsubjects:\n  bot: {subject}\n")
+    assert [fault.code for fault in faults] == ["PLAN016"]
+    assert "secret" in faults[0].what or "password" in faults[0].what
+    assert "hunter" not in str(faults[0])
+    assert OPENAI not in str(faults[0])
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "{http: 'http://h/x?api-version=2024-02-01&key=name&model=gpt-4o-2024-08-06'}",
+        "{http: 'http://h/x?api_key=${API_KEY}', request: {q: '{prompt}', token: '${API_KEY}'}, response: {answer: a}}",
+        "{http: 'http://${USER}:${PASSWORD}@h/x'}",
+        "{chat: 'http://h/v1', model: m, parameters: {api_key: EMPTY, max_tokens: 100, stop: ['<|endoftext|>']}}",
+        "{chat: 'http://h/v1', model: m, parameters: {pad_token: '<pad>', keywords: [a], monkey: see-monkey-do-1234567}}",
+        "{http: 'http://h', request: {filter: {key: region, sort_key: created_at}, password: '{session}', q: '{prompt}'},"
+        " response: {answer: a}}",
+    ],
+)
+def test_what_only_sounds_like_a_key_may_stand_in_a_plan(tmp_path, subject):
+    assert outcome(tmp_path, f"system: {{name: x}}\nsubjects:\n  bot: {subject}\n") is None
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["{chat: 'http://h/v1', model: m, key: ${K}}", "{http: h, headers: {Authorization: Bearer ${K}}}", "[a, ${K}]"],
+)
+def test_a_variable_in_braces_is_said_to_need_quotes(tmp_path, subject):
+    (fault,) = outcome(tmp_path, f"system: {{name: x}}\nsubjects:\n  bot: {subject}\n")
+    assert (fault.code, fault.mend) == ("PLAN004", 'put ${...} in quotes inside braces: "${NAME}"')
+
+
+@pytest.mark.parametrize(("seed", "is_fine"), [(2**53 - 1, True), (2**53, False), (2**70, False)])
+def test_a_seed_is_a_number_that_every_reader_of_json_keeps(tmp_path: Path, seed: int, is_fine: bool) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(f"system: {{name: s}}\nseed: {seed}\n", encoding="utf-8")
+    if is_fine:
+        assert load_plan(path).plan.seed == seed
+    else:
+        with pytest.raises(PlanError):
+            load_plan(path)

@@ -293,3 +293,12 @@ def test_opens_what_the_plan_declares():
     assert (got.text, got.tool_calls, got.tokens_in) == ("x", (ToolCall(name="f"),), 2)
     whole = Subject(http="http://localhost:1/ask", request={"q": "{prompt}"}, response={"answer": "$"})
     assert read(open_app("help", whole, folder=None), b"plain {").text == "plain {"
+
+
+@pytest.mark.parametrize("value", [1e19, 10**30, "9" * 400, 2**53, -1, 1.5])
+def test_counts_that_nothing_can_add_up_are_none(value):
+    subject = make(response={"answer": "a", "tokens_out": "n", "cost": "c"})
+    reader = subject.reader()
+    reader.feed(json.dumps({"a": "x", "n": value, "c": value if value != 1.5 else -1}).encode())
+    got = reader.finish()
+    assert (got.text, got.tokens_out, got.cost) == ("x", None, None)

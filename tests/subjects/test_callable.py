@@ -1,4 +1,5 @@
 import sys
+import time
 
 import pyarrow as pa
 import pytest
@@ -194,3 +195,31 @@ def predict(t):
     assert fault.what.isprintable()
     for secret in ("abc123", "s3cr3t", "hunter2"):
         assert secret not in str(fault)
+
+
+def test_a_call_that_does_not_come_back_is_a_located_timeout(module, load, rows):
+    slow = load(python=module("import time\ndef predict(t): time.sleep(60)"), timeout=0.1)
+    start = time.monotonic()
+    with pytest.raises(SubjectError) as caught:
+        slow.predict(rows)
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.where) == ("SUBJ010", "subjects.scorer")
+    assert "scoring:predict gave no answer within 0.1 s for 60 rows" in fault.what
+    assert time.monotonic() - start < 2
+
+
+def test_a_timeout_of_its_own_is_not_taken_for_ours(module, load, rows):
+    own = load(python=module("def predict(t): raise TimeoutError('of the database')"))
+    with pytest.raises(SubjectError, match=r"SUBJ006.*of the database"):
+        own.predict(rows)
+
+
+def test_calls_share_a_thread_so_that_connections_can_be_kept(module, load, rows):
+    code = """
+import sqlite3
+kept = []
+def predict(t):
+    kept or kept.append(sqlite3.connect(":memory:"))
+    return [kept[0].execute("select 1").fetchone()[0]] * len(t)
+"""
+    assert load(python=module(code), batch=7).predict(rows)["prediction"].to_pylist() == [1] * 60

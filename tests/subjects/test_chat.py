@@ -123,7 +123,7 @@ def test_any_prompt_can_be_sent(chat):
 # secrets
 
 
-def test_keys_come_from_the_environment_or_a_file_and_show_nowhere(chat, monkeypatch, tmp_path):
+def test_keys_come_from_the_environment_or_a_file_and_show_nowhere(monkeypatch, tmp_path):
     monkeypatch.setenv("CHAT_KEY", "sk-environment")
     monkeypatch.setenv("GATE", "gate-secret")
     (tmp_path / "key.txt").write_text("sk-file\n")
@@ -132,7 +132,10 @@ def test_keys_come_from_the_environment_or_a_file_and_show_nowhere(chat, monkeyp
         ("file:key.txt", "sk-file"),
         (f"file:{tmp_path}/key.txt", "sk-file"),
     ):
-        subject = chat(key=key, headers={"api-key": "${GATE}"}, chat="http://me:pass-word@h/v1?sig=query-secret")
+        declared = Subject(chat="http://h", model="m", key=key, headers={"api-key": "${GATE}"})
+        # a plan refuses a password in its address; a declaration from elsewhere may have one
+        declared = declared.model_copy(update={"chat": "http://me:pass-word@h/v1?sig=query-secret"})
+        subject = open_chat("assistant", declared, folder=tmp_path)
         request = subject.request(CASE, HI, trial=0, session="s")
         assert request.headers["Authorization"] == f"Bearer {secret}"
         assert request.headers["api-key"] == "gate-secret"
@@ -480,3 +483,19 @@ def test_no_shape_raises_properties(said, message):
         assert plain.finish().status in STATUSES
         assert streamed.finish().status in STATUSES
         subject.read_error(400, json.dumps(body).encode())
+
+
+CUT_KEY = "sk-VERYSECRETKEY0123456789abcdefghijklmnop"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("before", [*range(150, 204, 9), 270, 290, 298])
+def test_a_key_in_what_cannot_be_read_is_taken_out_before_it_is_cut(chat, stream, before, monkeypatch):
+    monkeypatch.setenv("CUT_KEY", CUT_KEY)
+    said = "y" * before + " " + CUT_KEY
+    for body in (said, json.dumps({"error": {"message": said}}), json.dumps([said]), f"data: {said}\n\n"):
+        reader = chat(key="${CUT_KEY}", stream=stream).reader()
+        reader.feed(body.encode())
+        answer = reader.finish()
+        assert answer.status == "error"
+        assert CUT_KEY[:8] not in answer.error

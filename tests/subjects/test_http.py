@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import socket
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -216,5 +217,91 @@ def test_header_variables_validate_input(value, told, load, monkeypatch):
 
 @pytest.mark.parametrize("url", ["localhost:80", "file:///etc/passwd", "ftp://host/x", "", "http://"])
 def test_addresses_validate_input(url, load):
+    with pytest.raises(SubjectError, match="SUBJ001"):
+        load(http=url)
+
+
+KEY = "sk-VERYSECRETKEY0123456789abcdefghijklmnop"
+
+
+def test_nothing_goes_to_a_proxy_of_the_environment(scorer, endpoint, rows, monkeypatch):
+    monkeypatch.setenv("TOKEN", KEY)
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, endpoint.url.removesuffix("/score"))
+    monkeypatch.delenv("no_proxy", raising=False)
+    nowhere = scorer(url="http://127.0.0.1:9/score", headers={"Authorization": "Bearer ${TOKEN}"})
+    assert fault_of(nowhere, rows).code == "SUBJ010"
+    assert endpoint.asked == []
+
+
+@pytest.mark.parametrize("code", [200, 400, 500])
+@pytest.mark.parametrize("before", [*range(30, 330, 7), 970, 990])
+@pytest.mark.parametrize("cut", [len(KEY), 30, 15])
+def test_no_part_of_a_key_that_the_endpoint_repeats_is_shown(scorer, endpoint, code, before, cut, monkeypatch):
+    monkeypatch.setenv("TOKEN", KEY)
+    endpoint.replies = [endpoint.status(code, "x" * before + " " + KEY[:cut])]
+    subject = scorer(headers={"X-Api-Key": "${TOKEN}"})
+    assert KEY[:8] not in str(fault_of(subject, pa.table({"debt": [0.5]})))
+
+
+def trickle(said, forever):
+    """A server on a port of its own that says something, and then a byte now and then."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        while True:
+            try:
+                client, _ = server.accept()
+            except OSError:
+                return
+            threading.Thread(target=drip, args=(client,), daemon=True).start()
+
+    def drip(client):
+        try:
+            with client:
+                client.sendall(said)
+                while True:
+                    client.sendall(forever)
+                    time.sleep(0.02)
+        except OSError:
+            return
+
+    threading.Thread(target=serve, daemon=True).start()
+    return server
+
+
+@pytest.mark.parametrize(
+    ("said", "forever"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: ", b"a"),
+        (b"HTTP/1.1 400 No\r\n\r\n", b"a"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", b" "),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+)
+def test_the_timeout_is_for_the_whole_of_the_answer(scorer, said, forever, rows):
+    with trickle(said, forever) as server:
+        start = time.monotonic()
+        fault = fault_of(scorer(url=f"http://127.0.0.1:{server.getsockname()[1]}/", timeout=0.2), rows)
+    assert (fault.code, "within 0.2 s" in fault.what) == ("SUBJ010", True)
+    assert time.monotonic() - start < 3  # four attempts
+
+
+def test_scores_of_a_world_of_classes_are_refused_at_once(scorer, endpoint):
+    count = 5_000
+    scores = [{str(n): 0.5 for n in range(50_000)}, *([{}] * (count - 1))]
+    endpoint.replies = [endpoint.status(200, json.dumps({"scores": scores}))]
+    start = time.monotonic()
+    assert fault_of(scorer(), pa.table({"debt": [0.5] * count})).code == "SUBJ012"
+    assert time.monotonic() - start < 3
+
+
+def test_user_and_password_of_the_address_are_sent_as_such(scorer, endpoint, rows):
+    scorer(url=endpoint.url.replace("//", "//ana:${P}@")).predict(rows)
+    assert endpoint.headers[0]["Authorization"] == "Basic YW5hOiR7UH0="
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://h:99999999/", "http://h:x/"])
+def test_an_address_that_is_none_is_located(load, url):
     with pytest.raises(SubjectError, match="SUBJ001"):
         load(http=url)

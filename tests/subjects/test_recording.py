@@ -348,3 +348,53 @@ def test_memory_is_flat(tmp_path, suffix):
 
     peak(1_000)  # imports
     assert peak(40_000) < 1.2 * peak(10_000) + 100_000
+
+
+@pytest.mark.parametrize("field", ["trial", "latency_ms", "ttft_ms", "tokens_in", "tokens_out", "cost"])
+@pytest.mark.parametrize("value", [1e300, 10**30, 2**53, 1e308, "1e300", "9" * 400])
+def test_numbers_that_nothing_can_add_up_are_located(log, field, value):
+    found = fault(log("a.jsonl", [ROW, ROW | {field: value}]))
+    assert (found.code, found.where[-2:]) == ("RECD002", ":2")
+    assert field in found.what
+
+
+def test_trials_fit_the_table_that_counts_them(log):
+    assert only(log("a.jsonl", [ROW | {"trial": 2**31 - 1}])).trial == 2**31 - 1
+    assert fault(log("a.jsonl", [ROW | {"trial": 2**31}])).code == "RECD002"
+
+
+@pytest.mark.parametrize("levels", [101, 900])
+@pytest.mark.parametrize("field", ["question", "answer", "messages", "tool_calls", "passages", "anything"])
+@pytest.mark.parametrize("ends", ["[]", ('{"content":', "}")])
+def test_what_is_nested_too_deeply_is_located(log, levels, field, ends):
+    deep = ends[0] * levels + "1" + ends[1] * levels
+    row = json.dumps(ROW | {field: 0}).replace(f'"{field}": 0', f'"{field}": {deep}')
+    found = fault(log("a.jsonl", row + "\n"))
+    assert (found.code, found.where[-2:]) == ("RECD002", ":1")
+    assert "deep" in found.what
+
+
+@pytest.mark.parametrize("name", ["\0", "a\0b", "\ud800", "x" * 1_001])
+def test_a_tag_that_can_be_no_column_is_located(log, name):
+    for row in (ROW | {name: "x"}, ROW | {"tags": {name: "x"}}):
+        found = fault(log("a.jsonl", [row]))
+        assert (found.code, found.where[-2:]) == ("RECD002", ":1")
+        assert "tag" in found.what
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv"])
+def test_a_misspelled_column_is_not_taken_for_one_that_is_empty(log, ending):
+    rows = [{"prompt": "p", "response": "r", "docs": "d"}] * 3
+    text = "prompt,response,docs\n" + "p,r,d\n" * 3 if ending == "csv" else rows
+    for name, column, near in (("passages", "dcos", "docs"), ("response", "reponse", "response")):
+        found = fault(log(f"a.{ending}", text, fields={name: column}))
+        assert found.code == "RECD003"
+        assert column in found.what
+        assert f'did you mean "{near}"?' in found.mend
+    assert fault(log(f"b.{ending}", text, fields={"prompt": "promt"})).code == "RECD003"
+
+
+def test_a_column_that_only_some_rows_have_is_no_slip(log):
+    rows = [{"prompt": "p", "response": "r"}, {"prompt": "p", "response": "r", "docs": "d"}]
+    found = list(log("a.jsonl", rows, fields={"passages": "docs"}).exchanges())
+    assert [each.answer.passages for each in found] == [(), ("d",)]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from shipworthy.errors import DataError, Fault
-from shipworthy.exchange import Case, Expectation, Message, Speaker, ToolCall
+from shipworthy.exchange import Case, Expectation, Message, Speaker, ToolCall, tag_name
 
 LONGEST_LINE = 20_000_000  # characters of one case
 _ASKS = ("prompt", "turns", "messages")
@@ -93,8 +93,15 @@ def case_of(value: Any, *, where: str) -> Case:
         secrets=_texts(value, "secrets", where),
         tools=tuple(_objects(value, "tools", where)),
         tool_calls=tuple(_call(call, where) for call in _objects(value, "tool_calls", where)),
-        tags={str(key): str(tag) for key, tag in tags.items() if tag is not None},
+        tags=_tags(tags, where),
     )
+
+
+def _tags(value: Mapping[str, Any], where: str) -> dict[str, str]:
+    try:
+        return {tag_name(key): str(tag) for key, tag in value.items() if tag is not None}
+    except (ValueError, RecursionError) as error:
+        raise _fault(str(error), where, 'write {"persona": "novice"}') from error
 
 
 def _asked(value: Mapping[str, Any], where: str) -> tuple[tuple[Message, ...], tuple[str, ...], str | None]:

@@ -98,7 +98,7 @@ def open_suite(named: str | Mapping[str, Any], *, folder: Path, where: str = "")
             code="SUITE001",
             what=f"there is no suite {named[:120]!r}",
             where=where,
-            mend=f"name a folder with suite.yaml, a file of cases, or one of {', '.join(built_in())}",
+            mend=f"{_near(named)}name a folder with suite.yaml, a file of cases, or one of {', '.join(built_in())}",
         )
     )
 
@@ -122,6 +122,14 @@ def _of_mapping(named: Mapping[str, Any], folder: Path, where: str) -> Suite:
     from shipworthy.cases.formats.opening import open_format
 
     return open_format(folder / path, options.pop("format", None), **options)
+
+
+def _near(named: str) -> str:
+    import difflib
+
+    known = {name.removeprefix(OURS): name for name in built_in()}
+    near = difflib.get_close_matches(named[:80].removeprefix(OURS).casefold(), known, n=1)
+    return f"did you mean {known[near[0]]}? " if near else ""
 
 
 def built_in() -> list[str]:

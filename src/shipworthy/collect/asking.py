@@ -25,9 +25,10 @@ from shipworthy.collect.sending import Closed, Sender, open_session
 from shipworthy.errors import SubjectError
 from shipworthy.exchange import Answer, Message, Status
 from shipworthy.subjects.assistants import Assistant, Endpoint
-from shipworthy.subjects.faults import subject_error
+from shipworthy.subjects.faults import gist, subject_error
 
 GIVES_UP_AFTER: Final = 8  # cases in a row that the subject let nobody in for
+ALIKE: Final = 20  # first cases that all failed in one way, after which no others are paid for
 _REPORTS_EVERY: Final = 0.2  # seconds
 _OPEN: Final[Closed] = "no"
 _GOES_ON: Final = frozenset({"ok", "refused"})  # a conversation goes on after these
@@ -60,6 +61,7 @@ def ask_all(
     journal: Path,
     limits: Limits,
     cache: Path | None = None,
+    unusable: Callable[[Job, Answer], str | None] = lambda _, __: None,
     progress: Callable[[Progress], None] = lambda _: None,
     clock: Callable[[], datetime] = lambda: datetime.now(tz=UTC),
     rng: random.Random | None = None,
@@ -67,11 +69,13 @@ def ask_all(
     """Ask `subject` every job that the journal does not hold yet, and journal each as it is finished.
 
     jobs: gives them anew at each call, their `seq` counting from 0. total: how many, where that is known.
+    unusable: why an answer, though there is one, is of no use to who asks; None where it is of use.
     clock: the wall clock, for when an answer was finished and for `Retry-After`. rng: draws the waits between attempts.
     Ctrl-C stops asking, leaves the journal whole and raises KeyboardInterrupt.
     Raises SubjectError when nothing answers or nobody is let in (COLL010), when a ceiling on cost is set and the
-    answers name no cost (COLL011); Unusable COLL001 to COLL005 for journal and cache; and what `jobs` raises. What was
-    finished until then stays, and the same call goes on from there.
+    answers name no cost (COLL011), when the first ALIKE cases failed in one way that asking again would not change
+    (COLL012: these are not journalled, and asked again next time); Unusable COLL001 to COLL005 for journal and cache;
+    and what `jobs` raises. What was finished until then stays, and the same call goes on from there.
     """
     with (
         Journal(journal, subject=subject.describe()) as writer,
@@ -84,6 +88,7 @@ def ask_all(
             journal=writer,
             limits=limits,
             cache=kept,
+            unusable=unusable,
             progress=progress,
             clock=clock,
             rng=rng or random.Random(secrets.randbits(64)),
@@ -149,6 +154,7 @@ class _Asking:
         journal: Journal,
         limits: Limits,
         cache: Cache | None,
+        unusable: Callable[[Job, Answer], str | None],
         progress: Callable[[Progress], None],
         clock: Callable[[], datetime],
         rng: random.Random,
@@ -160,12 +166,16 @@ class _Asking:
         self.cache = cache
         self.clock = clock
         self.rng = rng
+        self._unusable = unusable
         self._report_to = progress
         self._described = described(subject)
         self._run_id = secrets.token_hex(4)  # a session that an earlier run broke off is not gone on with
         self._queue = self._pending(jobs)
         self._shut_out: deque[tuple[Job, str, Answer]] = deque()  # not journalled yet
         self._surely_out = 0
+        self._alike: deque[tuple[Job, str, Answer]] = deque()  # the first ones, failed in one way; not journalled yet
+        self._failure = ""  # that way
+        self._differs = False  # something else came back, or an earlier run got past the first ones
         self._seen = self._asked = self._cached = self._resumed = self._failed = self._left_out = 0
         self._tokens = 0
         self._started = self._reported = 0.0
@@ -181,6 +191,7 @@ class _Asking:
         if self._shut_out and not self._let_in():
             raise self._unreachable()
         self._settle_shut_out()
+        self._settle_alike()
         self.journal.end(jobs=self._seen, why=self._why_left_out())
         self._finished_at = time()
         self._report(finished=True)
@@ -244,10 +255,11 @@ class _Asking:
                 self._turned_away(job, key, answer, for_sure=closed == "yes")
                 continue
             self._settle_shut_out()
-            self._asked += 1
-            self._finish(job, key, answer, spent=answer.cost or 0.0)
-            if self.cache is not None:
-                self.cache.put(key, answer)
+            if self._fails_alike(job, key, answer, closed):
+                continue
+            self._settle_alike()
+            self._differs = True
+            self._keep(job, key, answer)
             if answer.cost is None and answer.status == "ok" and self.limits.max_cost is not None:
                 raise subject_error(
                     self.subject.name,
@@ -255,6 +267,38 @@ class _Asking:
                     "there is a ceiling on cost, but its answers name no cost",
                     "declare `prices:` (and see that the endpoint tells its usage), or take `max_cost:` away",
                 )
+
+    def _keep(self, job: Job, key: str, answer: Answer) -> None:
+        self._asked += 1
+        self._finish(job, key, answer, spent=answer.cost or 0.0)
+        if self.cache is not None:
+            self.cache.put(key, answer)
+
+    def _fails_alike(self, job: Job, key: str, answer: Answer, closed: Closed) -> bool:
+        """Whether nothing came back so far but one failure, and this is it again, which then is put aside. Too many of
+        them stop asking.
+        """
+        if self._differs or self._resumed or self._cached:
+            return False
+        why = answer.error or answer.status if closed == "again" else self._unusable(job, answer)
+        if why is None or (self._alike and gist(why) != self._failure):
+            return False
+        self._failure = gist(why)
+        self._alike.append((job, key, answer))
+        if len(self._alike) >= ALIKE:
+            raise subject_error(
+                self.subject.name,
+                "COLL012",
+                f"its first {ALIKE} answers all failed in one way: {why}",
+                "mend what the plan says of it (address, model, key, the place of the answer, the rubric) or the "
+                "system itself; then run again, which asks these once more and goes on from here",
+            )
+        return True
+
+    def _settle_alike(self) -> None:
+        """Failures that turned out not to be all there is are answers like others."""
+        while self._alike:
+            self._keep(*self._alike.popleft())
 
     def _finish(self, job: Job, key: str, answer: Answer, *, spent: float) -> None:
         self.journal.add(job.seq, key, answer, spent=spent)

@@ -11,10 +11,11 @@ from datetime import datetime
 from numbers import Real
 from queue import SimpleQueue
 from time import perf_counter
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from shipworthy.collect.jobs import Job, spelled
 from shipworthy.collect.pace import CHARACTERS_A_TOKEN, Pace
+from shipworthy.collect.sending import Closed
 from shipworthy.exchange import STATUSES, Answer, Message, Status
 from shipworthy.subjects.assistants import Function
 from shipworthy.subjects.faults import raised
@@ -91,14 +92,15 @@ class Caller:
         self._threads = threads
         self._awaited = inspect.iscoroutinefunction(function.ask)
 
-    async def ask(self, job: Job, conversation: tuple[Message, ...], session: str) -> tuple[Answer, Literal["no"]]:
+    async def ask(self, job: Job, conversation: tuple[Message, ...], session: str) -> tuple[Answer, Closed]:
         """Ask once. Whatever the function raises or returns is an answer; it is never closed."""
         taken = await self._pace.wait(sum(len(message.content) for message in conversation) / CHARACTERS_A_TOKEN)
         start = perf_counter()
         answer = await self._called(job, conversation, session)
         self._pace.correct(answer, taken)
         latency = 1000 * (perf_counter() - start) if answer.latency_ms is None else answer.latency_ms
-        return replace(answer, latency_ms=latency, at=spelled(self._clock())), "no"
+        closed: Closed = "again" if answer.status == "error" else "no"
+        return replace(answer, latency_ms=latency, at=spelled(self._clock())), closed
 
     async def _called(self, job: Job, conversation: tuple[Message, ...], session: str) -> Answer:
         def call() -> Any:

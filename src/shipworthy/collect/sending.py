@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import io
-import json
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 from time import perf_counter
-from typing import Final, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 import aiohttp
 from yarl import URL
@@ -22,7 +21,7 @@ from shipworthy.collect.pace import CHARACTERS_A_TOKEN, Pace
 from shipworthy.errors import ShipworthyError
 from shipworthy.exchange import Answer, Message, Status, ToolCall
 from shipworthy.subjects.assistants import Endpoint, Request
-from shipworthy.subjects.faults import quoted, raised
+from shipworthy.subjects.faults import quoted, raised, without
 from shipworthy.version import __version__
 
 LARGEST: Final = 20_000_000  # bytes of one answer
@@ -36,6 +35,7 @@ _LARGE_BODY: Final = 1 << 20  # bytes; aiohttp wants more than that as a stream
 
 Closed: TypeAlias = Literal[
     "no",
+    "again",  # it is open, and what failed would fail in the same way if it were tried again
     "perhaps",  # nobody is let in, if nobody ever was
     "yes",  # nothing answers there, or nobody is let in
 ]
@@ -100,7 +100,7 @@ class Sender:
         except ShipworthyError:
             raise
         except Exception as error:
-            return Answer(status="error", error=f"its request cannot be made: {raised(error)}", at=self._at()), "no"
+            return Answer(status="error", error=f"its request cannot be made: {raised(error)}", at=self._at()), "again"
         attempt = 0
         while True:
             attempt += 1
@@ -108,10 +108,12 @@ class Sender:
             outcome = await self._attempt(request)
             if isinstance(outcome, Answer):
                 self._pace.correct(outcome, taken)
-                return outcome, "no"
+                return outcome, "again" if outcome.status == "error" else "no"
             if not outcome.passing or attempt > self._limits.retries:
                 tried = f" ({attempt} attempts)" if attempt > 1 else ""
-                return Answer(status=outcome.status, error=outcome.why + tried, at=self._at()), outcome.closed
+                lasts = outcome.closed == "no" and not outcome.passing
+                answer = Answer(status=outcome.status, error=outcome.why + tried, at=self._at())
+                return answer, "again" if lasts else outcome.closed
             if outcome.wait is not None:
                 self._pace.quiet(outcome.wait)
             await asyncio.sleep(backoff(attempt, base=self._limits.backoff, rng=self._rng))
@@ -177,9 +179,7 @@ class Sender:
             answer = reader.finish()
         except Exception as error:
             return self._unread(error)
-        if any(secret in answer.text for secret in request.secrets):  # an answer that says the key: it stays with us
-            answer = replace(answer, text=_without(answer.text, request.secrets))
-        if answer.passages or answer.tool_calls:
+        if request.secrets:
             answer = _unsaid(answer, request.secrets)
         return replace(
             answer,
@@ -192,7 +192,7 @@ class Sender:
     def _failed(self, response: aiohttp.ClientResponse, body: bytes, request: Request) -> Answer | Failure:
         if self._read_error is not None and (answer := self._read_error(response.status, body)) is not None:
             return replace(answer, at=self._at())
-        said = quoted(body[:1000].decode("utf-8", "replace"), secrets=request.secrets)
+        said = quoted(body, secrets=request.secrets)
         wait = retry_after(response.headers.get("Retry-After"), now=self._clock())
         spent = b"insufficient_quota" in body  # said with 429 by endpoints whose account is empty
         gone = spent or response.status in _NO_ENTRY or (wait or 0.0) > LONGEST_WAIT
@@ -219,17 +219,22 @@ async def _beginning(content: aiohttp.StreamReader) -> bytes:
     return bytes(found)
 
 
-def _without(text: str, secrets: Iterable[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, "***") if secret else text
-    return text
-
-
 def _unsaid(answer: Answer, secrets: Sequence[str]) -> Answer:
-    """The same answer without secrets in what it retrieved and in what it called."""
-    calls = []
-    for call in answer.tool_calls:
-        told = json.dumps(dict(call.arguments), default=repr)
-        kept = call.arguments if not any(secret in told for secret in secrets) else json.loads(_without(told, secrets))
-        calls.append(ToolCall(name=_without(call.name, secrets), arguments=kept))
-    return replace(answer, passages=tuple(_without(p, secrets) for p in answer.passages), tool_calls=tuple(calls))
+    """The same answer without the key, where it says it: in its text, in what it retrieved and in what it called."""
+    return replace(
+        answer,
+        text=without(answer.text, secrets),
+        passages=tuple(without(passage, secrets) for passage in answer.passages),
+        tool_calls=tuple(
+            ToolCall(name=without(call.name, secrets), arguments=_kept(call.arguments, secrets))
+            for call in answer.tool_calls
+        ),
+    )
+
+
+def _kept(value: Any, secrets: Sequence[str]) -> Any:
+    if isinstance(value, str):
+        return without(value, secrets)
+    if isinstance(value, Mapping):
+        return {without(str(key), secrets): _kept(each, secrets) for key, each in value.items()}
+    return [_kept(each, secrets) for each in value] if isinstance(value, list | tuple) else value

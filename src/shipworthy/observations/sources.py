@@ -7,14 +7,16 @@ import hashlib
 import os
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 from urllib.parse import quote, unquote
 
 import duckdb
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pyarrow as pa
 import sqlglot
@@ -55,7 +57,13 @@ def connect() -> Any:
     """A private, embedded DuckDB backend that streams and spills instead of growing."""
     backend = ibis.duckdb.connect()
     backend.raw_sql("SET preserve_insertion_order = false")
+    _stay_here(backend)
     return backend
+
+
+def _stay_here(backend: Any) -> None:
+    """DuckDB loads what is installed, and downloads no native code by itself."""
+    backend.raw_sql("SET autoinstall_known_extensions = false")
 
 
 def open_source(data: str, *, connection: str | None, backend: Any, where: str) -> Source:
@@ -69,6 +77,8 @@ def open_source(data: str, *, connection: str | None, backend: Any, where: str) 
     if _is_select(data, where):
         if connection is not None:
             elsewhere = _connect_elsewhere(connection, where)
+            if elsewhere.name == "duckdb":
+                _stay_here(elsewhere)
             read = _view if elsewhere.name == "duckdb" else lambda query, there: there.sql(query)
             return _guarded(lambda: _opened(read(data, elsewhere), name="SELECT"), data, where)
         return _guarded(lambda: _opened(_view(data, backend), name="SELECT"), data, where)
@@ -104,6 +114,7 @@ def to_arrow(frame: Frame) -> pa.Table:
         if isinstance(frame, pa.Table):
             return frame
         if isinstance(frame, dict):
+            _refuse_lengths(frame)
             return pa.table(frame)
         if type(frame).__module__.partition(".")[0] == "pandas" and hasattr(frame, "columns"):
             return pa.Table.from_pandas(frame, preserve_index=False)
@@ -128,6 +139,20 @@ def to_arrow(frame: Frame) -> pa.Table:
             mend="give a pandas, Polars or Arrow table, or a dict of columns",
         )
     )
+
+
+def _refuse_lengths(columns: Mapping[Any, Any]) -> None:
+    lengths = {str(name): len(values) for name, values in columns.items() if hasattr(values, "__len__")}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name!r} has {length:,}" for name, length in list(lengths.items())[:8])
+        raise DataError(
+            Fault(
+                code="DATA006",
+                what=f"the columns differ in length: {shorten(told, 300)}",
+                where=", ".join(list(lengths)[:8]),
+                mend="give every column one value for each row",
+            )
+        )
 
 
 def _readable(table: pa.Table) -> pa.Table:
@@ -299,6 +324,10 @@ _NAME = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def _opened(table: ir.Table, *, name: str, files: tuple[Path, ...] = ()) -> Source:
+    """A source, with columns of a type that nothing here computes with (numbers of 400 digits) as the text they are."""
+    strange = [column for column, kind in table.schema().items() if isinstance(kind, dt.Unknown)]
+    if strange and table.get_backend().name == "duckdb":
+        table = table.mutate(**{column: table[column].cast("string") for column in strange})
     return Source(table=table, name=name, files=files, columns=tuple(table.columns))
 
 
@@ -309,6 +338,8 @@ def _guarded(open_it: Callable[[], Source], data: str, where: str) -> Source:
         raise
     except (duckdb.Error, OSError, EOFError, zlib.error, ValueError, pa.ArrowException, ibis.IbisError) as error:
         why = reason(error)
+        if extension := _EXTENSION.search(str(error)):
+            raise _extension_missing(extension[1] or extension[2], _display(data), where) from error
         raise DataError(
             Fault(
                 code="DATA001",
@@ -319,6 +350,29 @@ def _guarded(open_it: Callable[[], Source], data: str, where: str) -> Source:
                 else "check that the file is whole and has the format its ending says",
             )
         ) from error
+
+
+_EXTENSION = re.compile(r"""\bINSTALL '?(\w+)|extension '(\w+)""")
+_INSTEAD = {  # what reads the same without native code that has to be downloaded
+    "httpfs": "write the address itself, data: https://..., which is read by fsspec, or keep a copy beside the plan",
+    "sqlite_scanner": "write connection: sqlite:///file.db and data: SELECT ... FROM table",
+    "postgres_scanner": "write connection: postgres://... and data: SELECT ... FROM table",
+    "excel": "save the sheet as CSV or Parquet",
+}
+
+
+def _extension_missing(extension: str, name: str, where: str) -> DataError:
+    instead = _INSTEAD.get(extension, "write the rows as Parquet or CSV")
+    return DataError(
+        Fault(
+            code="DATA001",
+            what=f"{shorten(name)!r} needs DuckDB's extension {shorten(extension)!r}, which is not installed, and "
+            "native code is never downloaded unasked",
+            where=where,
+            mend=f"{instead}; or install it yourself: python -c 'import duckdb; "
+            f'duckdb.install_extension("{shorten(extension)}")\'',
+        )
+    )
 
 
 def _display(data: str) -> str:
@@ -437,18 +491,22 @@ def _merge_repeats(table: ir.Table, header: Header, backend: Any, where: str) ->
 
 def _read(names: list[str], kind: str, backend: Any, header: Header | None = None) -> ir.Table:
     if kind == "parquet":
-        return backend.read_parquet(names)
+        return _remote(names[0], "read_parquet", backend) if _is_url(names[0]) else backend.read_parquet(names)
     if kind == "arrow":
         import pyarrow.dataset
 
         unique = ibis.util.gen_name("arrow")
         backend.con.register(unique, pyarrow.dataset.dataset(names, format="ipc"))
         return backend.table(unique)
-    text, words = (backend.read_json(names), []) if kind == "json" else _read_csv(names, backend, header)
+    text, words = (_read_json(names, backend), []) if kind == "json" else _read_csv(names, backend, header)
     # Text is parsed once: every later pass reads the parsed rows, and a fault of the file shows up here.
     unique = ibis.util.gen_name("parsed")
     parsed = backend.create_table(unique, text, temp=True)
     return _with_truth(parsed, unique, words, backend) if words else parsed
+
+
+def _read_json(names: list[str], backend: Any) -> ir.Table:
+    return _remote(names[0], "read_json_auto", backend) if _is_url(names[0]) else backend.read_json(names)
 
 
 def _read_csv(names: list[str], backend: Any, header: Header | None) -> tuple[ir.Table, list[str]]:
@@ -470,6 +528,8 @@ def _with_truth(table: ir.Table, unique: str, words: list[str], backend: Any) ->
 
 def _sniffed(names: list[str], backend: Any, header: Header | None, **more: Any) -> ir.Table:
     more["sample_size"] = 200_000
+    if _is_url(names[0]):
+        return _remote(names[0], "read_csv", backend, header=True, **more)
     if header is None:
         return backend.read_csv(names, **more)
     try:
@@ -483,12 +543,31 @@ def _sniffed(names: list[str], backend: Any, header: Header | None, **more: Any)
         raise
 
 
+def _is_url(name: str) -> bool:
+    return "://" in name
+
+
+def _remote(url: str, reader: str, backend: Any, **options: Any) -> ir.Table:
+    """What a URL holds, over a registered file system. (Ibis asks for DuckDB's httpfs, which is native code.)"""
+    told = "".join(f", {name} = {_literal(value)}" for name, value in options.items())
+    return _view(f"SELECT * FROM {reader}({_literal(url)}{told})", backend)
+
+
+def _literal(value: str | int | bool | Mapping[str, str]) -> str:
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_literal(key)}: {_literal(each)}' for key, each in value.items())}}}"
+    return exp.convert(value).sql("duckdb")
+
+
 def _register_url(data: str, backend: Any) -> list[str]:
     scheme = data.partition("://")[0]
     try:
         import fsspec
 
-        backend.con.register_filesystem(fsspec.filesystem(scheme))
+        files = fsspec.filesystem(scheme, skip_instance_cache=True)  # ours alone: it is changed below
+        if type(files).modified is fsspec.AbstractFileSystem.modified:  # HTTP; DuckDB asks, and caches nothing by it
+            files.modified = lambda _: datetime(1970, 1, 1, tzinfo=UTC)
+        backend.con.register_filesystem(files)
     except ImportError as error:
         raise MissingExtra(
             package=str(error.name or "fsspec"), extra="fsspec", purpose=f"reading {scheme}://"

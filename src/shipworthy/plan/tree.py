@@ -48,6 +48,7 @@ _WORDS: dict[str, Scalar] = {
 }
 _TEXT_TAGS = ("!", "tag:yaml.org,2002:str")
 _PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+_VARIABLE = re.compile(r"\$\{")  # a brace that YAML takes for one of its own
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -213,8 +214,11 @@ def _events(text: str, file: str) -> Iterator[Event]:
         mark = error.problem_mark or error.context_mark
         what = " ".join(filter(None, (error.context, error.problem))) or "the text is not YAML"
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        mend = _syntax_mend(what)
+        if mark and "flow" in what and _VARIABLE.search("".join(text.splitlines()[mark.line : mark.line + 1])):
+            mend = 'put ${...} in quotes inside braces: "${NAME}"'
         raise PlanError(
-            Fault(code="PLAN004", what=f"not YAML: {what}", where=place(file, line, column), mend=_syntax_mend(what))
+            Fault(code="PLAN004", what=f"not YAML: {what}", where=place(file, line, column), mend=mend)
         ) from error
     except Exception as error:  # the scanner has unguarded corners (bad escapes, bad directives); all mean one thing
         raise PlanError(

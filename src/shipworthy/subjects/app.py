@@ -20,7 +20,6 @@ from __future__ import annotations
 import codecs
 import io
 import json
-import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,8 +34,10 @@ from shipworthy.exchange import Answer, Case, Message, Status, ToolCall
 from shipworthy.subjects.assistants import Reader, Request
 from shipworthy.subjects.faults import listed, quoted, subject_error
 from shipworthy.subjects.paths import Path, parse_path
+from shipworthy.subjects.reading import count, is_deep, number
 
 LARGEST_RESPONSE: Final = 64 * 2**20  # bytes
+_START: Final = 20_000  # characters of a stream that are kept, to say what came in place of events
 PLACEHOLDERS: Final = ("prompt", "session", "messages", "system", "trial", "passages")
 _HOLE = re.compile(r"\{(" + "|".join(PLACEHOLDERS) + r")\}")
 _SLIP = re.compile(r"\{[A-Za-z_]{1,40}\}")
@@ -355,7 +356,8 @@ class _Whole:
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):
-            return _failed(f"the response is not JSON: {quoted(text[:200], secrets=self._secrets) or 'it is empty'}")
+            start = quoted(text, secrets=self._secrets, at_most=200)
+            return _failed(f"the response is not JSON: {start or 'it is empty'}")
         return _answer(self._places, [value], None, self._secrets)
 
 
@@ -381,8 +383,8 @@ class _Stream:
         return bool(self._pieces)
 
     def _take(self, text: str) -> None:
-        if len(self._start) < 200:
-            self._start += text[:200]
+        if len(self._start) < _START:
+            self._start += text[:_START]
         *whole, rest = text.split("\n")
         for line in whole:
             self._line.append(line)
@@ -413,7 +415,7 @@ class _Stream:
             value = json.loads(data)
         except (ValueError, RecursionError):
             if self._places.stream.steps:
-                self._fault = self._fault or f"an event is not JSON: {data[:200]}"
+                self._fault = self._fault or f"an event is not JSON: {quoted(data, secrets=self._secrets, at_most=200)}"
                 return
             value = data
         if not self._places.stream.steps and not isinstance(value, str):
@@ -434,7 +436,7 @@ class _Stream:
         if self._fault:
             return _failed(quoted(self._fault, secrets=self._secrets))
         if not self._pieces and not self._kept:
-            start = quoted(self._start[:200], secrets=self._secrets)
+            start = quoted(self._start, secrets=self._secrets, at_most=200)
             return _failed(f"the response holds no events: {start or 'it is empty'}")
         return _answer(self._places, self._kept[::-1], "".join(self._pieces), self._secrets)
 
@@ -463,9 +465,9 @@ def _answer(places: Places, values: Sequence[Any], streamed: str | None, secrets
         text=text,
         tool_calls=calls,
         passages=tuple(map(_said, found if isinstance(found, list) else [] if found is None else [found])),
-        tokens_in=_count(_first(places.tokens_in, values)),
-        tokens_out=_count(_first(places.tokens_out, values)),
-        cost=_number(_first(places.cost, values)),
+        tokens_in=count(_first(places.tokens_in, values)),
+        tokens_out=count(_first(places.tokens_out, values)),
+        cost=number(_first(places.cost, values)),
     )
 
 
@@ -485,7 +487,12 @@ def _calls(places: Places, found: Any) -> tuple[ToolCall, ...]:
             except (ValueError, RecursionError):
                 arguments = {"": arguments}
         calls.append(
-            ToolCall(name=_said(name), arguments=arguments if isinstance(arguments, dict) else {"": arguments})
+            ToolCall(
+                name=_said(name),
+                arguments=arguments
+                if isinstance(arguments, dict) and not is_deep(arguments)
+                else {"": _said(arguments) if is_deep(arguments) else arguments},
+            )
         )
     return tuple(calls)
 
@@ -518,26 +525,6 @@ def _said(value: Any) -> str:
 
 def _true(value: Any) -> bool:
     return value.strip().lower() not in _NO if isinstance(value, str) else bool(value)
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        found = float(value)
-    except OverflowError:
-        return None
-    return found if math.isfinite(found) and found >= 0 else None
-
-
-def _count(value: Any) -> int | None:
-    found = _number(value)
-    return None if found is None else int(found)
 
 
 def _failed(why: str) -> Answer:

@@ -6,13 +6,14 @@ import contextlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import pyarrow as pa
 
 from shipworthy.errors import MissingExtra
+from shipworthy.subjects.deadline import LateError, Worker
 from shipworthy.subjects.faults import raised, subject_error
 from shipworthy.subjects.importing import import_function, place
 from shipworthy.subjects.predictions import tabulate
@@ -30,13 +31,21 @@ class CallableSubject:
     function: Callable[[Any], Any]
     frame: Frame
     digest: str | None  # of the module's source; None when it has no file
+    timeout: float  # seconds per call
+    worker: Worker = field(default_factory=Worker, repr=False, compare=False)
 
     def predict(self, rows: pa.Table) -> pa.Table:
-        """Call the function once. What it prints goes to stderr. Raises SubjectError (SUBJ006 to SUBJ009)."""
+        """Call the function once. What it prints goes to stderr.
+
+        Raises SubjectError: SUBJ006 to SUBJ009, and SUBJ010 when it does not come back in time.
+        """
         handed = _as_frame(rows, self.frame)
         try:
             with contextlib.redirect_stdout(sys.stderr):
-                answer = self.function(handed)
+                answer = self.worker.run(lambda: self.function(handed), within=self.timeout)
+        except LateError as late:
+            what = f"{self.target} gave no answer within {self.timeout:g} s for {rows.num_rows:,} rows"
+            raise subject_error(self.name, "SUBJ010", what, "raise `timeout:`, or lower `batch:`") from late
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a stranger's code may raise anything
@@ -71,6 +80,7 @@ def open_callable(name: str, declared: Declaration, *, folder: Path) -> Callable
         function=found.function,
         frame=_wanted_frame(found.function),
         digest=found.digest,
+        timeout=declared.timeout,
     )
 
 

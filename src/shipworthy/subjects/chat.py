@@ -22,9 +22,9 @@ import orjson
 from shipworthy.exchange import Answer, Case, Message, ToolCall
 from shipworthy.subjects.assistants import Reader, Request
 from shipworthy.subjects.faults import quoted, subject_error
+from shipworthy.subjects.reading import count, is_deep
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
-_DEEPEST: Final = 100  # levels of a tool call's arguments that are kept as such
 _PATH: Final = "/chat/completions"
 _BLOCKED: Final = frozenset({"content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"})
 
@@ -116,7 +116,7 @@ class ChatSubject:
 
     def reader(self) -> Reader:
         """Reads a completion, or its events where we stream."""
-        return _Events(self._priced) if self.streams else _Whole(self._priced)
+        return (_Events if self.streams else _Whole)(self._priced, self.secrets)
 
     def read_error(self, status: int, body: bytes) -> Answer | None:  # noqa: ARG002  endpoints differ in it
         """A request that a content policy blocked is an answer; any other error is none (None)."""
@@ -281,8 +281,8 @@ def _offered(tool: Mapping[str, Any]) -> Mapping[str, Any]:
 class _Whole:
     """Reads a completion in one JSON object."""
 
-    def __init__(self, priced: Any) -> None:
-        self._priced = priced
+    def __init__(self, priced: Any, secrets: Sequence[str]) -> None:
+        self._priced, self._secrets = priced, secrets
         self._pieces: list[bytes] = []
 
     def feed(self, chunk: bytes) -> bool:
@@ -294,16 +294,16 @@ class _Whole:
         try:
             said = _loaded(body)
         except ValueError:
-            return _broken("it answered no whole JSON", body)
+            return _broken("it answered no whole JSON", body, self._secrets)
         if not isinstance(said, dict):
-            return _broken("it answered no JSON object", body)
+            return _broken("it answered no JSON object", body, self._secrets)
         if said.get("error") and not said.get("choices"):
-            return Answer(status="error", error=f"it answered an error: {quoted(_message_of(said['error']))}")
+            return Answer(status="error", error=_told(said["error"], self._secrets))
         choices = said.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
         message = choice.get("message") if isinstance(choice, dict) else None
         if not isinstance(message, dict):
-            return _broken("its answer has no choices[0].message", body)
+            return _broken("its answer has no choices[0].message", body, self._secrets)
         parts = _Parts()
         parts.usage(said.get("usage"))
         parts.message(message)
@@ -315,8 +315,8 @@ class _Whole:
 class _Events:
     """Reads a completion in server-sent events."""
 
-    def __init__(self, priced: Any) -> None:
-        self._priced = priced
+    def __init__(self, priced: Any, secrets: Sequence[str]) -> None:
+        self._priced, self._secrets = priced, secrets
         self._line: list[bytes] = []  # pieces of a line whose end is not in yet
         self._parts = _Parts()
         self._whole: _Whole | None = None  # for an endpoint that does not stream
@@ -328,7 +328,7 @@ class _Events:
         if self._untouched and chunk.strip():
             self._untouched = False
             if chunk.lstrip().startswith(b"{"):
-                self._whole = _Whole(self._priced)
+                self._whole = _Whole(self._priced, self._secrets)
         if self._whole is not None:
             return self._whole.feed(chunk)
         if b"\n" not in chunk:
@@ -361,12 +361,12 @@ class _Events:
         try:
             said = _loaded(data)
         except ValueError:
-            self._fault = _broken("an event of its stream is no whole JSON", data).error
+            self._fault = _broken("an event of its stream is no whole JSON", data, self._secrets).error
             return
         if not isinstance(said, dict):
             return
         if said.get("error"):
-            self._fault = f"it answered an error: {quoted(_message_of(said['error']))}"
+            self._fault = _told(said["error"], self._secrets)
             return
         self._parts.usage(said.get("usage"))
         choices = said.get("choices")
@@ -390,7 +390,7 @@ class _Parts:
 
     def usage(self, said: Any) -> None:
         if isinstance(said, dict):
-            self._tokens = _count(said.get("prompt_tokens")), _count(said.get("completion_tokens"))
+            self._tokens = count(said.get("prompt_tokens")), count(said.get("completion_tokens"))
 
     def message(self, said: Mapping[str, Any]) -> None:
         content = said.get("content")
@@ -444,13 +444,7 @@ def _arguments(said: str) -> Mapping[str, Any]:
         found = _loaded(said.encode("utf-8", "surrogatepass")) if said.strip() else {}
     except ValueError:
         found = None
-    return found if isinstance(found, dict) and not _deeper(found, _DEEPEST) else {"unparsed": said}
-
-
-def _deeper(value: Any, levels: int) -> bool:
-    """Whether a JSON value is nested deeper than that."""
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels < 0 or any(_deeper(each, levels - 1) for each in inner)
+    return found if isinstance(found, dict) and not is_deep(found) else {"unparsed": said}
 
 
 def _text(pieces: list[str]) -> str:
@@ -465,16 +459,13 @@ def _text(pieces: list[str]) -> str:
     return text
 
 
-def _count(said: Any) -> int | None:
-    return said if isinstance(said, int) and not isinstance(said, bool) and 0 <= said < 2**53 else None
+def _told(error: Any, secrets: Sequence[str]) -> str:
+    message = error.get("message", error) if isinstance(error, dict) else error
+    return f"it answered an error: {quoted(message, secrets=secrets)}"
 
 
-def _message_of(error: Any) -> Any:
-    return error.get("message", error) if isinstance(error, dict) else error
-
-
-def _broken(what: str, body: bytes) -> Answer:
-    start = quoted(body[:200].decode("utf-8", "replace"))
+def _broken(what: str, body: bytes, secrets: Sequence[str]) -> Answer:
+    start = quoted(body, secrets=secrets, at_most=200)
     return Answer(status="error", error=f"{what}: {start}" if start else f"{what}: nothing")
 
 

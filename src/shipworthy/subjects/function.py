@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
-import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from shipworthy.errors import SubjectError
 from shipworthy.exchange import Answer, Case, Message, ToolCall
 from shipworthy.subjects.faults import listed, quoted, raised, subject_error
 from shipworthy.subjects.importing import import_function, place
+from shipworthy.subjects.reading import number
 
 OFFERED: Final = ("prompt", "messages", "case", "session", "trial", "passages")
 _RETURNED: Final = ("text", "tool_calls", "passages", "tokens_in", "tokens_out", "cost", "refused")
@@ -123,10 +123,10 @@ class FunctionAssistant:
         if value is None:
             return None
         try:
-            found = float(value)
+            found = number(float(value))
         except (TypeError, ValueError, OverflowError):
-            found = math.nan
-        if not math.isfinite(found) or found < 0:
+            found = None
+        if found is None:
             raise self._misread(f"returned {key} of {quoted(value)[:60]}")
         return found
 

@@ -1,40 +1,46 @@
 """An endpoint as a subject: rows go out as JSON batches, a few at a time, and predictions come back.
 
-The standard library carries it: a batch is thousands of rows, so the model is what takes the time, and plain threads
-work under any event loop (a notebook has one running).
+The standard library's plainest client carries it, which knows no proxies of the environment and follows no redirect:
+rows and headers, with their secrets, go to the host that the plan names and to no other. A batch is thousands of rows,
+so the model is what takes the time, and plain threads work under any event loop (a notebook has one running).
 """
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 import math
 import os
 import re
+import socket
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, Final, NoReturn
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipworthy.errors import SubjectError
+from shipworthy.subjects.deadline import LateError, Worker
 from shipworthy.subjects.faults import quoted, raised, subject_error
-from shipworthy.subjects.predictions import tabulate
+from shipworthy.subjects.predictions import MOST_CLASSES, tabulate
 from shipworthy.subjects.protocol import Declaration
+from shipworthy.version import __version__
 
 ATTEMPTS: Final = 4  # per batch
 IN_FLIGHT: Final = 4  # batches at once
 LONGEST_WAIT: Final = 60.0  # seconds; an endpoint that asks for more is taken as down
 LARGEST_ANSWER: Final = 256 * 2**20  # bytes
+_LARGEST_ERROR: Final = 65_536  # bytes read of a response that is none
+_OK: Final = range(200, 300)
 _RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -45,13 +51,6 @@ class _PassingError(Exception):
     def __init__(self, why: str, *, wait: float | None = None) -> None:
         super().__init__(why)
         self.wait = wait
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect would carry the headers, and so their secrets, to another host."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        return None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,26 +97,45 @@ class HttpSubject:
         raise self._error("SUBJ010", f"{self._address} gave no answer in {attempt} attempts: {why}", "is it running?")
 
     def _post(self, body: bytes) -> bytes:
-        request = urllib.request.Request(
-            self.url, data=body, headers={"Content-Type": "application/json", **self.headers}, method="POST"
-        )
-        deadline = time.monotonic() + self.timeout
+        connection = self._connection()
         try:
-            with urllib.request.build_opener(_NoRedirect).open(request, timeout=self.timeout) as response:
-                return self._read(response, deadline)
-        except urllib.error.HTTPError as error:
-            with error:
-                status, said = error.code, quoted(error.read(1000).decode("utf-8", "replace"), secrets=self.secrets)
-            what = f"HTTP {status}" + (f": {said}" if said else "")
-            if status in _RETRIED:
-                raise _PassingError(what, wait=_retry_after(error.headers.get("Retry-After"))) from error
-            raise self._error("SUBJ011", f"{self._address} answered {what}", _mend(status)) from error
+            return Worker().run(lambda: self._exchanged(connection, body), within=self.timeout)
         except TimeoutError as error:
+            if isinstance(error, LateError):
+                _hang_up(connection)
             raise _PassingError(f"no answer within {self.timeout:g} s") from error
-        except (OSError, HTTPException) as error:  # URLError is an OSError
+        except (OSError, HTTPException) as error:
             raise _PassingError(raised(error, secrets=self.secrets)) from error
 
-    def _read(self, response: Any, deadline: float) -> bytes:
+    def _connection(self) -> HTTPConnection:
+        parts = urlsplit(self.url)
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        return kind(parts.hostname or "", parts.port, timeout=self.timeout)
+
+    def _exchanged(self, connection: HTTPConnection, body: bytes) -> bytes:
+        parts = urlsplit(self.url)
+        headers = {"Content-Type": "application/json", "User-Agent": f"shipworthy/{__version__}", "Connection": "close"}
+        if parts.username is not None:
+            who = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+            headers["Authorization"] = f"Basic {base64.b64encode(who).decode()}"
+        path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
+        try:
+            connection.request("POST", path, body, headers | dict(self.headers))
+            response = connection.getresponse()
+            if response.status in _OK:
+                return self._read(response)
+            self._refused(response.status, response.headers.get("Retry-After"), _beginning(response))
+        finally:
+            connection.close()
+
+    def _refused(self, status: int, later: str | None, body: bytes) -> NoReturn:
+        said = quoted(body, secrets=self.secrets)
+        what = f"HTTP {status}" + (f": {said}" if said else "")
+        if status in _RETRIED:
+            raise _PassingError(what, wait=_retry_after(later))
+        raise self._error("SUBJ011", f"{self._address} answered {what}", _mend(status))
+
+    def _read(self, response: Any) -> bytes:
         parts: list[bytes] = []
         size = 0
         while part := response.read1(1 << 16):
@@ -125,8 +143,6 @@ class HttpSubject:
             size += len(part)
             if size > LARGEST_ANSWER:
                 raise self._error("SUBJ012", f"{self._address} answered more than 256 MiB", "lower `batch:`")
-            if time.monotonic() > deadline:
-                raise TimeoutError
         return b"".join(parts)
 
     def _table(self, answer: bytes, rows: int) -> pa.Table:
@@ -134,7 +150,7 @@ class HttpSubject:
         try:
             said = json.loads(answer)
         except ValueError as error:
-            start = quoted(answer[:80].decode("utf-8", "replace"), secrets=self.secrets)
+            start = quoted(answer, secrets=self.secrets, at_most=80)
             raise self._error("SUBJ012", f"{self._address} answered no JSON: {start}", expected) from error
         if not isinstance(said, dict) or not {"predictions", "scores"} & said.keys():
             raise self._error("SUBJ012", f"{self._address} answered neither predictions nor scores", expected)
@@ -142,8 +158,20 @@ class HttpSubject:
         if not all(isinstance(values, list) for values in lists.values()):
             raise self._error("SUBJ012", f"{self._address} answered something else than lists", expected)
         columns = {"prediction": lists["predictions"]} if "predictions" in lists else {}
-        columns |= _score_columns(lists.get("scores", []))
+        columns |= self._scores(lists.get("scores", []))
         return tabulate(columns, rows=rows, name=self.name)
+
+    def _scores(self, scores: list[Any]) -> dict[str, list[Any]]:
+        by_class = next((score for score in scores if isinstance(score, dict)), None)
+        if by_class is None:
+            return {"score": scores} if scores else {}
+        if len(by_class) > MOST_CLASSES:
+            what = f"{self._address} answered scores of {len(by_class):,} classes for one row"
+            raise self._error("SUBJ012", what, f"answer those of {MOST_CLASSES:,} classes at most")
+        return {
+            f"score[{label}]": [score.get(label) if isinstance(score, dict) else None for score in scores]
+            for label in by_class
+        }
 
     def _rows(self, batch: pa.Table) -> Iterator[dict[str, Any]]:
         floats = [field.name for field in batch.schema if pa.types.is_floating(field.type)]
@@ -176,8 +204,12 @@ def open_endpoint(name: str, declared: Declaration, *, folder: Path) -> HttpSubj
     that holds a line break.
     """
     url = declared.http or ""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not close, a port that is none
+        usable = False
+    if not usable:
         raise subject_error(name, "SUBJ001", f'"{quoted(url)}" is no http address', "write http://host:port/path")
     secrets = tuple(
         os.environ[variable]
@@ -237,14 +269,19 @@ def _mend(status: int) -> str:
     return "check the address and what the endpoint expects"
 
 
-def _score_columns(scores: list[Any]) -> dict[str, list[Any]]:
-    by_class = next((score for score in scores if isinstance(score, dict)), None)
-    if by_class is None:
-        return {"score": scores} if scores else {}
-    return {
-        f"score[{label}]": [score.get(label) if isinstance(score, dict) else None for score in scores]
-        for label in by_class
-    }
+def _beginning(response: Any) -> bytes:
+    try:
+        found: bytes = response.read(_LARGEST_ERROR)
+    except IncompleteRead as broken:
+        return broken.partial
+    return found
+
+
+def _hang_up(connection: HTTPConnection) -> None:
+    """End a connection that another thread still reads from, and so its reading."""
+    with contextlib.suppress(OSError):
+        if connection.sock is not None:
+            connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from shipworthy.subjects.faults import listed, quoted, subject_error
 
+MOST_CLASSES = 1_000  # with a score each; rows times classes are held at once
 _COLUMN = re.compile(r"prediction|score|score\[.+\]", re.DOTALL)
 _SHAPES = (
     "return one column of predictions (array, Series or list), or a table, frame or dict with columns among "
@@ -71,6 +72,9 @@ def _check_names(table: pa.Table, name: str) -> None:
     strange = [column for column in table.column_names if not _COLUMN.fullmatch(column)]
     if strange:
         raise subject_error(name, "SUBJ008", f"its answer has columns that mean nothing: {listed(strange)}", _SHAPES)
+    if table.num_columns > MOST_CLASSES + 2:
+        what = f"its answer has {table.num_columns:,} columns"
+        raise subject_error(name, "SUBJ008", what, f"answer the scores of {MOST_CLASSES:,} classes at most")
     if not table.column_names:
         raise subject_error(name, "SUBJ008", "its answer has no columns", _SHAPES)
 

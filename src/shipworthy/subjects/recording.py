@@ -10,6 +10,7 @@ nobody names become tags where they hold short scalars. Rows stream: memory does
 from __future__ import annotations
 
 import csv
+import difflib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,14 +21,28 @@ from pathlib import Path
 from typing import Any, Final, cast, get_args
 
 from shipworthy.errors import DataError, Fault
-from shipworthy.exchange import STATUSES, Answer, Case, Exchange, Expectation, Message, Speaker, Status, ToolCall
+from shipworthy.exchange import (
+    STATUSES,
+    Answer,
+    Case,
+    Exchange,
+    Expectation,
+    Message,
+    Speaker,
+    Status,
+    ToolCall,
+    tag_name,
+)
 from shipworthy.subjects.faults import listed, quoted
 from shipworthy.subjects.imports.detecting import tool_of
+from shipworthy.subjects.reading import DEEPEST, LARGEST, is_deep
 from shipworthy.subjects.spans import CUT_OFF, is_telemetry, rows_of
 
 LONGEST_LINE: Final = 64_000_000  # bytes of one row
 LARGEST_JSON: Final = 512_000_000  # bytes of a .json file, which is read whole
+MOST_COMPARED: Final = 1_000  # columns among which a misspelled one is looked for
 LONGEST_TAG: Final = 200  # characters; longer texts are content, not tags
+MOST_TRIALS: Final = 2**31  # the observations count them in 32 bits
 BATCH: Final = 1_024  # rows of a Parquet file held at once
 
 RECOGNISED: Final[Mapping[str, tuple[str, ...]]] = {
@@ -89,6 +104,10 @@ class Recording:
     fields: Mapping[str, str] = field(default_factory=dict)  # our name -> column
     replaced: int = 0  # lines whose invalid UTF-8 was replaced
     passed_over: int = 0  # spans that are no exchange: tools, embeddings, retrieval
+    unnamed: int = 0  # rows without an id
+    where: str = ""  # the row that was given last
+    _absent: set[str] = field(default_factory=set, repr=False)  # columns of `fields` that no row had so far
+    _seen: dict[str, None] = field(default_factory=dict, repr=False)  # columns that rows had, the first of them
     _columns: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict, repr=False)  # found before, by header
 
     def exchanges(self) -> Iterator[Exchange]:
@@ -97,15 +116,49 @@ class Recording:
         Raises DataError: RECD001 the file cannot be read, RECD002 a row is no exchange, RECD003 a column is missing;
         the last two name the line or row.
         """
-        self.replaced = self.passed_over = 0
+        self.replaced = self.passed_over = self.unnamed = 0
+        self._absent, self._seen = set(self.fields.values()), {}
         number = 0
         for where, found in self._rows():
             for row in self._spans(found, where):
                 number += 1
+                self.where = where
+                if self._absent:
+                    self._look_for(row)
                 try:
                     yield self._exchange(row, number, where)
                 except _RowError as error:
+                    self._refuse_absent("prompt", "messages", "response")
                     raise _fault("RECD002", str(error), where, "mend the row, or name columns by fields:") from error
+        if number:
+            self._refuse_absent(*self.fields)
+
+    def _look_for(self, row: Mapping[str, Any]) -> None:
+        """Note which columns of `fields` a row has; the header of a table holds for all of its rows."""
+        self._absent.difference_update(row)
+        if len(self._seen) < MOST_COMPARED:
+            self._seen.update(dict.fromkeys(str(key) for key in row))
+        if self.path.suffix.lower() in (".csv", ".parquet"):
+            self._refuse_absent(*self.fields)
+
+    def _refuse_absent(self, *names: str) -> None:
+        """Refuse `fields` whose column no row has: what they measure would be missing without a word."""
+        faults = []
+        for name in names:
+            column = self.fields.get(name)
+            if column in self._absent and column is not None:
+                near = difflib.get_close_matches(column[:LONGEST_TAG], self._seen, n=1)
+                guess = f'did you mean "{quoted(near[0])}"? ' if near else ""
+                faults.append(
+                    Fault(
+                        code="RECD003",
+                        what=f'no row has a column "{quoted(column, at_most=80)}", which fields: names as its {name}',
+                        where=str(self.path),
+                        mend=f"{guess}there are {listed(tuple(self._seen))}",
+                    )
+                )
+        if faults:
+            raise DataError(faults)
 
     def _spans(self, row: Mapping[str, Any], where: str) -> Iterator[Mapping[str, Any]]:
         if not is_telemetry(row):
@@ -245,6 +298,8 @@ class Recording:
         return chosen
 
     def _exchange(self, row: Mapping[str, Any], number: int, where: str) -> Exchange:
+        if is_deep(row):
+            raise _RowError(f"it has lists or objects inside each other more than {DEEPEST} levels deep")
         chosen = self._where_to_look(row, where)
         value = {name: row.get(column) for name, column in chosen.items()}
         messages = _messages(value.get("messages"))
@@ -270,8 +325,10 @@ class Recording:
         if expect is not None and expect not in get_args(Expectation):
             raise _RowError(f"expect is {quoted(expect)[:60]!r}, not comply or refuse")
         passages = _list(value.get("passages"))
+        given = _text(value.get("id"))
+        self.unnamed += given is None
         case = Case(
-            id=_text(value.get("id")) or f"row-{number:07d}",
+            id=given or f"row-{number:07d}",
             turns=(prompt,),
             before=tuple(messages),
             system=system,
@@ -299,12 +356,12 @@ class Recording:
             cost=_number(value.get("cost"), "cost"),
             at=_time(value.get("at")),
         )
-        return Exchange(case=case, answer=answer, trial=_count(value.get("trial"), "trial") or 0)
+        return Exchange(case=case, answer=answer, trial=_count(value.get("trial"), "trial", below=MOST_TRIALS) or 0)
 
     @staticmethod
     def _tags(row: Mapping[str, Any], chosen: Mapping[str, str], given: Any) -> dict[str, str]:
         told = given if isinstance(given, Mapping) else {}
-        tags = {str(key): str(value)[:LONGEST_TAG] for key, value in told.items() if value is not None}
+        tags = {_tag(key): str(value)[:LONGEST_TAG] for key, value in told.items() if value is not None}
         if len(row) > len(chosen):
             taken = set(chosen.values())
             for key, value in row.items():
@@ -312,7 +369,7 @@ class Recording:
                     continue
                 text = json.dumps(value) if isinstance(value, bool) else str(value)
                 if text and len(text) <= LONGEST_TAG:
-                    tags[str(key)] = text
+                    tags[_tag(key)] = text
         return tags
 
 
@@ -401,11 +458,12 @@ def _calls(value: Any) -> tuple[ToolCall, ...]:
 
 
 def _unpacked(text: str) -> Any:
-    """JSON within a text; the text itself where it is none."""
+    """JSON within a text; the text itself where it is none, or one that is nested too deeply."""
     try:
-        return json.loads(text)
+        found = json.loads(text)
     except (ValueError, RecursionError):
         return text
+    return text if is_deep(found) else found
 
 
 def _list(value: Any) -> tuple[str, ...]:
@@ -422,7 +480,14 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else _spoken(value)
 
 
-def _number(value: Any, name: str) -> float | None:
+def _tag(key: Any) -> str:
+    try:
+        return tag_name(key)
+    except ValueError as error:
+        raise _RowError(str(error)) from error
+
+
+def _number(value: Any, name: str, *, below: int = LARGEST) -> float | None:
     if value is None or value == "":
         return None
     try:
@@ -431,13 +496,13 @@ def _number(value: Any, name: str) -> float | None:
         found = math.inf
     if math.isnan(found):
         return None
-    if math.isinf(found) or found < 0:
-        raise _RowError(f"{name} is {quoted(value)[:60]!r}, which is no number from 0 on")
+    if not 0 <= found < below:
+        raise _RowError(f"{name} is {quoted(value, at_most=60)!r}, which is no number from 0 to {below - 1:,}")
     return found
 
 
-def _count(value: Any, name: str) -> int | None:
-    found = _number(value, name)
+def _count(value: Any, name: str, *, below: int = LARGEST) -> int | None:
+    found = _number(value, name, below=below)
     if found is None:
         return None
     if found != int(found):
