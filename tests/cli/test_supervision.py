@@ -1,6 +1,7 @@
 """The console's own process: an exit code of 0 says that a run was written, and --json keeps stdout for the result."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -114,3 +115,80 @@ def _wait_for(file: Path) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("the subject was never asked")
+
+
+@pytest.mark.parametrize("more", ["", "import atexit; atexit.register(open, 'left', 'w')\n"])
+def test_a_thread_that_is_left_behind_does_not_hold_the_command(tmp_path, more):
+    code = "import threading, time\n" + more
+    code += f"def predict(t):\n    threading.Thread(target=time.sleep, args=(99,)).start()\n    {RIGHT}"
+    process = start(tmp_path, code)
+    told, error = process.communicate(timeout=60)
+    assert process.returncode == 0, error
+    assert "SHIP" in told
+    assert (tmp_path / "left").exists() == bool(more)  # what asks to be called at exit is called
+
+
+def called(*arguments: str, cwd: Path, redirect: str = "", environment: dict[str, str] | None = None):
+    """The console, called through a shell, which closes and redirects descriptors as a person does."""
+    line = f'"$0" -c "from shipworthy.cli import main; main()" "$@" {redirect}'
+    return subprocess.run(
+        ["bash", "-c", line, sys.executable, *arguments],
+        cwd=cwd, capture_output=True, text=True, errors="replace", timeout=120, check=False,
+        env={**os.environ, **(environment or {})},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def checkable(tmp_path: Path) -> Path:
+    (tmp_path / "rows.csv").write_text(ROWS)
+    (tmp_path / "shipworthy.yaml").write_text(PLAN)
+    (tmp_path / "model.py").write_text(f"def predict(t): {RIGHT}\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", [["check", "--out", "run", "--no-record"], ["metrics"]])
+def test_a_reader_that_goes_away_is_no_fault(checkable, command):
+    outcome = called(*command, cwd=checkable, redirect='| true; exit "${PIPESTATUS[0]}"')
+    assert outcome.returncode == 141, outcome.stderr
+    assert outcome.stderr == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("command", [["check", "--out", "run", "--no-record"], ["metrics"], ["check", "--json", "--quiet", "--no-record"]])  # fmt: skip
+def test_a_full_disk_behind_stdout_is_one_error(checkable, command):
+    outcome = called(*command, cwd=checkable, redirect="> /dev/full")
+    assert outcome.returncode == 2
+    assert outcome.stderr.startswith("CALL007  the result cannot be written: No space left on device")
+    assert len(outcome.stderr.splitlines()) == 3
+
+
+@pytest.mark.parametrize("redirect", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-", "2> /dev/full", "2>&1 > /dev/null | true"])
+def test_words_that_nobody_hears_change_no_result(checkable, redirect):
+    check = ["check", "--out", "run", "--no-record"]
+    outcome = called(*check, cwd=checkable, redirect=f'{redirect}; exit "${{PIPESTATUS[0]}}"')
+    assert outcome.returncode == 0, outcome.stderr
+    assert json.loads((checkable / "run" / "results.json").read_text())["decision"] == "ship"
+
+
+def test_an_encoding_without_the_characters_changes_no_result(checkable):
+    check = ["check", "--out", "run", "--no-record"]
+    outcome = called(*check, cwd=checkable, environment={"PYTHONIOENCODING": "latin-1"})
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout.startswith("SHIP")
+    plan = PLAN.replace("{name: s}", '{name: "Ω"}')
+    (checkable / "shipworthy.yaml").write_text(plan, "utf-8")
+    outcome = called(*check, "--json", cwd=checkable, environment={"PYTHONIOENCODING": "latin-1"})
+    assert outcome.returncode == 0, outcome.stderr
+    assert json.loads(outcome.stdout)["system"]["name"] == "Ω"
+
+
+def test_a_folder_that_is_gone_is_no_defect(checkable):
+    check = ["check", str(checkable / "shipworthy.yaml"), "--out", "run", "--no-record"]
+    line = 'mkdir gone && cd gone && rmdir ../gone && "$0" -c "from shipworthy.cli import main; main()" "$@"'
+    outcome = subprocess.run(
+        ["bash", "-c", line, sys.executable, *check],
+        cwd=checkable, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert outcome.returncode == 2
+    assert outcome.stderr.startswith("CALL008  the folder that the command was called in is gone")
+    assert "defect" not in outcome.stderr

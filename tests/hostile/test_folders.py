@@ -228,3 +228,49 @@ def _tampered(run: Path, command: str) -> None:
         assert len(result.stderr) < 20_000
         if more and command != "compare":
             json.loads(result.stdout)
+
+
+_JUNK = [None, -1, 1e308, 10**30, "", "x", "../..", [], {}, True, [[]], "9" * 5_000, {"x": {"y": [1]}}]
+
+
+def _forged(folder: Path, file: str, content: bytes) -> None:
+    """Change a file of a run, and its manifest with it."""
+    import hashlib
+
+    (folder / file).write_bytes(content)
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    for entry in manifest["files"]:
+        if entry["path"] == file:
+            entry |= {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+
+
+def _spots(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    steps: Any = value.items() if isinstance(value, dict) else enumerate(value[:3]) if isinstance(value, list) else ()
+    return [path, *(spot for step, each in steps for spot in _spots(each, (*path, step)))]
+
+
+@pytest.mark.parametrize("file", ["results.json", "plan.json"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_run_forged_with_its_manifest_is_no_defect(workshop: Workshop, file: str, seed: int) -> None:
+    text = "id," + "".join(f"{i},{line}\n" for i, line in enumerate(rows().splitlines()))[2:]
+    workshop.write("rows.csv", text)
+    workshop.run(roles={"label": "y", "prediction": "p", "id": "id"}).sound()
+    whole = json.loads((workshop.out / file).read_text("utf-8"))
+    chance = random.Random(seed)
+    spots = [spot for spot in _spots(whole) if spot]
+    for spot in chance.sample(spots, min(25, len(spots))):
+        forged = json.loads(json.dumps(whole))
+        inner = forged
+        for step in spot[:-1]:
+            inner = inner[step]
+        if chance.random() < 0.4:
+            del inner[spot[-1]]
+        else:
+            inner[spot[-1]] = chance.choice(_JUNK)
+        _forged(workshop.out, file, json.dumps(forged).encode())
+        for command in (["reproduce", str(workshop.out)], ["compare", str(workshop.out), str(workshop.out)]):
+            outcome = CliRunner().invoke(_main(), command)
+            told = outcome.stdout + outcome.stderr
+            assert outcome.exit_code in (0, 1, 2, 3, 4), (spot, told)
+            assert "CALL001" not in told, (spot, told)

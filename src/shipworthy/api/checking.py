@@ -15,19 +15,23 @@ from pathlib import Path
 
 import numpy as np
 
-from shipworthy.api.asking import Asked, ask, refuse_unaskable
+from shipworthy.api.asking import Asked, ask, broken_off_at, refuse_unaskable
 from shipworthy.api.evaluating import Evaluated, evaluate_rows, metrics_of
 from shipworthy.api.judging import judge_cards
+from shipworthy.api.materials import materials
 from shipworthy.api.measuring import measure_all
+from shipworthy.api.recording import keep_run, known_waivers
 from shipworthy.digest import digest
 from shipworthy.errors import DataError, Fault, SubjectError, Unusable
 from shipworthy.estimate.arms import Arms
 from shipworthy.estimate.estimates import Estimate, SliceKey
 from shipworthy.estimate.spread import between_slices
+from shipworthy.evidence.placing import recover, undisturbed
 from shipworthy.evidence.run import Run
 from shipworthy.evidence.store import open_baseline, refuse_target, write_run
 from shipworthy.gates.rules import judge
 from shipworthy.gates.verdicts import Outcome, Verdict, decide
+from shipworthy.gates.waivers import Waiver, waive
 from shipworthy.metrics.catalogue import UnknownMetric, lookup
 from shipworthy.metrics.kinds import Metric
 from shipworthy.observations.findings import Finding
@@ -58,11 +62,18 @@ def check(
     progress: Progress = lambda step: None,
     write: bool = True,
     fresh: bool = False,
+    record: Path | str | None = None,
+    actor: str | None = None,
+    tell: Progress = lambda words: None,
 ) -> Run:
     """Evaluate what a plan names, judge what it requires, decide, and write the run's folder.
 
     out: the run's folder; default `.shipworthy/runs/<run>/` beside the plan. seed: overrides the plan's.
     fresh: ask everything again, instead of going on from a check of the same plan that was broken off.
+    record: the file or URL of the record, whose waivers count and which the run goes into; None: neither.
+    actor: who checks, as "Ada <ada@example.org>"; default `SHIPWORTHY_ACTOR`, else this tool.
+    tell: is told what a person should know at once, also without a terminal: that an older run was put back which a
+    killed process had moved, and that this check goes on from one that was broken off.
     Raises Unusable (PlanError, DataError, SubjectError, MissingExtra): nothing is written then.
     """
     loaded = load(plan)
@@ -70,12 +81,19 @@ def check(
         seeded = loaded.plan.model_copy(update={"seed": seed})
         loaded = replace(loaded, plan=seeded, digest=plan_digest(seeded))
     started = now or datetime.now(UTC)
+    notes = _put_back(run_parent(loaded.path, out)) if write else []
     if write and out is not None:
         refuse_target(Path(out))
+    rests_on = materials(loaded)
+    waivers = known_waivers(record, loaded.plan.system.name, actor=actor) if record is not None else []
     unfinished = unfinished_folder(loaded)
     if fresh:
         shutil.rmtree(unfinished, ignore_errors=True)
+    broken_off = broken_off_at(unfinished)
+    for said in (*notes, *([broken_off.said] if broken_off is not None else [])):
+        tell(said)
     evaluated = []
+    resumed = 0
     journals: dict[str, tuple[Path, ...]] = {}
     seeds = np.random.SeedSequence(loaded.plan.seed).spawn(len(loaded.plan.evaluations) + 1)
     for (name, model), own in zip(loaded.plan.evaluations.items(), seeds, strict=False):
@@ -83,10 +101,24 @@ def check(
         with _located(loaded):
             asked = ask(name, loaded, folder=unfinished, say=progress) if model.is_generative else None
             journals[name] = asked.journals if asked is not None else ()
+            resumed += asked.resumed if asked is not None else 0
             evaluated.append(_evaluate(loaded, name, model, asked, np.random.default_rng(own)))
     progress("judging")
     baselines = _baselines(loaded, evaluated, np.random.default_rng(seeds[-1]))
-    run = _run(loaded, evaluated, baselines, started, np.random.default_rng(seeds[-1]))
+    run = _run(
+        loaded,
+        evaluated,
+        baselines,
+        started,
+        rng=np.random.default_rng(seeds[-1]),
+        waivers=waivers,
+        rests_on=rests_on.digests,
+    )
+    first = next(iter(loaded.plan.evaluations), "")
+    history = [Finding(evaluation=first, check="recovery", gravity="warning", what=note) for note in notes]
+    if broken_off is not None and resumed:
+        history.append(broken_off.finding(first, resumed, now=started))
+    run = replace(run, findings=(*history, *run.findings))
     if write:
         progress("writing the evidence")
         write_run(
@@ -95,8 +127,13 @@ def check(
             loaded=loaded,
             tables={one.name: one.observations for one in evaluated},
             journals=[journal for mine in journals.values() for journal in mine],
+            texts=rests_on.rubrics,
         )
-        shutil.rmtree(unfinished, ignore_errors=True)
+        with undisturbed():
+            shutil.rmtree(unfinished, ignore_errors=True)
+        if record is not None:
+            progress("recording the run")
+            keep_run(record, run_folder(run, loaded.path, out), loaded.plan, actor=actor, now=started)
     return run
 
 
@@ -112,14 +149,24 @@ def _located(loaded: LoadedPlan) -> Iterator[None]:
         ) from error
 
 
+def _put_back(runs: Path) -> list[str]:
+    """Clear away what killed checks left among the runs, and say which older run was put back."""
+    return [f"the older run {name!r} was put back: a check was killed while it replaced it" for name in recover(runs)]
+
+
 def unfinished_folder(loaded: LoadedPlan) -> Path:
     """Where the journals of a plan lie until its run is written: a check that was broken off goes on from there."""
     return loaded.path.parent.resolve() / ".shipworthy" / "unfinished" / loaded.digest.removeprefix("sha256:")[:16]
 
 
+def run_parent(plan: Path | str, out: Path | str | None = None) -> Path:
+    """The folder that a run's folder lies in: that of `out`, or `.shipworthy/runs` beside the plan."""
+    return Path(out).resolve().parent if out is not None else Path(plan).parent / ".shipworthy" / "runs"
+
+
 def run_folder(run: Run, plan: Path | str, out: Path | str | None = None) -> Path:
     """Where a run lies: `out`, or its own folder under `.shipworthy/runs` beside the plan."""
-    return Path(out) if out is not None else Path(plan).parent / ".shipworthy" / "runs" / run.id
+    return Path(out) if out is not None else run_parent(plan) / run.id
 
 
 def _mend_metric(name: str) -> str | None:
@@ -176,17 +223,21 @@ def _run(
     evaluated: Sequence[Evaluated],
     baselines: Mapping[str, Evaluated],
     started: datetime,
+    *,
     rng: np.random.Generator,
+    waivers: Sequence[Waiver],
+    rests_on: Mapping[str, str],
 ) -> Run:
     by_name = {one.name: one for one in evaluated}
     verdicts = plan_verdicts(loaded.plan, by_name, baselines, loaded.locate, rng)
+    verdicts = waive(verdicts, waivers, version=loaded.plan.system.version, today=started.date())
     digests = {one.name: one.source.digest for one in evaluated}
     return Run(
         id=_run_id(loaded, started, "".join(digests.values())),
         created=started,
         plan=loaded.plan,
         plan_digest=loaded.digest,
-        locked_at=_locked_at(loaded, started, digests),
+        locked_at=_locked_at(loaded, started, digests, rests_on),
         decision=decide(verdicts),
         verdicts=tuple(verdicts),
         estimates=tuple(_estimates(evaluated, baselines)),
@@ -194,11 +245,12 @@ def _run(
         inputs=tuple(one.source for one in evaluated),
         excluded=tuple(exclusion for one in evaluated for exclusion in one.observations.exclusions),
         findings=(
-            *_notes(loaded),
+            *_notes(loaded, digests, rests_on),
             *(f for one in [*evaluated, *baselines.values()] for f in one.findings),
             *(f for one in evaluated for f in _folded(one)),
         ),
         environment=environment(),
+        materials=rests_on,
         baseline=loaded.plan.baseline,
         command=f"shipworthy check {loaded.path.name}",
         judges=tuple(card for one in evaluated for card in judge_cards(one.observations)),
@@ -208,20 +260,22 @@ def _run(
     )
 
 
-def _locked_at(loaded: LoadedPlan, started: datetime, digests: Mapping[str, str]) -> datetime | None:
-    """When the plan was locked, if the lock still covers it and the data, and was there first."""
+def _locked_at(
+    loaded: LoadedPlan, started: datetime, digests: Mapping[str, str], rests_on: Mapping[str, str]
+) -> datetime | None:
+    """When the plan was locked, if the lock still covers it, the data and the materials, and was there first."""
     lock = read_lock(lock_path(loaded.path))
-    if lock is None or lock.locked_at > started or lock.covers(loaded, inputs=digests):
+    if lock is None or lock.locked_at > started or lock.covers(loaded, inputs=digests, materials=rests_on):
         return None
     return lock.locked_at
 
 
-def _notes(loaded: LoadedPlan) -> list[Finding]:
+def _notes(loaded: LoadedPlan, digests: Mapping[str, str], rests_on: Mapping[str, str]) -> list[Finding]:
     """What a policy pack asks that fits no evaluation here, and what has changed since the plan was locked."""
     name = next(iter(loaded.plan.evaluations), "")
     notes = [Finding(evaluation=name, check="policy pack", gravity="warning", what=note) for note in loaded.notes]
     lock = read_lock(lock_path(loaded.path))
-    for fault in lock.covers(loaded)[:5] if lock is not None else []:
+    for fault in lock.covers(loaded, inputs=digests, materials=rests_on)[:5] if lock is not None else []:
         what = f"the plan was locked and has changed since: {fault.what}"
         notes.append(Finding(evaluation=name, check="lock", gravity="warning", what=what))
     return notes

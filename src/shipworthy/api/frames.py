@@ -15,6 +15,7 @@ from shipworthy.errors import DataError, Fault, PlanError, Unusable
 from shipworthy.estimate.estimates import Estimate
 from shipworthy.estimate.pairs import all_pairs
 from shipworthy.gates.verdicts import Verdict
+from shipworthy.observations.findings import Exclusion
 from shipworthy.plan import models
 
 if TYPE_CHECKING:
@@ -34,11 +35,16 @@ class Evaluation:
         """Every metric on everyone and on every slice."""
         return [one for arms in self._evaluated.measured.values.values() for one in arms.estimates(DISPLAY_LEVEL)]
 
+    @property
+    def exclusions(self) -> list[Exclusion]:
+        """Rows that were left out, each reason with their number."""
+        return [exclusion for exclusion in self._evaluated.observations.exclusions if exclusion.rows]
+
     def to_arrow(self) -> pa.Table:
-        """One row per estimate: metric, slice, value, low, high, n, effective_n, method, reason."""
+        """One row per estimate: metric, slice, value, low, high, n, missing, effective_n, method, reason."""
         records = []
         for estimate in self.estimates:
-            record = estimate.as_json()
+            record = {"missing": 0, **estimate.as_json()}
             levels = ("missing" if value is None else str(value) for value in estimate.slice.values())
             record["slice"] = " × ".join(levels) or "everyone"
             record["axis"] = " × ".join(estimate.slice) if "name" not in estimate.slice else "condition"
@@ -129,6 +135,7 @@ _COLUMNS = (
     "high",
     "level",
     "n",
+    "missing",
     "effective_n",
     "method",
     "reason",
@@ -138,7 +145,7 @@ _SCHEMA = pa.schema(
         (
             name,
             pa.int64()
-            if name == "n"
+            if name in ("n", "missing")
             else pa.float64()
             if name in ("value", "low", "high", "level", "effective_n")
             else pa.string(),

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from shipworthy.api.asking import Asked, ask
+from shipworthy.api.asking import Asked, ask, refuse_unaskable
 from shipworthy.api.checking import DISPLAY_LEVEL, plan_verdicts, requirements_of
 from shipworthy.api.evaluating import Evaluated, evaluate_rows, metrics_for, valued
+from shipworthy.api.materials import materials
 from shipworthy.api.measuring import measure_all
-from shipworthy.errors import DataError, Unusable
+from shipworthy.errors import DataError, Fault, Unusable
 from shipworthy.evidence.manifest import verify_manifest
-from shipworthy.evidence.store import read_plan, read_results, reopen
+from shipworthy.evidence.store import plan_folder, read_plan, read_results, reopen
+from shipworthy.evidence.unpacking import run_inside
 from shipworthy.gates.verdicts import decide
+from shipworthy.gates.waivers import Waiver
 from shipworthy.plan.loading import LoadedPlan
 
 TOLERANCE = 1e-9  # relative: the same numbers on another processor, thread count or order of rows
@@ -34,7 +38,7 @@ class Difference:
     found: Any
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Reproduction:
     """What running again showed."""
 
@@ -42,6 +46,10 @@ class Reproduction:
     rows_from: dict[str, str]  # evaluation -> "source" or "the run's own rows"
     compared: int  # estimates
     differences: tuple[Difference, ...]
+
+    def __repr__(self) -> str:
+        found = "reproduced" if self.reproduced else f"{len(self.differences):,} differences"
+        return f"<Reproduction of {self.run}: {found}, {self.compared:,} estimates>"
 
     @property
     def reproduced(self) -> bool:
@@ -62,13 +70,14 @@ class Reproduction:
 def reproduce(folder: Path | str, *, root: Path | str | None = None) -> Reproduction:
     """Re-execute a run and compare each estimate within TOLERANCE.
 
-    Answers are scored again from the run's journals: nobody is asked anything.
-    root: the folder that relative paths of the plan start from; where the data or the suite are not there, the rows
-    that the run kept are used.
-    Raises Unusable when the folder is not a run.
+    Answers are scored again from the run's journals: nobody is asked anything. Where a suite, a rubric, labels, a
+    system prompt or an attack is another than the run's, that is the difference, and nothing is measured.
+    root: the folder that relative paths of the plan start from; default where the plan lay, as the run recorded it.
+    Where the data are not there, the rows that the run kept are used.
+    Raises Unusable when the folder is not a run, and RUN003 where what answers are scored with is not there.
     """
     with tempfile.TemporaryDirectory(prefix="shipworthy-") as scratch:
-        return _again(Path(folder), root, Path(scratch))
+        return _again(run_inside(Path(folder), Path(scratch) / "package"), root, Path(scratch))
 
 
 def _again(folder: Path, root: Path | str | None, scratch: Path) -> Reproduction:
@@ -81,8 +90,15 @@ def _again(folder: Path, root: Path | str | None, scratch: Path) -> Reproduction
     loaded = read_plan(folder)
     if results["plan_digest"] != loaded.digest:
         differences.append(Difference(what="the plan", recorded=results["plan_digest"], found=loaded.digest))
-    start = Path(root) if root is not None else _plan_folder(folder)
+    start = Path(root) if root is not None else plan_folder(folder)
     located = replace(loaded, path=start / loaded.path.name)  # paths of the plan start there
+    if any(model.is_generative for model in loaded.plan.evaluations.values()):
+        with _scorable(start):
+            refuse_unaskable(located)
+            rests_on = materials(located).digests
+        differences += _changed(results.get("materials", {}), rests_on)
+        if differences:  # another rubric gives other numbers: each of them would say the same
+            return Reproduction(run=results["run"], rows_from={}, compared=0, differences=tuple(differences))
     seeds = np.random.SeedSequence(loaded.plan.seed).spawn(len(loaded.plan.evaluations) + 1)
     found: dict[str, dict[str, Any]] = {}
     rows_from: dict[str, str] = {}
@@ -91,7 +107,8 @@ def _again(folder: Path, root: Path | str | None, scratch: Path) -> Reproduction
         variant = loaded.plan.baseline if loaded.plan.baseline in model.variants else None
         requirements = requirements_of(loaded, name)
         try:
-            asked = _replayed(name, folder, located, scratch) if model.is_generative else None
+            with _scorable(start):
+                asked = _replayed(name, folder, located, scratch) if model.is_generative else None
             one = evaluate_rows(
                 name,
                 model,
@@ -109,11 +126,10 @@ def _again(folder: Path, root: Path | str | None, scratch: Path) -> Reproduction
             recorded = next((entry["digest"] for entry in results["inputs"] if entry["evaluation"] == name), None)
             if one.source.digest != recorded:
                 differences.append(Difference(what=f"the data of {name}", recorded=recorded, found=one.source.digest))
-        except Unusable as error:
-            gone = isinstance(error, DataError) and any(fault.code == "DATA001" for fault in error.faults)
-            if not gone and not model.is_generative:
+        except DataError as error:
+            if model.is_generative or all(fault.code != "DATA001" for fault in error.faults):
                 raise
-            observations, source = reopen(folder, name, model)
+            observations, source = reopen(folder, name, model, axes=[each.across for each in requirements])
             metrics = metrics_for(
                 model, requirements, observations.task, valued(observations.table, observations.backend)
             )
@@ -149,6 +165,32 @@ def _again(folder: Path, root: Path | str | None, scratch: Path) -> Reproduction
     return Reproduction(run=results["run"], rows_from=rows_from, compared=compared, differences=tuple(differences))
 
 
+@contextlib.contextmanager
+def _scorable(start: Path) -> Iterator[None]:
+    """Say of whatever is missing to score answers again where it was looked for, and how to name another place."""
+    try:
+        yield
+    except Unusable as error:
+        first = error.faults[0]
+        raise Unusable(
+            Fault(
+                code="RUN003",
+                what=f"the answers of the run cannot be scored again: {first.code}: {first.what}",
+                where=f"{first.where}, looked for from {start}" if first.where else str(start),
+                mend="name the folder that the plan lay in with --root",
+            )
+        ) from error
+
+
+def _changed(recorded: Mapping[str, str], found: Mapping[str, str]) -> list[Difference]:
+    """What the run rested on that is another now, or is not there."""
+    return [
+        Difference(what=name, recorded=recorded.get(name, "not recorded"), found=found.get(name, "not there"))
+        for name in dict.fromkeys((*recorded, *found))
+        if recorded.get(name) != found.get(name)
+    ]
+
+
 def _replayed(name: str, folder: Path, loaded: LoadedPlan, scratch: Path) -> Asked:
     """The answers of a run, scored again from its journals: nobody is asked anything."""
     if (folder / "journal").is_dir():
@@ -167,6 +209,11 @@ def _judged_again(
     plan = loaded.plan.model_copy(update={"requirements": requirements})
     judged = {v.requirement.id: v for v in plan_verdicts(plan, evaluated, {}, loaded.locate, rng)}
     recorded = {entry["requirement"]: entry["verdict"] for entry in results["verdicts"]}
+    waivers = {  # leave given at that time: it stands in the record, and is not asked for again
+        entry["requirement"]: Waiver.from_json(entry["waiver"], requirement=entry["requirement"])
+        for entry in results["verdicts"]
+        if entry["waiver"] is not None
+    }
     ids = {requirement.id for requirement in loaded.plan.requirements}
     differences = [
         Difference(what=f"the verdict on {name}", recorded=recorded.get(name), found=verdict.outcome.value)
@@ -176,15 +223,10 @@ def _judged_again(
     differences += [
         Difference(what=f"a verdict on {n}", recorded=v, found=None) for n, v in recorded.items() if n not in ids
     ]
-    decision = decide(judged.values()).value
+    decision = decide(replace(verdict, waiver=waivers.get(name)) for name, verdict in judged.items()).value
     if len(requirements) == len(loaded.plan.requirements) and results["decision"] != decision:
         differences.append(Difference(what="the decision", recorded=results["decision"], found=decision))
     return differences
-
-
-def _plan_folder(folder: Path) -> Path:
-    """Where a run's plan lay: above `.shipworthy/runs` for a run in its default place, else nobody knows."""
-    return folder.resolve().parents[2] if folder.resolve().parent.parent.name == ".shipworthy" else folder
 
 
 def _key(entry: dict[str, Any]) -> str:

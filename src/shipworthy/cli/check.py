@@ -14,11 +14,24 @@ from shipworthy.cli.shared import EXIT_OF_DECISION, command_options, guarded, pr
 @click.argument("plan", type=click.Path(path_type=Path), default="shipworthy.yaml")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run; default .shipworthy/runs/<run>.")
 @click.option("--fresh", is_flag=True, help="Ask everything again, also what a check that was broken off had answered.")
+@click.option("--record", metavar="FILE|URL", help="Record; default SHIPWORTHY_RECORD, or .shipworthy/record.db.")
+@click.option("--no-record", is_flag=True, help="Leave the record alone: no waiver counts, and the run is not kept.")
+@click.option("--as", "actor", metavar="PERSON", help='Who checks: "Ada <ada@example.org>"; default SHIPWORTHY_ACTOR.')
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of everything drawn; default the plan's.")
 @command_options
 @guarded
 def command(
-    *, plan: Path, out: Path | None, fresh: bool, seed: int | None, as_json: bool, quiet: bool, verbose: bool
+    *,
+    plan: Path,
+    out: Path | None,
+    fresh: bool,
+    record: str | None,
+    no_record: bool,
+    actor: str | None,
+    seed: int | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
 ) -> None:
     """Evaluate what PLAN names, judge what it requires, decide, and write the evidence.
 
@@ -27,11 +40,19 @@ def command(
     from rich.console import Console
 
     from shipworthy.api.checking import check, run_folder
+    from shipworthy.api.recording import place_of
     from shipworthy.cli.printing import print_run
+    from shipworthy.present.safe import plain
 
     say = talker(quiet=quiet)
+
+    def tell(words: str) -> None:
+        if not quiet:
+            click.echo(plain(words), err=True)
+
+    kept = None if no_record else place_of(plan.parent, record)
     try:
-        run = check(plan, out=out, seed=seed, fresh=fresh, progress=say)
+        run = check(plan, out=out, seed=seed, fresh=fresh, record=kept, actor=actor, progress=say, tell=tell)
     except KeyboardInterrupt:
         say("")
         click.echo("Stopped. No run was written; what was answered is kept, and the same command goes on.", err=True)

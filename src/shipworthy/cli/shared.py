@@ -79,6 +79,12 @@ def guarded(function: F) -> F:
         except BrokenPipeError:
             sys.exit(141)  # as a shell says it; 0 would say "ship"
         except Exception as error:
+            if _is_nowhere():
+                from shipworthy.errors import Fault
+
+                what = "the folder that the command was called in is gone"
+                print_faults([Fault(code="CALL008", what=what, where=".", mend="change into a folder that exists")])
+                sys.exit(UNUSABLE)
             if kwargs.get("verbose"):
                 raise
             click.echo(f"CALL001  an unexpected {type(error).__name__}: {plain(error)[:400]}", err=True)
@@ -88,6 +94,14 @@ def guarded(function: F) -> F:
             sys.exit(UNUSABLE)
 
     return wrapper  # type: ignore[return-value]
+
+
+def _is_nowhere() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _stranger(stop: SystemExit) -> str:
@@ -129,7 +143,13 @@ def _results_only() -> Iterator[None]:
 def print_json(value: Any) -> None:
     """A result for machines, to stdout. Half a character, as in a file name that is not UTF-8, becomes an escape."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    click.echo(_SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text), file=_stdout.get())
+    text = _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+    stream = _stdout.get() or sys.stdout
+    try:
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:  # the encoding lacks characters, and a replaced one would be another value
+        text = json.dumps(value, indent=2, allow_nan=False)
+    click.echo(text, file=stream)
 
 
 def talker(*, quiet: bool) -> Callable[[str], None]:

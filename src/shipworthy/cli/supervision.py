@@ -8,6 +8,7 @@ command runs as it is.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -16,6 +17,8 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
+
+from shipworthy.cli.streams import OutputLost, results
 
 _STOPS = tuple(signal.Signals[name] for name in ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT") if hasattr(signal, name))
 INTERRUPTED, BROKEN_PIPE = 130, 141
@@ -36,7 +39,7 @@ def supervised(work: Callable[[], Any]) -> NoReturn:
         with _own_stdout():
             code = exit_code(work)
         os.write(tell, bytes([code]))
-        sys.exit(code)
+        _leave(code)
     os.close(tell)
     os.close(lifeline)
     keys = (signal.SIGINT, signal.SIGQUIT) if _in_foreground() else ()  # they reach the worker by themselves
@@ -61,12 +64,39 @@ def exit_code(work: Callable[[], Any]) -> int:
     except KeyboardInterrupt:
         _say("Stopped. Nothing was written.")
         code = INTERRUPTED
+    except OutputLost as lost:
+        return _lost(lost.error)
     try:
         print(end="", flush=True)
-    except BrokenPipeError:
-        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - nobody reads on, and Python flushes once more at its end
-        code = BROKEN_PIPE
+    except OutputLost as lost:
+        return _lost(lost.error)
+    except OSError as error:
+        return _lost(error)
     return code
+
+
+def _lost(error: OSError) -> int:
+    """What a command ends with whose result could not be written; a reader that went away, as `head` does, is no fault.
+
+    Python flushes stdout once more at its end, which has to go somewhere.
+    """
+    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
+    if isinstance(error, BrokenPipeError):
+        return BROKEN_PIPE
+    _say(f"CALL007  the result cannot be written: {error.strerror}")
+    _say("  where  stdout")
+    _say("  mend   make room, or send it elsewhere; a run that was written is in its folder, whole")
+    return _UNUSABLE
+
+
+def _leave(code: int) -> NoReturn:
+    """End without waiting for threads that a stranger's code has left behind."""
+    with contextlib.suppress(BaseException):
+        atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, broken, or none
+            stream.flush()
+    os._exit(code)
 
 
 @contextlib.contextmanager
@@ -77,7 +107,7 @@ def _own_stdout() -> Iterator[None]:
         return
     saved = os.dup(1)
     os.dup2(2, 1)
-    sys.stdout = os.fdopen(saved, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)
+    sys.stdout = results(saved)
     try:
         yield
     finally:

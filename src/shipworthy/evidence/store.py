@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import glob
 import json
+import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Annotated, Any, TypeAlias
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel, Field, ValidationError
 
 from shipworthy.errors import DataError, Fault, Unusable
+from shipworthy.evidence import placing
 from shipworthy.evidence.files import write_atomically
 from shipworthy.evidence.manifest import verify_manifest
 from shipworthy.evidence.run import SCHEMA, Run
@@ -23,11 +26,12 @@ from shipworthy.evidence.write import write_documents
 from shipworthy.observations.answers import OF_CASE
 from shipworthy.observations.findings import Finding, Input
 from shipworthy.observations.sources import connect
-from shipworthy.observations.table import Axis, Observations
+from shipworthy.observations.table import Axis, Observations, missing_of
+from shipworthy.plan.checks import Parts, Sited, check
 from shipworthy.plan.loading import LoadedPlan, plan_digest
 from shipworthy.plan.lock import lock_path
 from shipworthy.plan.models import Evaluation, Plan
-from shipworthy.plan.tree import parse, read_text
+from shipworthy.plan.tree import EXACT, parse, read_text
 
 _FACTS = b"shipworthy"  # key of the rows' own description in their Parquet file
 
@@ -57,44 +61,71 @@ def write_run(
     loaded: LoadedPlan,
     tables: Mapping[str, Observations],
     journals: Sequence[Path] = (),
+    texts: Mapping[str, bytes] = MappingProxyType({}),
 ) -> None:
     """Write a run's folder, whole or not at all: into a hidden folder beside it, which then takes its place.
 
-    journals: what was asked and answered, copied as it is. An older run in that place goes only after the new one
-    stands. Raises Unusable (RUN001) when the folder already holds something that is not a run, or cannot be written.
+    journals: what was asked and answered, copied as it is. texts: name in the plan -> content of files that decided
+    the result and are short enough to keep. An older run in that place goes only after the new one stands.
+    Raises Unusable (RUN001) when the folder already holds something that is not a run, or cannot be written.
     """
     refuse_target(folder)
     folder = folder.resolve()
-    part = None
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name[:100]}.", suffix=".part"))
-        whole = part / "run"
-        (whole / "observations").mkdir(parents=True)
-        write_atomically(whole / "plan.yaml", loaded.source)
-        write_atomically(whole / "plan.json", run.plan.model_dump_json(indent=2) + "\n")
-        if lock_path(loaded.path).is_file():
-            shutil.copyfile(lock_path(loaded.path), whole / "plan.lock.json")
-        write_atomically(whole / "environment.json", json.dumps(dict(run.environment), indent=2) + "\n")
-        write_atomically(whole / "results.json", to_json(run))
-        pq.write_table(estimates_table(run), whole / "estimates.parquet")
-        for name, observations in tables.items():
-            if observations.is_embedded:
-                _write_rows(observations, whole / "observations" / f"{_file_name(name)}.parquet")
-        for journal in journals:
-            (whole / "journal").mkdir(exist_ok=True)
-            shutil.copyfile(journal, whole / "journal" / journal.name)
-        write_documents(run, whole)
-        if folder.exists():
-            folder.rename(part / "older")
-        whole.rename(folder)
+        with placing.beside(folder) as part:
+            whole = part / "run"
+            (whole / "observations").mkdir(parents=True)
+            write_atomically(whole / "plan.yaml", loaded.source)
+            write_atomically(whole / "plan.json", run.plan.model_dump_json(indent=2) + "\n")
+            if lock_path(loaded.path).is_file():
+                shutil.copyfile(lock_path(loaded.path), whole / "plan.lock.json")
+            for name, text in texts.items():
+                write_atomically(_kept(whole, name), text)
+            environment = {**run.environment, **_plan_place(loaded.path, folder)}
+            write_atomically(whole / "environment.json", json.dumps(environment, indent=2) + "\n")
+            write_atomically(whole / "results.json", to_json(run))
+            pq.write_table(estimates_table(run), whole / "estimates.parquet")
+            for name, observations in tables.items():
+                if observations.is_embedded:
+                    _write_rows(observations, whole / "observations" / f"{_file_name(name)}.parquet")
+            for journal in journals:
+                (whole / "journal").mkdir(exist_ok=True)
+                shutil.copyfile(journal, whole / "journal" / journal.name)
+            write_documents(run, whole)
+            placing.place(part, folder)
     except (OSError, duckdb.IOException) as error:
-        if part is not None and (part / "older").exists() and not folder.exists():
-            (part / "older").rename(folder)
         raise _unwritable(f"the run cannot be written: {_strerror(error)}", folder) from error
-    finally:
-        if part is not None:
-            shutil.rmtree(part, ignore_errors=True)
+
+
+def _kept(whole: Path, name: str) -> Path:
+    """Where a file that the plan names is kept under `plan/`: by its own path, without what leads out of a folder."""
+    path = whole / "plan" / Path(*(part for part in Path(name).parts if part not in ("..", Path(name).anchor)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _plan_place(plan: Path, folder: Path) -> dict[str, str]:
+    """Where the plan lies, from the run's folder; nothing where both share no folder but the root: a path that leads
+    over the root tells of the machine, and is of no use on another.
+    """
+    plan = plan.resolve()
+    try:
+        shared = os.path.commonpath((plan, folder))
+    except ValueError:  # on two drives
+        return {}
+    return {} if shared == plan.anchor else {"plan": Path(os.path.relpath(plan, folder)).as_posix()}
+
+
+def plan_folder(folder: Path) -> Path:
+    """The folder that the relative paths of a run's plan start from, as the run recorded it; else above
+    `.shipworthy/runs` for a run in its default place, else the folder that the run lies in.
+    """
+    folder = folder.resolve()
+    try:
+        said = str(json.loads((folder / "environment.json").read_text("utf-8"))["plan"])
+        return (folder / said).resolve().parent
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return folder.parents[2] if folder.parent.parent.name == ".shipworthy" else folder.parent
 
 
 def _strerror(error: Exception) -> str:
@@ -139,10 +170,10 @@ def read_results(folder: Path) -> dict[str, Any]:
     try:
         if path.exists() and not path.is_file():
             raise ValueError("not a file")
-        found = json.loads(path.read_text("utf-8"))
+        found = json.loads(path.read_text("utf-8"), parse_constant=_no_number)
         if isinstance(found, dict) and found.get("schema") == SCHEMA and _is_whole(found):
             return found
-        reason = f"its schema is not {SCHEMA}"
+        reason = f"it does not follow {SCHEMA}"
     except (OSError, ValueError, RecursionError) as error:
         reason = str(error.strerror or error) if isinstance(error, OSError) else "it is not JSON"
     raise Unusable(
@@ -155,16 +186,66 @@ def read_results(folder: Path) -> dict[str, Any]:
     )
 
 
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+_Count = Annotated[int, Field(ge=0, le=EXACT)]
+_Level: TypeAlias = str | int | float | bool | None
+
+
+class _Estimate(BaseModel):
+    evaluation: str
+    metric: str
+    compare: str
+    slice: dict[str, _Level]
+    variant: str | None
+    baseline: str | None = None
+    value: float | None
+    low: float | None
+    high: float | None
+    level: float
+    n: _Count
+
+
+class _Input(BaseModel):
+    evaluation: str
+    source: str
+    digest: str
+    rows: _Count
+
+
+class _Exclusion(BaseModel):
+    evaluation: str
+    reason: str
+    rows: _Count
+
+
+class _Verdict(BaseModel):
+    requirement: str
+    verdict: str
+
+
+class _Results(BaseModel):
+    """What reading results back relies on; other keys are there for others."""
+
+    run: str
+    decision: str
+    plan_digest: str
+    estimates: list[_Estimate]
+    inputs: list[_Input]
+    excluded: list[_Exclusion]
+    verdicts: list[_Verdict]
+    materials: dict[str, str] = {}
+
+
 def _is_whole(found: dict[str, Any]) -> bool:
-    """Whether results hold what reading them back relies on."""
-    lists = all(isinstance(found.get(key), list) for key in ("verdicts", "estimates", "inputs", "excluded"))
-    texts = all(isinstance(found.get(key), str) for key in ("run", "decision", "plan_digest"))
-    return (
-        lists
-        and texts
-        and all(isinstance(e, dict) and isinstance(e.get("slice"), dict) and "value" in e for e in found["estimates"])
-        and all(isinstance(v, dict) and {"requirement", "verdict"} <= set(v) for v in found["verdicts"])
-    )
+    """Whether results hold every key that reading them back relies on, of its type."""
+    try:
+        _Results.model_validate(found, strict=True)
+    except ValidationError:
+        return False
+    return True
 
 
 def read_plan(folder: Path) -> LoadedPlan:
@@ -176,16 +257,39 @@ def read_plan(folder: Path) -> LoadedPlan:
     try:
         plan = Plan.model_validate_json((folder / "plan.json").read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise Unusable(
-            Fault(
-                code="RUN002",
-                what=f"the plan of the run {folder.name!r} cannot be read: {type(error).__name__}",
-                where=str(folder / "plan.json"),
-                mend="name a folder that `shipworthy check` wrote, with all its files",
-            )
-        ) from error
+        raise _no_plan(folder, f"cannot be read: {type(error).__name__}") from error
     file = parse(read_text(path, path.name), path.name)
+    sites = tuple(
+        Sited(requirement=requirement, source=file, loc=("requirements", index))
+        for index, requirement in enumerate(plan.requirements)
+    )
+    parts = Parts(
+        source=file,
+        folder=folder,
+        declared=frozenset(plan.evaluations),
+        subjects=frozenset(plan.subjects),
+        variants=frozenset(name for model in plan.evaluations.values() for name in model.variants),
+        evaluations=plan.evaluations,
+        requirements=sites,
+        baseline=plan.baseline,
+    )
+    if faults := [fault for fault in check(parts) if fault.code not in _ELSEWHERE]:
+        raise _no_plan(folder, f"is at odds with itself: {faults[0].what}")
     return LoadedPlan(plan=plan, path=path, source=file.text, digest=plan_digest(plan), notes=(), file=file, sites=())
+
+
+_ELSEWHERE = ("PLAN028", "PLAN030", "PLAN085")  # about what need not be there any more: baselines, catalogues
+
+
+def _no_plan(folder: Path, why: str) -> Unusable:
+    return Unusable(
+        Fault(
+            code="RUN002",
+            what=f"the plan of the run {folder.name!r} {why}",
+            where=str(folder / "plan.json"),
+            mend="name a folder that `shipworthy check` wrote, with all its files",
+        )
+    )
 
 
 def rows_path(folder: Path, evaluation: str) -> Path:
@@ -193,8 +297,13 @@ def rows_path(folder: Path, evaluation: str) -> Path:
     return folder / "observations" / f"{_file_name(evaluation)}.parquet"
 
 
-def reopen(folder: Path, name: str, model: Evaluation) -> tuple[Observations, Input]:
-    """Open the rows that a run kept, as they were evaluated. Raises Unusable (RUN002)."""
+def reopen(
+    folder: Path, name: str, model: Evaluation, *, axes: Sequence[str | tuple[str, ...] | None] = ()
+) -> tuple[Observations, Input]:
+    """Open the rows that a run kept, as they were evaluated. axes: what they have to be sliced by.
+
+    Raises Unusable (RUN002).
+    """
     results = read_results(folder)
     path = rows_path(folder, name)
     try:
@@ -220,7 +329,10 @@ def reopen(folder: Path, name: str, model: Evaluation) -> tuple[Observations, In
             minimum_group=model.minimum_group,
             fold_below=model.fold_below,
             judged=frozenset(facts.get("judged", ())),
+            missing={} if facts["task"] == "generative" else missing_of(table, backend),
         )
+        for axis in axes:
+            observations.axis(axis)
     except (*_UNREADABLE, StopIteration) as error:
         raise _no_rows(name, path) from error
     return observations, source
@@ -298,6 +410,7 @@ def open_baseline(folder: Path, observations: Observations, *, where: str) -> tu
         variants=(*observations.variants, "baseline"),
         roles=observations.roles | set(moved),
         score_ranges={**observations.score_ranges, **_range(matched, observations)},
+        missing={} if generative else missing_of(matched, observations.backend),
     )
     left = observations.rows - found["n"]
     return joined, Finding(

@@ -17,6 +17,7 @@ from shipworthy.plan.tree import Loc, Source, shown
 
 KnownMetric: TypeAlias = Callable[[str], str | None]  # None: known; else how to mend it
 
+OF_ANSWERS = frozenset({"cluster"})  # roles that a generative evaluation can name
 EACH_PROTECTED = "each-protected"  # an axis that only a pack can name: it becomes each protected attribute
 MOST_CONTROLS = 200  # of one requirement; unknown ones are compared with all that are known
 _CONTROL = re.compile(r"[^\s@:]+@[^\s@:]+:\S+")
@@ -78,6 +79,14 @@ def _evaluation(parts: Parts, name: str, evaluation: Evaluation, known_metric: K
             what = f"nothing provides the metric {shown(metric)}"
             yield Fault(code="PLAN050", what=what, where=parts.source.where((*where, "metrics", index)), mend=unknown)
     yield from _slices(parts.source, (*where, "slices"), evaluation)
+    if evaluation.is_generative:
+        named: list[Loc] = [("roles", role) for role, value in evaluation.roles if value and role not in OF_ANSWERS]
+        for variant, other in evaluation.variants.items():
+            named += [("variants", variant, role) for role, value in other if value and role != "subject"]
+        for loc in named:
+            what = f"evaluation {shown(name)} names the role {loc[-1]}, which answers do not have"
+            mend = "remove it; answers have a cluster, and their cases, scorers and suite say the rest"
+            yield Fault(code="PLAN086", what=what, where=parts.source.where((*where, *loc)), mend=mend)
     for column, shares in evaluation.population.items():
         if sum(shares.values()) > 1.001:
             what = f"the shares of {shown(column)} add up to {sum(shares.values()):g}"

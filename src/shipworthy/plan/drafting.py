@@ -43,7 +43,7 @@ _NAMES: dict[str, str] = {
         defaulted repaid credit is_recid recidivism churn churned fraud is_fraud income relevance credit_risk response
         readmitted survived pass_bar""",
     "prediction": """prediction predictions predicted pred preds y_pred ypred yhat y_hat decision approved accepted
-        selected hired granted admitted flagged forecast""",
+        selected shortlisted invited recommended rejected hired granted admitted flagged forecast""",
     "score": """score scores probability prob proba y_score yscore y_prob y_proba risk_score decile_score confidence
         logit likelihood rating risk""",
     "id": "id uuid guid key case case_id application application_id record_id row_id",
@@ -56,7 +56,7 @@ _NAMES: dict[str, str] = {
 # Words that are telling even as a part of a name.
 _TELLING: dict[str, str] = {
     "label": "label target outcome truth",
-    "prediction": "prediction predicted pred yhat decision",
+    "prediction": "prediction predicted pred yhat decision shortlisted recommended",
     "score": "score probability prob proba",
     "id": "id uuid guid",
     "cluster": "household user customer patient family",
@@ -76,7 +76,7 @@ _PROTECTED_WORDS = """
 _PROTECTED = frozenset(_PROTECTED_WORDS.split())
 _CJK = re.compile(r"性别|性別|種族|种族|民族|年龄|年齢|宗教|国籍")
 _AGE = frozenset(("age", "alter", "edad", "âge", "idade", "возраст", "العمر"))
-_YES = frozenset(
+YES = frozenset(
     ("1", "true", "yes", "y", "t", "positive", "pos", "approved", "accepted", "good", "repaid", ">50k", "hired")
 )
 _SAFE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -90,6 +90,14 @@ _METRICS: dict[Task, tuple[str, ...]] = {
 }
 _LEVELS = 20  # a slice by a column with more levels than this says little
 _EDGES = (18.0, 30.0, 45.0, 65.0)
+
+
+_PROMPTS = frozenset(("prompt", "question", "instruction", "user_input", "input", "messages", "conversation"))
+
+
+def reads_as_prompt(column: ColumnProfile) -> bool:
+    """Whether a column holds what somebody asks a system: texts that differ, under a name that says so."""
+    return column.kind == "text" and column.distinct > max(_LEVELS, column.rows // 20) and bool(column.words & _PROMPTS)
 
 
 def draft_plan(columns: Sequence[ColumnProfile], *, data: str, system: str = "my-system") -> str:
@@ -203,7 +211,7 @@ def _is_protected(column: ColumnProfile) -> bool:
     return named and column.kind != "time" and column.distinct >= 2 and (column.is_number or column.distinct <= 1000)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Text as a YAML scalar on one line, whatever it holds; bare where every reader agrees on its meaning."""
     if _SAFE.fullmatch(text) and text.casefold() not in _RESERVED:
         return text
@@ -224,7 +232,7 @@ def _sql(name: str) -> str:
 
 
 def _named(columns: Sequence[ColumnProfile]) -> str:
-    listed = ", ".join(_quoted(column.name) for column in columns[:5])
+    listed = ", ".join(quoted(column.name) for column in columns[:5])
     return listed + (", ..." if len(columns) > 5 else "")
 
 
@@ -234,7 +242,7 @@ def _head(columns: Sequence[ColumnProfile], data: str, system: str) -> Iterator[
     yield "# were guessed from names and contents: correct them, then lock the plan (`shipworthy lock`) and check it."
     yield ""
     yield "system:"
-    yield f"  name: {_quoted(system[:200].strip() or 'my-system')}"
+    yield f"  name: {quoted(system[:200].strip() or 'my-system')}"
     yield '  version: "0.1"                # the version under test'
     yield '  purpose: ""                   # what it decides, about whom, in a sentence'
     yield "  tier: limited                 # minimal | limited | high | critical: how much hangs on it"
@@ -242,7 +250,7 @@ def _head(columns: Sequence[ColumnProfile], data: str, system: str) -> Iterator[
     yield ""
     yield "evaluations:"
     yield "  decisions:"
-    yield f"    data: {_quoted(data or 'data.parquet')}"
+    yield f"    data: {quoted(data or 'data.parquet')}"
 
 
 _MEANING = {
@@ -263,6 +271,8 @@ def _roles(parts: _Parts) -> Iterator[str]:
     if not parts.roles:
         yield "    roles: {}                   # no name tells: say which column is the label, prediction, score, id"
         yield f"    # columns: {_named(parts.columns)}"
+        if candidates := _candidates(parts, "label"):
+            yield f"    # label and prediction could be {candidates}"
         return
     yield "    roles:"
     for role, meaning in _MEANING.items():
@@ -270,15 +280,25 @@ def _roles(parts: _Parts) -> Iterator[str]:
             doubt = "" if _rank(role, column) == 0 else ", a guess"
             others = [other for other in parts.others.get(role, []) if other != column]
             also = f"; could also be {_named(others)}" if others else ""
-            yield f"      {role}: {_quoted(column.name)}  # {meaning}{doubt}{also}"
+            yield f"      {role}: {quoted(column.name)}  # {meaning}{doubt}{also}"
             if column.nulls:
                 yield f"      # {column.nulls:,} of {column.rows:,} rows have none, and will be counted as excluded"
         elif role == "prediction" and parts.cut is not None:
             condition = _condition(parts)
-            yield f"      prediction: {_quoted(condition)}  # DOUBT: no decision was found; put your threshold here"
-        elif role in ("label", "prediction") and parts.others.get(role):
-            yield f"      # {role}: not clear; could be {_named(parts.others[role])}"
+            yield f"      prediction: {quoted(condition)}  # DOUBT: no decision was found; put your threshold here"
+        elif role in ("label", "prediction") and (candidates := _candidates(parts, role)):
+            yield f"      # {role}: not clear; could be {candidates}"
     yield from _positive(parts)
+
+
+def _candidates(parts: _Parts, role: str) -> str:
+    """Columns that could play a part that no name tells of: those of a fitting name, else all that have two values."""
+    if parts.others.get(role):
+        return _named(parts.others[role])
+    taken = [*parts.roles.values(), *parts.protected]
+    two = [column for column in parts.columns if column.distinct == 2 and column.kind != "time" and column not in taken]
+    told = [f"{quoted(c.name)} ({', '.join(_text(level) for level, _ in c.top[:2])})" for c in two[:5]]
+    return "one of two values: " + ", ".join(told) + (", ..." if len(two) > len(told) else "") if told else ""
 
 
 def _condition(parts: _Parts) -> str:
@@ -298,7 +318,7 @@ def _condition(parts: _Parts) -> str:
 
 def _yes(levels: Sequence[str]) -> str:
     """The level that reads as a yes, else the rarer one."""
-    return next((level for level in levels if level.strip().casefold() in _YES), levels[-1] if levels else "")
+    return next((level for level in levels if level.strip().casefold() in YES), levels[-1] if levels else "")
 
 
 def _positive(parts: _Parts) -> Iterator[str]:
@@ -317,7 +337,7 @@ def _positive(parts: _Parts) -> Iterator[str]:
         yield "      # positive: say which value counts as a yes"
         return
     chosen = _yes(levels)
-    plain = chosen.strip().casefold() in _YES
+    plain = chosen.strip().casefold() in YES
     doubt = "the value that counts as a yes" if plain else "DOUBT: the rarer value was taken as the yes"
     yield f"      positive: {_text(chosen)}  # {doubt}; the values are {', '.join(map(_text, levels))}"
 
@@ -355,11 +375,11 @@ def _axes(parts: _Parts) -> Iterator[tuple[str, str, str]]:
             span = (column.minimum, column.maximum)
             within = [edge for edge in _EDGES if None not in span and span[0] < edge <= span[1]]  # type: ignore[operator]
             rule = f"edges: [{', '.join(map(_number, within))}]" if ages and within else "quantiles: 4"
-            yield band, f"{{{_quoted(band)}: {{column: {_quoted(name)}, {rule}}}}}", "bins; choose the cuts that matter"
+            yield band, f"{{{quoted(band)}: {{column: {quoted(name)}, {rule}}}}}", "bins; choose the cuts that matter"
         elif column.distinct > _LEVELS:
-            yield name, _quoted(name), f"{column.distinct:,} levels: consider broader ones"
+            yield name, quoted(name), f"{column.distinct:,} levels: consider broader ones"
         else:
-            yield name, _quoted(name), ""
+            yield name, quoted(name), ""
 
 
 def _free(name: str, taken: set[str]) -> str:
@@ -394,7 +414,7 @@ def _is_probability(column: ColumnProfile) -> bool:
 
 def _metrics(parts: _Parts) -> Iterator[str]:
     measured = _measured(parts)
-    yield f"    metrics: [{', '.join(map(_quoted, measured))}]" + (
+    yield f"    metrics: [{', '.join(map(quoted, measured))}]" + (
         "" if measured else "  # none without a label or decision"
     )
     yield ""
@@ -525,9 +545,9 @@ def _promise(starter: _Starter, parts: _Parts, axes: Sequence[str]) -> Iterator[
         yield "  # Repeat it for the other attributes, under ids of their own."
     yield f"  - id: {starter.id}"
     yield f"    text: {starter.text}"
-    yield f"    metric: {_quoted(starter.metric)}"
+    yield f"    metric: {quoted(starter.metric)}"
     if starter.each_group:
-        yield f"    across: {_quoted(axes[0])}"
+        yield f"    across: {quoted(axes[0])}"
     yield from (f"    {rule}" for rule in starter.rule.replace("{scale}", _scale(parts)).split("; "))
     yield f"    severity: {starter.severity}"
 

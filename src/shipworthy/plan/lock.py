@@ -40,7 +40,7 @@ class Lock(Model):
     locked_at: datetime  # with its time zone
     seed: int
     requirements: tuple[LockedRequirement, ...]
-    inputs: dict[str, str] = Field(default_factory=dict)  # evaluation -> digest of its data, where it was known
+    inputs: dict[str, str] = Field(default_factory=dict)  # evaluation, or name of a material -> digest
     plan: dict[str, Any]  # the resolved plan, defaults included
 
     def is_whole(self) -> bool:
@@ -50,11 +50,18 @@ class Lock(Model):
         except ValueError:  # edited into something that is no JSON value
             return False
 
-    def covers(self, loaded: LoadedPlan, *, inputs: Mapping[str, str] | None = None) -> list[Fault]:
+    def covers(
+        self,
+        loaded: LoadedPlan,
+        *,
+        inputs: Mapping[str, str] | None = None,
+        materials: Mapping[str, str] | None = None,
+    ) -> list[Fault]:
         """What has changed since the plan was locked, key by key; nothing when the lock still covers it.
 
-        inputs: evaluation -> digest of its data, compared with those locked. A key that the locked plan could not know,
-        because a later release added it, is no change while it has its default.
+        inputs: evaluation -> digest of its data, compared with those locked, if they were. materials: what else decides
+        the result (suites, rubrics, labels, prompts, attacks) -> digest; all of them have to be locked. A key that the
+        locked plan could not know, because a later release added it, is no change while it has its default.
         """
         if not self.is_whole():
             what = "the lock does not match its own digest: it was edited by hand"
@@ -65,6 +72,11 @@ class Lock(Model):
                 what = f"the data of {shown(evaluation)} are not those that were locked: {found}, not {locked}"
                 where = loaded.locate(("evaluations", evaluation, "data"))
                 faults.append(Fault(code="PLAN063", what=what, where=where, mend=_AGAIN))
+        for name, found in (materials or {}).items():
+            locked = self.inputs.get(name)
+            if locked != found:
+                how = "is not in the lock" if locked is None else f"has changed: it was {locked}, and is {found}"
+                faults.append(Fault(code="PLAN064", what=f"{name} {how}", where=str(loaded.path), mend=_AGAIN))
         return faults
 
 
@@ -77,7 +89,10 @@ def lock_path(plan: Path) -> Path:
 
 
 def write_lock(loaded: LoadedPlan, *, now: datetime, inputs: Mapping[str, str] | None = None) -> Lock:
-    """Lock a plan as it stands, in a file beside it. now: with a time zone. Raises OSError, ValueError."""
+    """Lock a plan as it stands, in a file beside it. now: with a time zone. inputs: digests of its data and materials.
+
+    Raises OSError, ValueError.
+    """
     if now.tzinfo is None:
         raise ValueError("now must have a time zone")
     plan = loaded.plan

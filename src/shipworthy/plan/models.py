@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
@@ -14,6 +15,31 @@ Task: TypeAlias = Literal["binary", "multiclass", "regression", "ranking", "gene
 Kind: TypeAlias = Literal["python", "sklearn", "onnx", "http", "chat", "huggingface", "log", "simulated"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Level: TypeAlias = str | int | float | bool  # a value of a column, as YAML writes it
+
+
+_WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+_PRIVATE = frozenset({"secret", "password", "passwd", "authorization", "apikey"})
+_BEFORE_KEY = frozenset({"api", "access", "auth", "bearer", "private", "secret", "client", "refresh", "account"})
+_KEY_SHAPE = re.compile(r"(?=\S*[0-9])(?=\S*[A-Za-z])[\w.+/=-]{16,}")
+_KEY_PREFIX = re.compile(
+    r"\b(sk-[\w-]{20}|gh[pousr]_\w{36}|github_pat_\w{20}|xox[abposr]-[\w-]{10}|(AKIA|ASIA)[A-Z0-9]{16}|AIza[\w-]{35}"
+    r"|hf_[A-Za-z0-9]{30}|[rs]k_live_\w{20}|eyJ[\w-]{8,}\.eyJ)"
+)
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Whether a text that a plan writes out looks like a key or a password, by what it is called or how it begins.
+
+    Placeholders, such as `${NAME}` or `{prompt}`, and words, such as `EMPTY` or a column's name, are none.
+    """
+    if _KEY_PREFIX.search(value):
+        return True
+    words = [word.lower() for word in _WORDS.findall(name)]
+    if not words or "{" in value or len(value) < 6:
+        return False
+    if words[-1] in _PRIVATE or (words[-1] in ("key", "token") and len(words) > 1 and words[-2] in _BEFORE_KEY):
+        return True
+    return words[-1] in ("key", "token") and _KEY_SHAPE.fullmatch(value) is not None
 
 
 class Model(BaseModel):
@@ -113,11 +139,46 @@ class Subject(Model):
                 raise ValueError(
                     f"the header {name} holds a secret, and a plan is kept with its evidence: write ${{NAME}}"
                 )
+        for url in filter(None, (self.http, self.chat)):
+            _refuse_secret_address(url)
+        written = {"headers": dict(self.headers), "parameters": self.parameters, "request": self.request}
+        for path, name, value in _texts(written, ""):
+            if is_secret(name, value):
+                raise ValueError(
+                    f"{path[1:]} holds a secret, and a plan is kept with its evidence: send it by key: or headers:, "
+                    "as ${NAME} of the environment"
+                )
         if self.key is not None and not re.fullmatch(r"\$\{\w+\}|file:.+", self.key):
             raise ValueError("the key is a secret, and a plan is kept with its evidence: write ${NAME} or file:PATH")
         if (self.request is None) != (self.response is None):
             raise ValueError("an application needs both: request, and where the answer stands in its response")
         return self
+
+
+def _refuse_secret_address(url: str) -> None:
+    query = url.partition("?")[2].partition("#")[0]
+    pairs = (pair.partition("=") for pair in query.split("&"))
+    named = {name: value for name, _, value in pairs if is_secret(name, value)}
+    found = re.match(r"\w+://[^/?#@:]*:([^/?#]+)@", url)
+    password = found[1] if found else ""
+    if named or (password and "${" not in password):
+        what = f"the address holds a secret in its {next(iter(named))}" if named else "the address holds a password"
+        raise ValueError(
+            f"{what}, and a plan is kept with its evidence: send it by key: or headers:, as ${{NAME}} of the "
+            "environment"
+        )
+
+
+def _texts(value: Any, path: str, name: str = "") -> Iterator[tuple[str, str, str]]:
+    """Path, name and text of every text in a JSON value; what stands in a list is called as the list is."""
+    if isinstance(value, str):
+        yield path, name, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _texts(inner, f"{path}.{key}", key)
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from _texts(inner, f"{path}[{index}]", name)
 
 
 class Roles(Model):
@@ -314,4 +375,4 @@ class Plan(Model):
     evaluations: dict[str, Evaluation] = Field(default_factory=dict, description="Name -> what is evaluated.")
     baseline: str | None = Field(default=None, description="A run folder, or the name of a variant.")
     requirements: tuple[Requirement, ...] = Field(default=(), description="What was promised.")
-    seed: int = Field(default=20_250_101, ge=0, description="Seed of everything that is drawn.")
+    seed: int = Field(default=20_250_101, ge=0, lt=2**53, description="Seed of everything that is drawn.")
