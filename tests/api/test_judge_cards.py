@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binomtest
 
 from shipworthy.api.judging import agreement_finding, position_finding
-from shipworthy.estimate.instruments import Counts, JudgeCard, across_versions, compared, read_card
+from shipworthy.estimate.instruments import Counts, JudgeCard, Reading, across_versions, compared, read_card
 
 
 def draw(rng: np.random.Generator, *, sensitivity: float, specificity: float, share: tuple[float, float], n: int = 600):
@@ -118,3 +118,17 @@ def test_raters_and_orders_are_told_for_few_items_too():
     few = position_finding("e", "better", "v2", [(1, 1)] * 4, ["f"] * 4)
     assert few.gravity == "warning"
     assert "cannot be told" in few.what
+
+
+def test_an_upper_limit_of_zero_is_a_limit():
+    """0 is not "unknown": a judge that never finds anything on one version and half on the other errs differently."""
+
+    def of(variant: str | None, value: float, high: float) -> JudgeCard:
+        found = Reading(name="sensitivity", value=value, low=max(2 * value - high, 0), high=high, n=900)
+        return JudgeCard(
+            evaluation="e", scorer="harm", variant=variant, slice={}, judged=900, failed=0, labelled=900,
+            readings=(found,),
+        )  # fmt: skip
+
+    assert across_versions(of(None, 0.5, 0.6), of("old", 0.0, 0.0))
+    assert across_versions(of(None, 0.0, 0.0), of("old", 0.5, 0.6))

@@ -246,3 +246,22 @@ def test_few_scores_of_a_bounded_mean_still_decide(rows, evaluate):
     inner_low, inner_high = changes["new", "brier", ""].limits(0.9)
     assert low[0] < inner_low[0] < inner_high[0] < high[0] < 0.1
     assert np.isinf(changes["new", "log_loss", ""].gate(0.9)).all()
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "tpr", "balanced_accuracy", "selection_rate"])
+def test_versions_that_answer_alike_have_an_interval_where_a_limit_exists(rows, evaluate, metric):
+    """Clusters leave no spread to linearise; the count of clusters still bounds how far apart the versions can be."""
+    same = {"old": {"prediction": "new_p"}, "new": {"prediction": "new_p"}}
+    found = evaluate(rows, label="y", variants=same, baseline="old", metrics=[metric], cluster="home")
+    (arms,) = (
+        arms
+        for (variant, name, axis), arms in found.evaluated.measured.changes.items()
+        if variant == "new" and not axis
+    )
+    low, high = arms.limits(0.95)
+    below, above = arms.gate(0.95)
+    assert arms.values[0] == 0
+    assert np.isfinite([below, above]).all() == np.isfinite([low, high]).all()
+    if metric != "balanced_accuracy":
+        assert -0.1 < low[0] < 0 < high[0] < 0.1
+        assert arms.estimates(0.95)[0].reason is None

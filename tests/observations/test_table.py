@@ -180,3 +180,19 @@ def test_numbers_that_are_none_are_counted_with_their_reason(evaluate, odd):
         found = evaluate(rows, label="y", prediction="p", metrics=["accuracy"], **more).evaluated.observations
         told = {exclusion.reason: exclusion.rows for exclusion in found.exclusions}
         assert (found.rows, told["label missing"], told["label infinite or not a number"]) == (38, 1, 1)
+
+
+def test_outcomes_with_words_of_their_own_are_told_apart_at_once(evaluate):
+    table = pd.DataFrame({"hired": ["good", "bad"] * 30, "listed": ["yes", "no"] * 30, "other": ["good", "bad"] * 30})
+    with pytest.raises(DataError) as caught:
+        evaluate(table, label="hired", prediction="listed", task="binary", metrics=["accuracy"])
+    for fault in caught.value.faults:
+        assert fault.code == "DATA010"
+        assert "label: \"hired = 'good'\"" in fault.mend
+        assert "prediction: \"listed = 'yes'\"" in fault.mend
+    mended = {"label": "hired = 'good'", "prediction": "listed = 'yes'"}
+    assert evaluate(table, **mended, task="binary", metrics=["accuracy"])("accuracy").value == 1
+    with pytest.raises(DataError, match="add positive: 'good' under roles"):
+        evaluate(table, label="hired", prediction="other", task="binary", metrics=["accuracy"])
+    with pytest.raises(DataError, match="prediction: \"listed = 'yes'\""):
+        evaluate(table, label="hired", prediction="listed", positive="good", task="binary", metrics=["accuracy"])

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipworthy.errors import NotEstimable
+from shipworthy.stats.difference import mover_difference
 from shipworthy.stats.judged import (
-    corrected_difference,
     judged_design_effect,
     ppi,
     ppi_plus,
@@ -15,6 +15,7 @@ from shipworthy.stats.judged import (
 )
 from shipworthy.stats.mean import mean_t
 from shipworthy.stats.proportion import clopper_pearson, wilson
+from shipworthy.stats.ranged import Ranged, ranged_difference
 
 RUNS = 20_000
 
@@ -323,27 +324,30 @@ def test_judged_design_effect_of_independent_cases_against_theory():
     assert pure == 3
 
 
-def test_corrected_difference_against_theory():
+def ranged(corrected):
+    return Ranged(corrected.interval.low, corrected.least, corrected.greatest, corrected.interval.high)
+
+
+def test_a_corrected_difference_takes_what_nobody_labelled_at_its_worst_against_theory():
     first, second = strat_mover([1500, 500], [60, 40], [58, 10]), strat_mover([1400, 600], [50, 50], [45, 9])
-    found = corrected_difference(first, second)
-    d = first.estimate - second.estimate
-    below = np.hypot(first.estimate - first.interval.low, second.interval.high - second.estimate)
-    above = np.hypot(first.interval.high - first.estimate, second.estimate - second.interval.low)
-    assert found.estimate == pytest.approx(d)
-    assert tuple(found.interval) == pytest.approx((d - below, d + above))
-    swapped = corrected_difference(second, first)
-    assert tuple(swapped.interval) == pytest.approx((-found.interval.high, -found.interval.low))
-    blank = strat_mover([1500, 500], 0, 0, working=[1, 0])
-    assert corrected_difference(blank, blank).interval == (-1, 1)
+    found = ranged_difference(ranged(first), ranged(second))
+    assert tuple(found) == tuple(
+        mover_difference(first.estimate, first.interval, second.estimate, second.interval)
+    )  # all is labelled
+    blank = ranged(strat_mover([1500, 500], 0, 0, working=[1, 0]))
+    assert tuple(ranged_difference(blank, blank)) == (-1, 1)
+    part = strat_mover([700, 727, 573], [700, 727, 0], [690, 10, 0], working=[1, 0, 0.5])
+    found = ranged_difference(ranged(part), ranged(part))
+    assert found.high > 573 / 2000  # one side all, the other none
 
 
-def test_corrected_difference_against_simulation():
+def test_a_corrected_difference_against_simulation():
     # two versions on which the judge errs differently: no difference, yet it sees one
     rng = np.random.default_rng(11)
     old = at_random(rng, cells(0.8, 0.95, 0.95), 100, 2000)
     new = at_random(rng, cells(0.8, 0.80, 0.95), 100, 2000)
-    found = corrected_difference(strat_mover(*old, working=[1, 0]), strat_mover(*new, working=[1, 0]))
-    assert 0.95 <= covers(found.interval, 0) <= 0.98
+    found = ranged_difference(*(ranged(strat_mover(*side, working=[1, 0])) for side in (old, new)))
+    assert 0.95 <= covers(found, 0) <= 0.98
     claimed = old[0][:, 0] / 2100 - new[0][:, 0] / 2100
     assert claimed.mean() == pytest.approx(0.12, abs=0.002)
 

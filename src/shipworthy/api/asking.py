@@ -9,7 +9,8 @@ journal already holds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,19 @@ from typing import Any
 import numpy as np
 
 from shipworthy.api.judging import agreement_finding, position_finding
+from shipworthy.api.measuring import unfilled
+from shipworthy.api.pairing import beside, check_logs
 from shipworthy.cases.attacks.catalogue import apply_attack, attack
 from shipworthy.cases.suite import Suite, open_suite
 from shipworthy.collect.asking import ask_all
 from shipworthy.collect.jobs import Job
-from shipworthy.collect.journal import read_journal
+from shipworthy.collect.journal import count_finished, read_journal
 from shipworthy.collect.limits import Limits
 from shipworthy.collect.progress import Progress
 from shipworthy.errors import Fault, PlanError, Unusable
-from shipworthy.exchange import ANSWERED, Case, Exchange
+from shipworthy.exchange import ANSWERED, Answer, Case, Exchange
+from shipworthy.metrics.catalogue import lookup
+from shipworthy.metrics.kinds import Metric
 from shipworthy.observations.answers import (
     FAILED,
     RESERVED,
@@ -40,15 +45,19 @@ from shipworthy.observations.findings import Finding, Gravity
 from shipworthy.observations.labels import Labels, read_labels
 from shipworthy.plan.loading import LoadedPlan
 from shipworthy.plan.models import Evaluation, Subject
+from shipworthy.plan.suggestions import did_you_mean
 from shipworthy.scorers.catalogue import open_scorer
-from shipworthy.scorers.pairwise import Order, Pairwise, held_against, without_other
+from shipworthy.scorers.judge import Judge, rubric_of
+from shipworthy.scorers.pairwise import Order, Pairwise
 from shipworthy.scorers.protocol import AskedScorer, Score, Scorer
 from shipworthy.subjects.asking import load_assistant
-from shipworthy.subjects.recording import open_recording
+from shipworthy.subjects.recording import Recording, open_recording
 
 Say = Callable[[str], None]
+OLD_AFTER = 24  # hours: answers that a check goes on from are named as old
 DEFAULT_SCORERS: tuple[str, ...] = ("refusal",)
 _SLICED = ("hazard", "attack", "language")
+_FIRST = 1_000  # questions to a judge, of which it is known at once whether they bring a verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +69,43 @@ class Asked:
     judged: frozenset[str]  # columns that hold a judge's word
     findings: tuple[Finding, ...]
     journals: tuple[Path, ...]
+    resumed: int = 0  # answers and verdicts that an earlier check had got
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokenOff:
+    """What a check of the same plan had got when it was broken off."""
+
+    kept: int  # answers and verdicts
+    at: datetime  # when the last of them was written, in UTC
+
+    @property
+    def said(self) -> str:
+        """What to say before asking goes on."""
+        return f"going on from a check broken off at {self._when}: {self.kept:,} answers kept (--fresh asks anew)"
+
+    def finding(self, evaluation: str, resumed: int, *, now: datetime) -> Finding:
+        """What the run says of it. now: when the check that went on was started."""
+        what = f"{resumed:,} answers were kept from a check broken off at {self._when}"
+        hours = (now - self.at).total_seconds() / 3600
+        if is_old := hours > OLD_AFTER:
+            what += f", {hours:,.0f} hours before this one: the system may have changed since (--fresh asks anew)"
+        gravity: Gravity = "warning" if is_old else "note"
+        return Finding(evaluation=evaluation, check="resumed", gravity=gravity, what=what, rows=resumed)
+
+    @property
+    def _when(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} UTC"
+
+
+def broken_off_at(folder: Path) -> BrokenOff | None:
+    """What lies in the folder of a check that was broken off; None where nothing was answered. Raises DataError."""
+    journals = sorted(folder.glob("*.jsonl"))
+    kept = sum(map(count_finished, journals))
+    if not kept:
+        return None
+    last = max(journal.stat().st_mtime for journal in journals)
+    return BrokenOff(kept=kept, at=datetime.fromtimestamp(last, UTC))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +134,7 @@ class _Asking:
     cache: Path | None
     say: Say
     replays: bool = False  # nothing is asked: the journals hold all there is
+    resumed: list[int] = field(default_factory=list)  # per journal: how many answers it held already
 
     def where(self, *path: str | int) -> str:
         return self.loaded.locate(("evaluations", self.name, *path))
@@ -124,10 +171,13 @@ def ask(name: str, loaded: LoadedPlan, *, folder: Path, say: Say, replays: bool 
     journals: list[Path] = []
     findings: list[Finding] = []
     answered = {v: _exchanges(asking, v, subject, journals) for v, subject in _versions(model).items()}
+    logs = {v: recording for v, subject in _versions(model).items() if (recording := _recording(asking, subject))}
+    if len(logs) > 1:
+        findings += check_logs(name, logs)
     for variant, exchanges in answered.items():
         scorings = _scorings(asking, variant)
-        beside = None if variant == loaded.plan.baseline else answered.get(loaded.plan.baseline)
-        versions[variant] = _scored(asking, variant, exchanges, scorings, journals, findings=findings, beside=beside)
+        others = None if variant == loaded.plan.baseline else answered.get(loaded.plan.baseline)
+        versions[variant] = _scored(asking, variant, exchanges, scorings, journals, findings=findings, others=others)
         findings += _label_findings(name, scorings)
     rows = folder / f"{name}.rows.parquet"
     assemble(versions, rows)
@@ -137,6 +187,7 @@ def ask(name: str, loaded: LoadedPlan, *, folder: Path, say: Say, replays: bool 
         judged=judged_columns([scoring.column for scoring in scorings]),
         findings=(*_suite_findings(name, asking.suites), *dict.fromkeys(findings)),
         journals=tuple(journals),
+        resumed=sum(asking.resumed),
     )
 
 
@@ -176,9 +227,31 @@ def refuse_unaskable(loaded: LoadedPlan) -> None:
         asking = _Asking(
             name=name, model=model, loaded=loaded, suites=(), folder=Path(), cache=None, say=lambda _: None
         )
-        attempt(_scorings, asking, None)
+        attempt(_refuse_unfilled, asking)
     if faults:
         raise PlanError(dict.fromkeys(faults))
+
+
+def _refuse_unfilled(asking: _Asking) -> None:
+    """Open the scorers, and find a metric that none of them fills before anything is paid for. Raises Unusable."""
+    if not asking.model.scorers:  # then those of the suites are meant
+        asking = replace(asking, suites=_suites(asking.loaded, asking.name))
+    columns = [scoring.column for scoring in _scorings(asking, None)]
+    filled = {f"outcome.{column.measures}" for column in columns} | {column.name for column in columns} | RESERVED
+    if {"outcome.leak", "outcome.refusal"} & filled:  # each can be a violation
+        filled |= {"outcome.violation"}
+    plan = asking.loaded.plan
+    named = [(name, asking.where("metrics", n)) for n, name in enumerate(asking.model.metrics) if isinstance(name, str)]
+    for n, requirement in enumerate(plan.requirements):
+        if (requirement.evaluation or next(iter(plan.evaluations))) == asking.name:
+            named.append((requirement.metric, asking.loaded.locate(("requirements", n, "metric"))))
+    faults = []
+    for name, where in named:
+        metric = lookup(name, "generative")
+        if isinstance(metric, Metric) and "generative" in metric.tasks and (missing := metric.needs - filled):
+            faults.append(unfilled(metric, missing, where))
+    if faults:
+        raise PlanError(faults)
 
 
 def _versions(model: Evaluation) -> dict[str | None, str]:
@@ -229,6 +302,20 @@ def _level(case: Case, key: str) -> str | None:
     return case.tags.get(key) if key in case.tags else getattr(case, key, None)
 
 
+def _only_mend(model: Evaluation, suites: Sequence[Suite]) -> str:
+    """Which key or value of `only:` no case has, and what the cases have instead."""
+    cases = [case for suite in suites for case in suite]
+    for key, wanted in model.only.items():
+        values = frozenset(value for case in cases if isinstance(value := _level(case, key), str))
+        if not values:
+            keys = {tag for case in cases for tag in case.tags}
+            keys |= {name for name in ("hazard", "language", "expect") if any(_level(c, name) for c in cases)}
+            return f"no case has {key[:80]!r}; {did_you_mean(key, keys)}"
+        if not values & set(wanted):
+            return f"{key}: {did_you_mean(str(next(iter(wanted))), values)}"
+    return "no case has all of these values at once: leave one out"
+
+
 def jobs_of(seed: int, model: Evaluation, suites: Sequence[Suite]) -> Iterator[Job]:
     """Every case under every attack in every trial, numbered."""
     seq = 0
@@ -244,10 +331,8 @@ def _exchanges(
     asking: _Asking, variant: str | None, name: str, journals: list[Path]
 ) -> Callable[[], Iterable[Exchange]]:
     """What was asked of a version and what came back, as often as it is wanted."""
-    subject = asking.subject(name)
-    if subject.log is not None:
-        path = Path(asking.loaded.resolve(subject.log))
-        recording = open_recording(path, fields=subject.fields, where=asking.loaded.locate(("subjects", name, "log")))
+    recording = _recording(asking, name)
+    if recording is not None:
         return recording.exchanges
     model, seed = asking.model, asking.loaded.plan.seed
 
@@ -261,7 +346,7 @@ def _exchanges(
                 code="PLAN081",
                 what=f"{asking.name!r} asks nothing: no case fulfils only:",
                 where=asking.where("only"),
-                mend="name values that the cases of the suite have",
+                mend=_only_mend(model, asking.suites),
             )
         )
     journal = asking.folder / f"{_file_name(asking.name, variant)}.jsonl"
@@ -273,13 +358,28 @@ def _exchanges(
     )
 
 
+def _recording(asking: _Asking, name: str) -> Recording | None:
+    subject = asking.subject(name)
+    if subject.log is None:
+        return None
+    path = Path(asking.loaded.resolve(subject.log))
+    return open_recording(path, fields=subject.fields, where=asking.loaded.locate(("subjects", name, "log")))
+
+
 def _ask(
-    asking: _Asking, name: str, jobs: Callable[[], Iterable[Job]], *, total: int, journal: Path, what: str
+    asking: _Asking,
+    name: str,
+    jobs: Callable[[], Iterable[Job]],
+    *,
+    total: int,
+    journal: Path,
+    what: str,
+    unusable: Callable[[Job, Answer], str | None] = lambda _, __: None,
 ) -> None:
     if asking.replays:
         return
     subject = asking.subject(name)
-    ask_all(
+    collected = ask_all(
         load_assistant(name, subject, folder=asking.plan_folder),
         jobs,
         total=total,
@@ -293,8 +393,10 @@ def _ask(
             timeout=subject.timeout,
         ),
         cache=asking.cache,
+        unusable=unusable,
         progress=lambda progress: asking.say(f"{what}: {told(progress)}"),
     )
+    asking.resumed.append(collected.resumed)
 
 
 def told(progress: Progress) -> str:
@@ -364,7 +466,12 @@ def _scoring(asking: _Asking, spec: Any, variant: str | None, where: str) -> _Sc
                 mend="set baseline: to a variant of this evaluation, or write against: reference",
             )
         )
-    labels = read_labels(path, scorer.measures, variant=variant, where=where) if path is not None else None
+    labels = None
+    if path is not None:
+        rubric = rubric_of(scorer)
+        labels = read_labels(
+            path, scorer.measures, variant=variant, where=where, own=rubric.labels if rubric is not None else None
+        )
     return _Scoring(
         scorer=scorer,
         labels=labels,
@@ -390,11 +497,11 @@ def _scored(
     journals: list[Path],
     *,
     findings: list[Finding],
-    beside: Callable[[], Iterable[Exchange]] | None,
+    others: Callable[[], Iterable[Exchange]] | None,
 ) -> Version:
     """Score a version's answers, first by what needs nobody, then by what asks a judge.
 
-    beside: the baseline's exchanges on the same jobs, for judges that compare with them.
+    others: the baseline's exchanges, for judges that compare with them.
     """
     own = [scoring for scoring in scorings if not scoring.is_asked]
     asking.say(f"scoring {asking.name}")
@@ -406,7 +513,7 @@ def _scored(
         if scoring.is_asked:
             shown = exchanges
             if isinstance(scoring.scorer, Pairwise) and scoring.scorer.against == "baseline":
-                shown = partial(_beside, exchanges, beside)
+                shown = partial(beside, exchanges, others)
             files.append(_judged(asking, variant, shown, scoring, journals, findings=findings))
             columns.append(scoring.column)
     return Version(files=tuple(files), columns=tuple(columns))
@@ -442,19 +549,31 @@ def _judged(
     def asked(exchange: Exchange) -> tuple[Case, ...]:
         return judge.questions(exchange) if exchange.answer.status in ANSWERED else ()
 
+    first: dict[int, Exchange] = {}  # by the number of the question
+
     def jobs() -> Iterator[Job]:
         seq = 0
         for exchange in exchanges():
             for case in asked(exchange):
+                if len(first) < _FIRST:
+                    first[seq] = exchange
                 yield Job(seq=seq, case=case)
                 seq += 1
+
+    def unusable(job: Job, answer: Answer) -> str | None:
+        """Why one of the first questions brought no verdict."""
+        if not isinstance(judge, Judge) or job.seq not in first:
+            return None
+        score = judge.read(first[job.seq], [answer])
+        return score.why if score.value is None else None
 
     journal = asking.folder / f"{_file_name(asking.name, variant, judge.name)}.jsonl"
     total = sum(1 for _ in jobs())
     path = asking.folder / f"{_file_name(asking.name, variant, judge.name)}.parquet"
     if total:
         journals.append(journal)
-        _ask(asking, judge.subject, jobs, total=total, journal=journal, what=f"judging by {judge.name}")
+        what = f"judging by {judge.name}"
+        _ask(asking, judge.subject, jobs, total=total, journal=journal, what=what, unusable=unusable)
     answers = read_journal(journal) if total else iter(())
 
     orders: list[tuple[Order, Order]] = []
@@ -479,22 +598,6 @@ def _judged(
     if orders:
         findings.append(position_finding(asking.name, judge.name, variant, orders, families))
     return path
-
-
-def _beside(
-    exchanges: Callable[[], Iterable[Exchange]], others: Callable[[], Iterable[Exchange]] | None
-) -> Iterator[Exchange]:
-    """Exchanges with the baseline's answer as the one to compare with; the baseline's own have none."""
-    if others is None:
-        yield from (without_other(exchange) for exchange in exchanges())
-        return
-    for exchange, other in zip(exchanges(), others(), strict=True):
-        same = (exchange.case.id, exchange.case.attack, exchange.trial) == (
-            other.case.id,
-            other.case.attack,
-            other.trial,
-        )
-        yield held_against(exchange, other) if same else without_other(exchange)
 
 
 def _suite_findings(name: str, suites: Sequence[Suite]) -> Iterator[Finding]:

@@ -24,12 +24,13 @@ from shipworthy.metrics.catalogue import custom, load_custom, lookup
 from shipworthy.metrics.kinds import Metric, Summary
 from shipworthy.observations.checks import (
     check_answers,
+    check_cases,
     check_overlap,
     check_population,
     check_proxies,
     check_rows,
 )
-from shipworthy.observations.conditions import shorten
+from shipworthy.observations.conditions import shorten, translate
 from shipworthy.observations.delimited import reason
 from shipworthy.observations.findings import Finding, Input
 from shipworthy.observations.fingerprints import fingerprint
@@ -137,7 +138,7 @@ def evaluate_rows(
                 *metrics,
             ]
         if asked is not None:
-            source, model = _answers(source, model, asked, backend)
+            source, model = _answers(source, model, asked, backend, locate)
         axes = [requirement.across for requirement in requirements if requirement.across is not None]
         observations = prepare(name, model, source, backend=backend, task=task, locate=locate, extra_axes=axes)
         if asked is not None:
@@ -145,7 +146,9 @@ def evaluate_rows(
         if task == "ranking" and "cluster" not in observations.roles:
             observations = _cluster_by_query(observations)
         if asked is not None:
-            findings = (*check_answers(observations), *asked.findings)
+            promised = {m.name: m for requirement in requirements for m in metrics_of(requirement, task)[0]}
+            empty = check_cases(observations, tuple(promised.values()))
+            findings = (*check_answers(observations), *empty, *asked.findings)
         else:
             findings = tuple(_findings(observations, source, model, resolve, locate)) if checks else ()
         measured = measure_all(observations, metrics, rng=rng, baseline=baseline, with_curves=curves, locate=locate)
@@ -172,11 +175,16 @@ def valued(table: ir.Table, backend: Any) -> frozenset[str]:
     return frozenset(column for column, count in found.to_pylist()[0].items() if count)
 
 
-def _answers(source: Source, model: Evaluation, asked: Asked, backend: Any) -> tuple[Source, Evaluation]:
+def _answers(
+    source: Source, model: Evaluation, asked: Asked, backend: Any, locate: Locate
+) -> tuple[Source, Evaluation]:
     """Answers as rows: sliced by what usually matters where the plan names no slices, and clustered where a family of
     cases has several rows.
     """
     table = source.table
+    if model.roles.cluster is not None:
+        families = translate(model.roles.cluster, table, where=locate("roles", "cluster"))
+        table = table.mutate(cluster=families.cast("string").fill_null(table["case"]))
     usual = [column for column in ("hazard", "attack", "language") if column in table.columns]
     facts = {column: table[column].nunique() for column in [*usual, "cluster"]} | {"rows": table.count()}
     found = backend.to_pyarrow(table.aggregate(**facts)).to_pylist()[0]

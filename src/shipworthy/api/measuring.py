@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, TypeAlias, TypeGuard
+from typing import Any, Literal, TypeAlias, TypeGuard
 
 import ibis
 import ibis.expr.types as ir
@@ -13,15 +13,25 @@ import numpy as np
 
 from shipworthy.errors import DataError, Fault
 from shipworthy.estimate.arms import Arms, Context, measure
-from shipworthy.estimate.changes import measure_auc_change, measure_change
+from shipworthy.estimate.changes import measure_auc_change
 from shipworthy.estimate.curves import CalibrationCurve
 from shipworthy.estimate.lists import measure_list_change, measure_rows
 from shipworthy.estimate.means import MOST_BETS, judged_function, judged_mean
+from shipworthy.estimate.missing import (
+    CellMetric,
+    bounded_error,
+    completed_by,
+    measure_counts,
+    measure_counts_change,
+)
 from shipworthy.estimate.outcomes import (
     MISSING,
     PAIRS,
     STRATA,
-    corrected_change,
+    SURE,
+    VERSIONS,
+    either_way,
+    measure_corrected_change,
     measure_outcome,
     measure_outcome_change,
     term,
@@ -39,12 +49,15 @@ from shipworthy.metrics.kinds import (
     RowQuantile,
     ScoreStatistic,
 )
+from shipworthy.observations.answers import RESERVED
 from shipworthy.observations.passes import fetch_rows, histograms, tally_cells, tally_terms
 from shipworthy.observations.table import EVERYONE, Axis, Locate, Observations
-from shipworthy.observations.tally import Rows
+from shipworthy.observations.tally import Rows, Tally
 from shipworthy.observations.truth import as_number
+from shipworthy.scorers.catalogue import measuring
 
-CellMetric: TypeAlias = CellRate | CellMixture | CellFunction
+UNWEIGHTED = "this metric is not defined here for weighted rows"
+Condition: TypeAlias = Callable[[Any], ir.BooleanValue]  # of a table
 
 
 @dataclass(kw_only=True)
@@ -137,6 +150,8 @@ def _refuse_missing_roles(
             where=where,
             mend="name the column under roles, or drop the metric",
         )
+        if observations.task != "generative"
+        else unfilled(metric, metric.needs - roles, where)
         for metric in metrics
         if metric.needs - roles
     ]
@@ -187,6 +202,29 @@ def _refuse_missing_roles(
         raise DataError(faults)
 
 
+def unfilled(metric: Metric, missing: frozenset[str], where: str) -> Fault:
+    """The fault of a metric of answers whose columns nothing fills, and which scorers would."""
+    lacks, advice = [], []
+    for need in sorted(missing):
+        if need.startswith(_OUTCOME):
+            kinds = measuring(outcome := need.removeprefix(_OUTCOME))
+            more = ", ..." if len(kinds) > _SHOWN_KINDS else ""
+            lacks.append(f"a scorer that measures {outcome}")
+            advice.append(f"add one under scorers: {', '.join(kinds[:_SHOWN_KINDS])}{more}")
+        elif need in RESERVED:
+            lacks.append(f"{need}, which no answer has")
+        else:
+            lacks.append(f"a scorer called {need}")
+            advice.append(f"give a scorer under scorers name: {need}")
+    what = f"the metric {metric.name!r} needs {' and '.join(lacks)}"
+    told = "; ".join([*advice, "or drop the metric"]) + ("; `shipworthy scorers` lists them all" if advice else "")
+    return Fault(code="DATA016", what=what, where=where, mend=told)
+
+
+_OUTCOME = "outcome."
+_SHOWN_KINDS = 5
+
+
 def _version_of(observations: Observations, version: str | None) -> Observations:
     """The same rows with a variant's prediction and score in the main places."""
     if version is None:
@@ -202,7 +240,34 @@ def _version_of(observations: Observations, version: str | None) -> Observations
         cells = cells.select(others).append_column("prediction", cells[_column("prediction", version)])
     varying = {"prediction", "score"} | {role.rpartition("@")[0] for role in observations.roles if "@" in role}
     roles = observations.roles - varying | set(moved)  # what a variant does not have is not borrowed
-    return replace(observations, table=observations.table.mutate(**moved), roles=roles, cells=cells)
+    missing = {role: observations.missing.get(_column(role, version) if role in moved else role, 0) for role in roles}
+    missing = {role: rows for role, rows in missing.items() if rows}
+    table = observations.table.mutate(**moved)
+    return replace(observations, table=table, roles=roles, cells=cells, missing=missing)
+
+
+def _short(metric: Metric, *versions: Observations) -> list[str]:
+    """The columns that a metric reads of these versions and that the system did not fill everywhere."""
+    found = {
+        role
+        for version in versions
+        for role in version.missing
+        if role in metric.needs or (role.startswith("scores.") and "scores" in metric.needs)
+    }
+    return sorted(found)
+
+
+def _lacks(columns: Sequence[str]) -> Condition:
+    """Where one of the columns is missing."""
+    return lambda table: ibis.or_(*(table[column].isnull() for column in columns))
+
+
+def _counting_all(metric: RowMean, columns: Sequence[str], table: Any) -> RowMean:
+    """The same mean, about every row that has a value or lacks one of the columns."""
+    if not columns or metric.case is not None:
+        return metric
+    bounds = (0.0, 1.0) if isinstance(metric.row(table), ir.BooleanValue) else metric.bounds
+    return replace(metric, bounds=bounds, case=lambda table: metric.row(table).notnull() | _lacks(columns)(table))
 
 
 def _of_version(
@@ -221,10 +286,14 @@ def _of_version(
         tallies = tally_cells(mine, axes, outcomes)
         for one in cells:
             for axis in axes:
-                yield one.name, axis.name, measure(one, tallies[axis.name], context)
-    yield from _row_sums(
-        mine, [metric for metric in usable if isinstance(metric, RowMean | RowFunction)], axes, context
-    )
+                yield one.name, axis.name, measure_counts(one, tallies[axis.name], context)
+    sums = [
+        _counting_all(metric, _short(metric, mine), mine.table) if isinstance(metric, RowMean) else metric
+        for metric in usable
+        if isinstance(metric, RowMean | RowFunction)
+    ]
+    lacks = {metric.name: _lacks(columns) for metric in sums if (columns := _short(metric, mine))}
+    yield from _row_sums(mine, sums, axes, context, lacks=lacks)
     yield from _outcomes(mine, [metric for metric in usable if isinstance(metric, OutcomeRate)], axes, context)
     scored = [metric for metric in usable if isinstance(metric, ScoreStatistic)]
     if scored:
@@ -232,15 +301,54 @@ def _of_version(
     for metric in usable:
         for axis in axes if isinstance(metric, RowQuantile | ListMean) else ():
             if isinstance(metric, RowQuantile):
-                own = replace(mine, table=mine.table.mutate(value=metric.row(mine.table)))
-                arms = measure_rows(metric, fetch_rows(own, axis, ["value"]), context)
+                arms = _quantile(metric, mine, axis, context)
             elif isinstance(metric, ListMean):
-                arms = measure_rows(metric, fetch_rows(mine, axis, ["label", "score", "query"]), context)
+                arms = _lists(metric, mine, axis, context)
             else:
                 continue
             if "weight" in mine.roles:
-                arms = without_values(arms, lambda known: known or "this metric is not defined here for weighted rows")
+                arms = without_values(arms, lambda known: known or UNWEIGHTED)
             yield metric.name, axis.name, arms
+
+
+def _quantile(metric: RowQuantile, observations: Observations, axis: Axis, context: Context) -> Arms:
+    table, short = observations.table, _short(metric, observations)
+    if short and metric.case is None:
+        metric = replace(metric, case=lambda table: metric.row(table).notnull() | _lacks(short)(table))
+    valued = table.mutate(value=_quantile_of(metric, table))
+    own = replace(observations, table=valued.filter(valued["value"].notnull()))
+    rows = fetch_rows(own, axis, ["value"])
+    arms = measure_rows(metric, rows, context)
+    if not short:
+        return arms
+    gone = np.bincount(rows.slice[np.isnan(rows.columns["value"])], minlength=len(rows.keys)).astype(float)
+    return replace(arms, missing=gone) if gone.any() else arms
+
+
+def _lists(metric: ListMean, observations: Observations, axis: Axis, context: Context) -> Arms:
+    """A list with an item that has no score could be as bad or as good as any."""
+    columns, table = ["label", "score", "query"], observations.table
+    if not _short(metric, observations):
+        return measure_rows(metric, fetch_rows(observations, axis, columns), context)
+    own = replace(observations, table=table.mutate(score=table["score"].fill_null(float("nan"))))
+    rows = fetch_rows(own, axis, columns)
+    known, least, most = (measure_rows(metric, rows, context, unranked=end) for end in (None, 0.0, 1.0))
+    return completed_by(known, (least, most), missing=most.n - known.n, what="score")
+
+
+def _quantile_of(metric: RowQuantile, table: ir.Table) -> ir.Value:
+    """What a quantile is of: null where a row is not about it, NaN where its value is missing, infinite where it never
+    came.
+    """
+    value = as_number(metric.row(table))
+    if metric.case is None:
+        return value
+    never = ibis.literal(False) if metric.never is None else metric.never(table).fill_null(False)
+    return ibis.cases(
+        (~metric.case(table).fill_null(False), ibis.null("float64")),
+        (never, float("inf")),
+        else_=value.fill_null(float("nan")),
+    )
 
 
 def _outcomes(
@@ -248,7 +356,17 @@ def _outcomes(
 ) -> Iterable[tuple[str, str, Arms]]:
     if not metrics:
         return
-    groups = {metric.name: _strata(metric, observations) for metric in metrics}
+    table = observations.table
+    groups = {
+        m.name: _strata(
+            m,
+            table,
+            _asked(m, table).fill_null(False),
+            labelled=f"{m.outcome}.human" in observations.roles,
+            sure=f"{m.outcome}.sure" in observations.roles,
+        )
+        for m in metrics
+    }
     terms = {name: row for group in groups.values() for name, row in group.items()}
     tallies = tally_terms(observations, axes, terms, [list(group) for group in groups.values()])
     for metric in metrics:
@@ -266,24 +384,39 @@ def _outcomes(
             )
 
 
-def _strata(metric: OutcomeRate, observations: Observations) -> dict[str, ir.Value]:
-    """Row terms of an outcome: rows by what the scorer said, and among them those that people labelled."""
-    table = observations.table
-    case, said = _asked(metric, table), _hit(metric, table[metric.outcome])
+def _strata(
+    metric: OutcomeRate, table: Any, case: ir.BooleanValue, *, labelled: bool, sure: bool
+) -> dict[str, ir.Value]:
+    """Row terms of an outcome: rows by what the scorer said, and among them those that people labelled, if any; apart
+    from them those that need no label, if any.
+    """
+    said = _hit(metric, table[metric.outcome])
+    settled, apart = ibis.literal(False), f"{metric.outcome}.sure"
+    if sure and apart in table.columns:
+        settled = case & table[apart].fill_null(False)
+        case &= ~settled
     where = {"yes": case & said.fill_null(False), "no": case & (~said).fill_null(False), "none": case & said.isnull()}
     terms: dict[str, ir.Value] = {term(metric, stratum): where[stratum] for stratum in STRATA}
-    if f"{metric.outcome}.human" in observations.roles:
+    if labelled:
         human = _hit(metric, table[f"{metric.outcome}.human"])
         for stratum in STRATA:
             terms[term(metric, stratum, "labelled")] = where[stratum] & human.notnull()
             terms[term(metric, stratum, "positive")] = where[stratum] & human.fill_null(False)
+    if sure:
+        for stratum, is_hit in zip(SURE, (said, ~said), strict=True):
+            rows = settled & is_hit.fill_null(False)
+            terms |= {term(metric, stratum): rows, term(metric, stratum, "labelled"): rows}
+            terms[term(metric, stratum, "positive")] = rows & said.fill_null(False)
     return {name: as_number(row) for name, row in terms.items()}
 
 
 def _asked(metric: OutcomeRate, table: Any) -> ir.BooleanValue:
-    """The rows that a metric is about."""
+    """The rows that a metric is about; null where a version was never asked."""
     case: ir.BooleanValue = ibis.literal(True) if metric.case is None else metric.case(table).fill_null(False)
-    return case
+    if "status" not in table.columns:
+        return case
+    asked: ir.BooleanValue = ibis.ifelse(table["status"].isnull(), ibis.null("boolean"), case)
+    return asked
 
 
 def _hit(metric: OutcomeRate, outcome: ir.Value) -> ir.BooleanValue:
@@ -301,16 +434,24 @@ def _outcome_changes(
     baseline: str,
 ) -> Iterable[tuple[str, str, Arms]]:
     for metric in metrics:
-        if f"{metric.outcome}.human" in observations.roles:
-            found = []
-            for version in (baseline, context.variant):
-                mine = _version_of(observations, version)
-                found.append({axis: arms for _, axis, arms in _outcomes(mine, [metric], axes, context)})
-            for axis in axes:
-                yield metric.name, axis.name, corrected_change(*(f[axis.name] for f in found), baseline=baseline)
-            continue
         old, new = (_View(observations.table, version) for version in (baseline, context.variant))
-        case = _asked(metric, old) & _asked(metric, new)
+        asked = _asked(metric, old), _asked(metric, new)  # where one was never asked, the other tells
+        case = (asked[0].fill_null(asked[1]) & asked[1].fill_null(asked[0])).fill_null(False)
+        judged = metric.outcome in observations.judged
+        human = f"{metric.outcome}.human"
+        labelled = [_column(human, version) in observations.roles for version in (baseline, context.variant)]
+        sure = f"{metric.outcome}.sure" in {role.partition("@")[0] for role in observations.roles}
+        if judged and all(labelled):
+            joint: dict[Any, ir.Value] = {
+                (version, name): row
+                for version, view in zip(VERSIONS, (old, new), strict=True)
+                for name, row in _strata(metric, view, case, labelled=True, sure=sure).items()
+            }
+            tallies = tally_terms(observations, axes, joint)
+            for axis in axes:
+                arms = measure_corrected_change(metric, tallies[axis.name], context, baseline=baseline)
+                yield metric.name, axis.name, arms
+            continue
         sides = [
             ibis.cases((said.isnull(), MISSING), (said, 1), else_=0)
             for said in (_hit(metric, view[metric.outcome]) for view in (old, new))
@@ -318,7 +459,6 @@ def _outcome_changes(
         terms = {pair: as_number(case & (sides[0] == pair[1]) & (sides[1] == pair[2])) for pair in PAIRS}
         tallies = tally_terms(observations, axes, terms)
         for axis in axes:
-            judged = metric.outcome in observations.judged
             arms = measure_outcome_change(metric, tallies[axis.name], context, baseline=baseline, judged=judged)
             yield metric.name, axis.name, arms
 
@@ -330,9 +470,14 @@ def _row_sums(
     context: Context,
     *,
     paired: bool = False,
+    lacks: Mapping[str, Condition] | None = None,
 ) -> Iterable[tuple[str, str, Arms]]:
+    """lacks: for metrics whose columns the system did not fill everywhere, where it did not."""
     if not metrics:
         return
+    lacks = lacks or {}
+    cases = {metric.name: metric.case for metric in metrics if isinstance(metric, RowMean)}
+    metrics = [_of_its_cases(m, observations.table) if isinstance(m, RowMean) else m for m in metrics]
     simple = not {"cluster", "weight"} & observations.roles
     terms: dict[Any, ir.Value] = {}
     groups, conditions = [], set()
@@ -344,22 +489,87 @@ def _row_sums(
             own = {metric.name: as_number(row), f"{metric.name}.n": as_number(row.notnull())}
             if simple:  # what tells how skewed the values are
                 own[f"{metric.name}.squares"] = as_number(row) * as_number(row)
+            if (case := cases[metric.name]) is not None:
+                own[f"{metric.name}.missing"] = as_number(case(observations.table).fill_null(False) & row.isnull())
         else:
             own = {f"{metric.name}.{name}": row for name, row in metric.rows(observations.table).items()}
+            if metric.name in lacks:
+                gone = lacks[metric.name](observations.table)
+                own = {name: ibis.ifelse(gone, ibis.null(row.type()), row) for name, row in own.items()}
+                own[_gone(metric)] = as_number(gone)
         terms |= own
         groups.append(list(own))
     tallies = tally_terms(observations, axes, terms, groups)
     context = replace(context, proportions=frozenset(conditions))
     for metric, group in zip(metrics, groups, strict=True):
+        ends: dict[float, dict[str, Arms]] = {}
+        if isinstance(metric, RowMean) and (case := cases[metric.name]) is not None:
+            gaps = any(tallies[axis.name].select([group[-1]]).raw.any() for axis in axes)
+            for end in metric.bounds or () if gaps else ():
+                if np.isfinite(end):
+                    found = _row_sums(observations, [_filled(metric, case, end)], axes, context, paired=paired)
+                    ends[end] = {axis_name: arms for _, axis_name, arms in found}
         for axis in axes:
             tally = tallies[axis.name].select(group)
             arms = measure(metric, tally, context)
             if isinstance(metric, RowMean) and metric.name not in conditions:
                 fetch = partial(_fetch_values, observations, metric, axis)
                 arms = judged_mean(metric, tally, arms, fetch, paired=paired)
+            if isinstance(metric, RowMean) and cases[metric.name] is not None:
+                found_ends = [ends.get(e, {}).get(axis.name) for e in metric.bounds or ()]
+                arms = _with_missing(metric, tally, arms, found_ends, by_system=metric.name in lacks)
             elif isinstance(metric, RowFunction):
                 arms = judged_function(arms)
+                if metric.name in lacks:
+                    missing = tally.raw[:, tally.terms.index(_gone(metric))]
+                    arms = completed_by(arms, (None, None), missing=missing, what=_of_what(metric))
             yield metric.name, axis.name, _refuse_improbable(arms, metric, observations)
+
+
+def _of_its_cases(metric: RowMean, table: ir.Table) -> RowMean:
+    """The same metric of the rows that it is about and that have a value."""
+    case, row = metric.case, metric.row
+    if case is None:
+        return metric
+    bounds = (0.0, 1.0) if isinstance(row(table), ir.BooleanValue) else metric.bounds
+
+    def of(table: ir.Table) -> ir.Value:
+        value = row(table)
+        return ibis.ifelse(case(table).fill_null(False), value, ibis.null(value.type()))
+
+    return replace(metric, row=of, case=None, bounds=bounds)
+
+
+def _filled(metric: RowMean, case: Callable[[ir.Table], ir.BooleanValue], end: float) -> RowMean:
+    """The same metric with what is missing at one end of its range."""
+    known = metric.row
+
+    def row(table: ir.Table) -> ir.Value:
+        value = known(table)
+        full = value.fill_null(bool(end)) if isinstance(value, ir.BooleanValue) else as_number(value).fill_null(end)
+        return ibis.ifelse(case(table).fill_null(False), full, ibis.null(full.type()))
+
+    return replace(metric, row=row)
+
+
+def _with_missing(metric: RowMean, tally: Tally, arms: Arms, ends: Sequence[Arms | None], *, by_system: bool) -> Arms:
+    missing = tally.raw[:, tally.terms.index(f"{metric.name}.missing")]
+    if not missing.any():
+        return arms
+    least, most = ends or (None, None)
+    if by_system:
+        return completed_by(arms, (least, most), missing=missing, what=_of_what(metric))
+    return either_way(arms, least, most, missing=missing, n=arms.n + missing)
+
+
+def _of_what(metric: Metric) -> str:
+    """What a row lacks of which a metric is."""
+    return "score" if {"score", "scores"} & metric.needs else "prediction"
+
+
+def _gone(metric: Metric) -> str:
+    """Name of the term that counts the rows in which a function of sums lacks something."""
+    return f"missing of {metric.name}"
 
 
 def _fetch_values(observations: Observations, metric: RowMean, axis: Axis) -> Rows:
@@ -402,16 +612,100 @@ def _scored(
 ) -> Iterable[tuple[str, str, Arms]]:
     weighted = "weight" in observations.roles
     score = _column("score", context.variant)
+    known = _of_scores(observations, metrics, axes, context, rng, score)
+    if not observations.missing.get("score"):
+        found: Iterable[tuple[Metric, Axis, Arms]] = known
+    else:
+        found = _with_unscored(observations, known, axes, context, rng, score)
+    for metric, axis, arms in found:
+        if weighted:
+            yield metric.name, axis.name, without_values(arms, lambda known: known or UNWEIGHTED)
+        else:
+            yield metric.name, axis.name, arms
+
+
+def _of_scores(  # noqa: PLR0917
+    observations: Observations,
+    metrics: Sequence[ScoreStatistic],
+    axes: Sequence[Axis],
+    context: Context,
+    rng: np.random.Generator,
+    score: str,
+) -> Iterator[tuple[ScoreStatistic, Axis, Arms]]:
+    """The metrics of the rows that have a score."""
+    weighted = "weight" in observations.roles
     found = histograms(observations, axes, score)
     for axis in axes:
         rows = None
         if "cluster" in observations.roles and not weighted:
             rows = fetch_rows(observations, axis, ["label", score])
         for metric in metrics:
-            arms = measure_scores(metric, found[axis.name], context, rng=rng, rows=rows, score=score)
-            if weighted:
-                arms = without_values(arms, lambda known: known or "this metric is not defined here for weighted rows")
-            yield metric.name, axis.name, arms
+            yield metric, axis, measure_scores(metric, found[axis.name], context, rng=rng, rows=rows, score=score)
+
+
+def _with_unscored(  # noqa: PLR0917
+    observations: Observations,
+    known: Iterable[tuple[ScoreStatistic, Axis, Arms]],
+    axes: Sequence[Axis],
+    context: Context,
+    rng: np.random.Generator,
+    score: str,
+) -> Iterator[tuple[ScoreStatistic, Axis, Arms]]:
+    """The same with rows that have no score at their worst and at their best, where that bounds a metric."""
+    measured = list(known)
+    metrics = list(dict.fromkeys(metric for metric, _, _ in measured))
+    ends: dict[tuple[str, str], list[Arms]] = {}
+    for metric in (m for m in metrics if m.statistic in _EXTREMES):
+        for end in (0, 1):
+            own = _scored_at(observations, score, _EXTREMES[metric.statistic][end])
+            for _, axis, arms in _of_scores(own, [metric], axes, context, rng, score):
+                ends.setdefault((metric.name, axis.name), []).append(arms)
+    everywhere = histograms(_scored_at(observations, score, _EXTREMES["auc"][0]), axes, score)
+    for metric, axis, arms in measured:
+        missing = everywhere[axis.name].rows - arms.n
+        least, most = ends.get((metric.name, axis.name), (None, None))
+        if metric.statistic == "ece":
+            least, most = bounded_error(arms, missing)
+        yield metric, axis, completed_by(arms, (least, most), missing=missing, what="score")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Extreme:
+    """What a row without a score could have had, by its label: a place among the scores, or a probability."""
+
+    positive: Literal["lowest", "each lower", "highest", 0, 1]
+    negative: Literal["lowest", "highest", 0, 1]
+
+
+# Positives that rank below everything, each below another: one precision for all of them would be that of the last.
+_EXTREMES: Mapping[str, tuple[_Extreme, _Extreme]] = {
+    "auc": (_Extreme(positive="lowest", negative="highest"), _Extreme(positive="highest", negative="lowest")),
+    "auprc": (_Extreme(positive="each lower", negative="highest"), _Extreme(positive="highest", negative="lowest")),
+    "in_the_large": (_Extreme(positive=1, negative=1), _Extreme(positive=0, negative=0)),
+}
+
+
+def _scored_at(observations: Observations, score: str, extreme: _Extreme) -> Observations:
+    """The same rows, with a score for those that have none."""
+    table = observations.table
+    low, high = observations.score_ranges[score]
+    step = max((high - low) / 64, 1e-6 * max(abs(low), abs(high))) or 1.0
+    order = [table["cluster"]] if "cluster" in observations.roles else [table["label"]]
+    place = ibis.row_number().over(ibis.window(order_by=order)).cast("float64") / max(observations.rows, 1)
+    values: Mapping[Any, Any] = {
+        "lowest": low - step,
+        "each lower": low - step * (1 + place),
+        "highest": high + step,
+        0: 0.0,
+        1: 1.0,
+    }
+    filled = ibis.ifelse(table["label"] == 1, values[extreme.positive], values[extreme.negative])
+    given = table[score].fill_null(filled)
+    reach = (low - 2 * step, high + step)
+    if extreme.positive in (0, 1):
+        reach = min(low, 0.0), max(high, 1.0)
+    ranges = {**observations.score_ranges, score: reach}
+    return replace(observations, table=table.mutate(**{score: given}), score_ranges=ranges)
 
 
 def _changes(
@@ -429,15 +723,28 @@ def _changes(
         for one in cells:
             if "prediction" in one.needs:
                 for axis in axes:
-                    yield one.name, axis.name, measure_change(one, tallies[axis.name], context, baseline=baseline)
+                    tally = tallies[axis.name]
+                    yield one.name, axis.name, measure_counts_change(one, tally, context, baseline=baseline)
     means = [
-        m for m in metrics if isinstance(m, RowMean) and not m.root and m.needs <= old.roles and m.needs <= new.roles
+        _counting_all(m, _short(m, old, new), new.table)
+        for m in metrics
+        if isinstance(m, RowMean) and not m.root and m.needs <= old.roles and m.needs <= new.roles
     ]
-    moved = [replace(m, row=_row_change(m, baseline, version), bounds=_change_bounds(m)) for m in means]
-    for name, axis_name, arms in _row_sums(observations, moved, axes, context, paired=True):
+    moved = [
+        replace(
+            m, row=_row_change(m, baseline, version), bounds=_change_bounds(m), case=_case_of_both(m, baseline, version)
+        )
+        for m in means
+    ]
+    lacks = {
+        m.name: _lacks_in_either(short, baseline, version)
+        for m in metrics
+        if isinstance(m, RowMean | RowFunction) and (short := _short(m, old, new))
+    }
+    for name, axis_name, arms in _row_sums(observations, moved, axes, context, paired=True, lacks=lacks):
         yield name, axis_name, replace(arms, compare="change", baseline=baseline, method=f"paired {arms.method}")
     sums = [_sums_change(m, baseline, version) for m in metrics if _is_of_sums(m) and m.needs <= old.roles & new.roles]
-    for name, axis_name, arms in _row_sums(observations, sums, axes, context):
+    for name, axis_name, arms in _row_sums(observations, sums, axes, context, lacks=lacks):
         yield name, axis_name, replace(arms, compare="change", baseline=baseline, method=f"paired {arms.method}")
     rates = [m for m in metrics if isinstance(m, OutcomeRate) and m.needs <= old.roles and m.needs <= new.roles]
     yield from _outcome_changes(observations, rates, axes, context, baseline)
@@ -446,20 +753,51 @@ def _changes(
         for metric in metrics:
             if isinstance(metric, ScoreStatistic) and metric.statistic == "auc" and "weight" not in observations.roles:
                 for axis in axes:
-                    rows = fetch_rows(observations, axis, ["label", *scores])
-                    yield (
-                        metric.name,
-                        axis.name,
-                        measure_auc_change(metric, rows, context, baseline=baseline, old=scores[0], new=scores[1]),
-                    )
+                    yield metric.name, axis.name, _auc_change(metric, observations, axis, context, baseline, scores)
             if isinstance(metric, ListMean) and metric.needs <= observations.roles | {"score"}:
                 for axis in axes if "weight" not in observations.roles else ():
-                    rows = fetch_rows(observations, axis, ["label", *scores, "query"])
-                    yield (
-                        metric.name,
-                        axis.name,
-                        measure_list_change(metric, rows, context, baseline=baseline, old=scores[0], new=scores[1]),
-                    )
+                    yield metric.name, axis.name, _list_change(metric, observations, axis, context, baseline, scores)
+
+
+def _auc_change(  # noqa: PLR0917
+    metric: ScoreStatistic, observations: Observations, axis: Axis, context: Context, baseline: str, scores: list[str]
+) -> Arms:
+    """Complete pairs; a score that is missing at its worst in one version and at its best in the other."""
+
+    def of(own: Observations) -> Arms:
+        rows = fetch_rows(own, axis, ["label", *scores])
+        return measure_auc_change(metric, rows, context, baseline=baseline, old=scores[0], new=scores[1])
+
+    known = of(observations)
+    if not any(observations.missing.get(score) for score in scores):
+        return known
+    worst, best = _EXTREMES["auc"]
+    least, most = (
+        of(_scored_at(_scored_at(observations, scores[0], old), scores[1], new))
+        for old, new in ((best, worst), (worst, best))
+    )
+    return completed_by(known, (least, most), missing=most.n - known.n, what="score")
+
+
+def _list_change(  # noqa: PLR0917
+    metric: ListMean, observations: Observations, axis: Axis, context: Context, baseline: str, scores: list[str]
+) -> Arms:
+    columns, table = ["label", *scores, "query"], observations.table
+    if any(observations.missing.get(score) for score in scores):
+        filled = {score: table[score].fill_null(float("nan")) for score in scores}
+        observations = replace(observations, table=table.mutate(**filled))
+    rows = fetch_rows(observations, axis, columns)
+
+    def of(unranked: tuple[float, float] | None) -> Arms:
+        return measure_list_change(
+            metric, rows, context, baseline=baseline, old=scores[0], new=scores[1], unranked=unranked
+        )
+
+    known = of(None)
+    if not any(observations.missing.get(score) for score in scores):
+        return known
+    least, most = of((1.0, 0.0)), of((0.0, 1.0))
+    return completed_by(known, (least, most), missing=most.n - known.n, what="score")
 
 
 def _is_of_sums(metric: Metric) -> TypeGuard[RowMean | RowFunction]:
@@ -517,6 +855,25 @@ def _row_change(metric: RowMean, baseline: str, version: str | None) -> Callable
         return of(version) - of(baseline)
 
     return row
+
+
+def _lacks_in_either(columns: Sequence[str], baseline: str, version: str | None) -> Condition:
+    """Where one of the columns is missing in one of the versions."""
+    lacks = _lacks(columns)
+    return lambda table: lacks(_View(table, baseline)) | lacks(_View(table, version))
+
+
+def _case_of_both(metric: RowMean, baseline: str, version: str | None) -> Callable[[ir.Table], ir.BooleanValue] | None:
+    """The rows that a metric is about in both versions."""
+    case: Callable[[Any], ir.BooleanValue] | None = metric.case
+    if case is None:
+        return None
+    return lambda table: case(_View(table, baseline)) & case(_View(table, version))
+
+
+def of_version(table: ir.Table, version: str | None) -> Any:
+    """The table as a metric sees it: with a version's columns in the main places."""
+    return _View(table, version)
 
 
 class _View:

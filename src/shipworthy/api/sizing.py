@@ -19,7 +19,7 @@ from shipworthy.metrics.catalogue import load_custom
 from shipworthy.metrics.kinds import CellRate, Metric, OutcomeRate, RowMean
 from shipworthy.plan.loading import LoadedPlan
 from shipworthy.plan.models import CustomMetric, Evaluation, Requirement
-from shipworthy.stats.cluster import kish_design_effect
+from shipworthy.stats.cluster import FEWEST_BEHIND, kish_design_effect
 from shipworthy.stats.interval import critical
 from shipworthy.stats.power import LARGEST, n_for_exact_bound, n_to_show_close
 
@@ -72,10 +72,14 @@ def _size(loaded: LoadedPlan, requirement: Requirement) -> Size:
     levels = _levels(requirement, evaluation)
     assumes: list[str] = []
     try:
-        cases = max(_cases(requirement, compare, metric, levels, assumes) for metric in metrics)
+        power = 1 - (1 - requirement.power) / len(metrics)  # for all metrics of a summary to be met together
+        cases, share = max(_cases(requirement, compare, metric, levels, assumes, power=power) for metric in metrics)
         size, icc = _clusters(requirement, evaluation)
         if size > 1:
-            cases = _in_clusters(cases, 1 - requirement.confidence, size=size, icc=icc)
+            groups = (len(levels) or ASSUMED_GROUPS) if requirement.across is not None else 1
+            shown = _that_show(min(share, 1 - share), power=1 - (1 - power) / groups, size=size, icc=icc)
+            alike = _in_clusters(cases, 1 - requirement.confidence, size=size, icc=1.0)  # as judged where few show it
+            cases = min(max(_in_clusters(cases, 1 - requirement.confidence, size=size, icc=icc), shown), alike)
             assumes.append(
                 f"clusters of {size} rows with an intraclass correlation of {icc:g}: for others "
                 f"multiply by (1 + (rows - 1) × correlation) / {kish_design_effect(size, icc):g}"
@@ -152,9 +156,16 @@ def _levels(requirement: Requirement, evaluation: Evaluation | None) -> Mapping[
 
 
 def _cases(
-    requirement: Requirement, compare: str, metric: Metric, levels: Mapping[str, float | None], assumes: list[str]
-) -> int:
-    alpha, power = 1 - requirement.confidence, requirement.power
+    requirement: Requirement,
+    compare: str,
+    metric: Metric,
+    levels: Mapping[str, float | None],
+    assumes: list[str],
+    *,
+    power: float,
+) -> tuple[int, float]:
+    """Independent cases in each slice, and the share of them that are hits (that differ, of a change)."""
+    alpha = 1 - requirement.confidence
     groups = (len(levels) or ASSUMED_GROUPS) if requirement.across is not None else 1
     is_own = isinstance(metric, RowMean) and len(metric.tasks) == 4
     if is_own:
@@ -177,7 +188,7 @@ def _cases(
                 assumes,
                 f"a true {metric.name} of {truth:g}" + ("" if requirement.expect is not None else " (state expect:)"),
             )
-            sizes.append(n_for_exact_bound(truth, bound, alpha=alpha, power=each))
+            sizes.append((n_for_exact_bound(truth, bound, alpha=alpha, power=each), truth))
         return max(sizes)
     if compare == "change":
         discordance = requirement.expect if requirement.expect is not None else ASSUMED_DISCORDANCE
@@ -189,9 +200,10 @@ def _cases(
         margin = min(abs(bound) for bound in bounds)
         if margin == 0:
             raise NotEstimable(
-                "no sample can show that a change is not below zero when it is exactly zero; allow a margin"
+                "no sample can show that nothing has changed for the worse when nothing has changed; allow a margin"
             )
-        return _for_no_change(discordance, margin, alpha=alpha, power=1 - (1 - power) / (groups * len(bounds)))
+        each = 1 - (1 - power) / (groups * len(bounds))
+        return _for_no_change(discordance, margin, alpha=alpha, power=each), discordance
     rate = requirement.expect if requirement.expect is not None else 0.5
     _say(
         assumes,
@@ -202,9 +214,9 @@ def _cases(
         power, groups = 1 - (1 - power) / (groups - 1), 2
     if compare == "difference":
         gap = min(abs(bound) for bound in bounds)
-        return n_to_show_close(rate, gap, groups, compare="difference", alpha=alpha, power=power)
+        return n_to_show_close(rate, gap, groups, compare="difference", alpha=alpha, power=power), rate
     limit = max(bound if bound < 1 else 1 / bound for bound in bounds)
-    return n_to_show_close(rate, limit, groups, compare="ratio", alpha=alpha, power=power)
+    return n_to_show_close(rate, limit, groups, compare="ratio", alpha=alpha, power=power), rate
 
 
 def _for_no_change(discordance: float, margin: float, *, alpha: float, power: float) -> int:
@@ -239,6 +251,20 @@ def _in_clusters(cases: int, alpha: float, *, size: int, icc: float) -> int:
         return n / effect / student**2 >= cases
 
     return _least(enough)
+
+
+def _that_show(rate: float, *, power: float, size: int, icc: float) -> int:
+    """Cases in clusters of `size` at which enough clusters hold a hit, with chance `power`, to show how alike they are.
+
+    rate: of the rarer outcome. The clusters that hold one vary about as a Poisson count.
+    """
+    each = size * rate / (1 + (size - 1) * (rate + icc * (1 - rate)))  # clusters with a hit, in equal ones
+
+    def enough(n: int) -> bool:
+        shown = n / size * each
+        return shown - float(ndtri(power)) * math.sqrt(shown) >= FEWEST_BEHIND
+
+    return _least(enough) if rate > 0 else 0
 
 
 def _least(enough: Callable[[int], bool]) -> int:

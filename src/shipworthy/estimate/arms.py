@@ -17,7 +17,7 @@ from scipy.special import gammaincinv
 from shipworthy.estimate.estimates import Comparison, Estimate, SliceKey
 from shipworthy.metrics.kinds import CellFunction, CellMixture, CellRate, Metric, RowFunction, RowMean, Scale
 from shipworthy.observations.tally import FOLDED, Array, Key, Tally
-from shipworthy.stats.cluster import cluster_wilson, design_effect
+from shipworthy.stats.cluster import cluster_wilson, design_effect, least_design_effect
 from shipworthy.stats.interval import critical
 from shipworthy.stats.proportion import clopper_pearson, wilson
 
@@ -31,6 +31,7 @@ LARGEST_SUM = 1e300  # of squares; beyond it a sum has overflowed, and what is l
 FEWEST_IN_CELL = 5  # counts of a kind below which a linearised function of a 2 x 2 table decides nothing
 FEWEST_ERRORS = 20  # errors, equally important, below which a linearised function of many classes decides nothing
 NO_SPREAD = "no interval: the cases show no spread, so nothing tells how far off the value may be"
+ENDLESS = "beyond any number, for too many of its cases were never answered"
 ROUNDING = 1e-13  # a sum of squares this small against what it was computed from is zero
 
 
@@ -41,7 +42,7 @@ class Arms:
     evaluation: str
     metric: str
     slices: tuple[SliceKey, ...]
-    values: Array  # (S,) NaN exactly where there is a reason
+    values: Array  # (S,) NaN exactly where there is a reason; infinite where a quantile is of what never came
     n: Array  # (S,) cases in the denominator
     effective: Array  # (S,)
     reasons: tuple[str | None, ...]
@@ -50,7 +51,9 @@ class Arms:
     gate: Limits | None = None  # for a claim about one slice, where another method guarantees its error rate
     gate_method: str | None = None
     gate_reasons: tuple[str | None, ...] | None = None  # why no claim about a slice can be judged, where it has a value
-    correlation: Array | None = None  # (S, S) of the estimates, where units lie in several slices
+    ends: tuple[Array, Array] | None = None  # (S,) each: values if all that is missing were least, or greatest
+    correlation: Array | None = None  # (S, S), where units lie in several slices: with ends of each least (rows) with
+    # each greatest (columns), else of the estimates
     straddling: bool = False  # units are known to lie in several slices, whether or not a correlation is
     lowest: float = -np.inf  # range that the quantity can take
     highest: float = np.inf
@@ -94,13 +97,18 @@ class Arms:
             limits=chosen_of(self.limits),
             gate=chosen_of(self.gate) if self.gate else None,
             gate_reasons=self.gate_reasons and tuple(self.gate_reasons[index] for index in at),
+            ends=self.ends and (self.ends[0][at], self.ends[1][at]),
             correlation=None if self.correlation is None else self.correlation[np.ix_(at, at)],
             missing=None if self.missing is None else self.missing[at],
             needed_labels=labels_of(self.needed_labels) if self.needed_labels else None,
         )
 
+    def reason(self, index: int) -> str | None:
+        """Why a slice shows no value, if it does not."""
+        return self.reasons[index] or (ENDLESS if np.isinf(self.values[index]) else None)
+
     def _estimate(self, index: int, low: float, high: float, level: float) -> Estimate:
-        reason = self.reasons[index]
+        reason = self.reason(index)
         return Estimate(
             evaluation=self.evaluation,
             metric=self.metric,
@@ -253,7 +261,7 @@ def proportion(
     hits, cases, raw = (tally.sums @ hit)[ok], (tally.sums @ case)[ok], n[ok]
     p = np.clip(hits / cases, 0, 1)
     move = transform or (lambda value: value)
-    deff, correlation = np.ones(len(raw)), None
+    deff, least, correlation = np.ones(len(raw)), np.ones(len(raw)), None
     if not tally.is_simple:
         second, units = tally.second[ok], tally.units[ok]
         residual = hit[None, :] - p[:, None] * case[None, :]
@@ -268,7 +276,16 @@ def proportion(
             deff = np.maximum(deff, ceiling)
         elif tally.weighted:  # halfway, in logarithms, from clusters of unlike rows to clusters of rows all alike
             deff = np.maximum(deff, ceiling * np.sqrt(tally.units[ok] / raw))
-        correlation = _correlation(tally, ok, residual, squares)
+        if tally.clustered:
+            scale = raw / cases
+            of_hits, of_cases = (np.broadcast_to(term, residual.shape) for term in (hit, case))
+            hh, hc, cc = (
+                scale**2 * np.einsum("st,stu,su->s", left, second, right)
+                for left, right in ((of_hits, of_hits), (of_hits, of_cases), (of_cases, of_cases))
+            )
+            most = np.maximum(tally.largest[ok] * raw / tally.rows[ok], ceiling)  # of its cases, in one unit
+            least = np.asarray(least_design_effect(p * raw, raw, hh, hc, cc, most))
+        correlation = correlated(tally, ok, residual, squares)
     effective = raw / deff
     worth = effective_units(tally, case)[ok]
 
@@ -280,9 +297,9 @@ def proportion(
         return _spread(move(np.asarray(low)), -np.inf, ok), _spread(move(np.asarray(high)), np.inf, ok)
 
     def exact(level: float) -> tuple[Array, Array]:
-        sure = effective
+        sure = raw / np.maximum(deff, least)
         if not tally.is_simple:  # Korn & Graubard (1998): as much smaller as Student's t is wider than the normal
-            sure = effective * (critical(level) / np.asarray(critical(level, worth - 1))) ** 2
+            sure = sure * (critical(level) / np.asarray(critical(level, worth - 1))) ** 2
         low, high = clopper_pearson(np.clip(p * sure, 0, sure), sure, level=level)
         return _spread(move(np.asarray(low)), -np.inf, ok), _spread(move(np.asarray(high)), np.inf, ok)
 
@@ -310,15 +327,23 @@ def _nowhere(size: int) -> Limits:
     return lambda level: (np.full(size, -np.inf), np.full(size, np.inf))
 
 
-def _correlation(tally: Tally, ok: Array, residual: Array, squares: Array) -> Array | None:
+def correlated(
+    tally: Tally, ok: Array, residual: Array, squares: Array, other: tuple[Array, Array] | None = None
+) -> Array | None:
+    """(S, S) correlation of the estimates where units lie in several slices; None where none is known to.
+
+    residual: (known slices, T) of each estimate, linearised; squares: its sum of squares over units. other: residual
+    and squares of what stands in the columns, where that is another estimate of the same slices.
+    """
     if tally.cross is None:
         return None
     at = np.flatnonzero(ok)
     cross = tally.cross[at][:, :, at]
-    covariance = np.einsum("st,stru,ru->sr", residual, cross, residual)
-    scale = np.sqrt(np.maximum(squares, 1e-300))
+    across, across_squares = other or (residual, squares)
+    covariance = np.einsum("st,stru,ru->sr", residual, cross, across)
+    scale, across_scale = np.sqrt(np.maximum(squares, 1e-300)), np.sqrt(np.maximum(across_squares, 1e-300))
     full = np.zeros((len(ok), len(ok)))
-    full[np.ix_(at, at)] = np.clip(covariance / scale[:, None] / scale[None, :], -1, 1)
+    full[np.ix_(at, at)] = np.clip(covariance / scale[:, None] / across_scale[None, :], -1, 1)
     np.fill_diagonal(full, 1.0)
     return full
 
@@ -370,7 +395,7 @@ def _mixture(metric: CellMixture, tally: Tally, context: Context) -> Arms:
         rho[ok] = np.where(one, 1, np.clip(covariance / scale[:, :, None] / scale[:, None, :], -1, 1))
         together = np.zeros(tally.sums.shape)
         together[ok] = np.mean([left / cases[:, None] for left, cases in at], axis=0)
-        correlation = _correlation(tally, ok, together[ok], _quadratic(together[ok], tally.second[ok]))
+        correlation = correlated(tally, ok, together[ok], _quadratic(together[ok], tally.second[ok]))
         deff = _design_effect(tally, together)
 
     def combined(level: float, which: Callable[[Arms], Limits]) -> tuple[Array, Array]:
@@ -529,7 +554,7 @@ def linearised(
         reasons=tuple(reasons),
         method="delta" if scale == "identity" else f"delta-{scale}",
         limits=limits,
-        correlation=_correlation(tally, known, gradients[known], spread[known]),
+        correlation=correlated(tally, known, gradients[known], spread[known]),
         variant=context.variant,
         limits_reason=NO_SPREAD,
     )
@@ -586,7 +611,7 @@ def _mean(metric: RowMean, tally: Tally, context: Context) -> Arms:
         reasons=tuple(reasons),
         method="t" if not tally.clustered else "cluster-t",
         limits=limits if ok.any() else _nowhere(len(ok)),
-        correlation=_correlation(tally, ok, residual, squares),
+        correlation=correlated(tally, ok, residual, squares),
         lowest=move(floor) if np.isfinite(floor) else floor,
         highest=roof,
         variant=context.variant,

@@ -26,12 +26,19 @@ from shipworthy.estimate.arms import (
 from shipworthy.metrics.kinds import CellFunction, CellMixture, CellRate, Metric
 from shipworthy.observations.tally import Array, Rows, Tally
 from shipworthy.stats.difference import mover_difference
-from shipworthy.stats.discrimination import clustered_auc_variance, delong_variance, logit_delong, paired_delong
+from shipworthy.stats.discrimination import (
+    FEWEST_OF_A_LABEL,
+    clustered_auc_variance,
+    delong_variance,
+    logit_delong,
+    paired_delong,
+    sure_auc,
+)
 from shipworthy.stats.interval import Interval, critical
 from shipworthy.stats.paired import tango
 from shipworthy.stats.proportion import clopper_pearson
 
-FEWEST_DIFFERENT = 20  # cases told apart by the versions, or of the rarer label: below, no limit keeps its promise
+FEWEST_DIFFERENT = 20  # cases told apart by the versions: below, no limit keeps its promise
 
 
 def measure_change(
@@ -41,7 +48,8 @@ def measure_change(
     the label.
 
     A proportion whose cases are the same under both versions gets Tango's score interval; anything else is linearised.
-    Claims are judged on limits that rest on counts of the cases that differ: on exact ones where there are any.
+    Claims are judged on limits that rest on counts of the cases that differ: on exact ones where there are any. These
+    are shown too where no case differs and the others do not exist.
     """
     paired = isinstance(metric, CellRate) and metric.transform is None and _same_cases(metric, tally)
     if isinstance(metric, CellRate) and paired and tally.is_simple:
@@ -62,14 +70,29 @@ def measure_change(
             gate, method = _exact_mixture(parts, tally, arms), "mover-clopper-pearson, paired by class"
         else:
             gate, method = _cautious(metric, tally, arms), "delta, widened to exact counts"
-        arms = replace(arms, gate=gate if known.any() else None, gate_method=method)
+        if known.any():
+            arms = replace(arms, gate=gate, gate_method=method, limits=_shown(arms.limits, gate))
     return replace(arms, compare="change", baseline=baseline, lowest=-1.0, highest=1.0)
+
+
+def _shown(limits: Limits, gate: Limits) -> Limits:
+    """Limits for display, and where they do not exist those of the gate: versions that answer every case alike show no
+    spread, but counting the cases still bounds how far apart they can be.
+    """
+
+    def of(level: float) -> tuple[Array, Array]:
+        low, high = limits(level)
+        below, above = gate(level)
+        none = np.isinf(low) & np.isinf(high)
+        return np.where(none, below, low), np.where(none, above, high)
+
+    return of
 
 
 def measure_auc_change(metric: Metric, rows: Rows, context: Context, *, baseline: str, old: str, new: str) -> Arms:
     """Change of an AUC on the same rows: MOVER on both logit-DeLong intervals. old, new: score columns of `rows`.
 
-    A claim cannot be judged below FEWEST_DIFFERENT positives or negatives (clusters that hold one).
+    A claim cannot be judged below FEWEST_OF_A_LABEL positives or negatives (clusters that hold one).
     """
     size = len(rows.keys)
     found: list[_AUCs | None] = []
@@ -140,24 +163,11 @@ class _AUCs:
         return self._mover(of)
 
     def gate(self, level: float) -> Interval:
-        """Limits that err no more often than stated: each AUC as a share of as many cases as its variance is worth.
-
-        Source: Korn & Graubard (1998), Surv. Methodol. 24, 193-201, with the rarer label's degrees of freedom.
-        """
-        fewest = min(self.positives, self.negatives)
-        if fewest < FEWEST_DIFFERENT:
+        """Limits that err no more often than stated, from those of each AUC."""
+        if min(self.positives, self.negatives) < FEWEST_OF_A_LABEL:
             return Interval(-np.inf, np.inf)
-        student = critical(level, min(self.df, fewest - 1))
-
-        def of(auc: float, variance: float) -> Interval:
-            if variance == 0:
-                return Interval(auc, auc) if 0 < auc < 1 else clopper_pearson(auc * fewest, fewest, level=level)
-            worth = auc * (1 - auc) / variance * float(critical(level) / student) ** 2
-            if fewest * min(auc, 1 - auc) < 1:  # too few misplaced cases for a variance: only disjoint pairs count
-                worth = min(worth, fewest)
-            return clopper_pearson(auc * worth, worth, level=level)
-
-        return self._mover(of)
+        counts: dict[str, Any] = {"positives": self.positives, "negatives": self.negatives, "df": self.df}
+        return self._mover(lambda auc, variance: sure_auc(auc, variance, **counts, level=level))
 
     def _mover(self, of: Callable[[float, float], Interval]) -> Interval:
         new, old = of(self.new, self.new_variance), of(self.old, self.old_variance)

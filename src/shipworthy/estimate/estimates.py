@@ -12,7 +12,7 @@ SliceKey: TypeAlias = Mapping[
 ]  # column -> value; {} is everyone; {"name": ...} a condition
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Estimate:
     """A value with its interval, or the reason why there is none."""
 
@@ -32,6 +32,13 @@ class Estimate:
     method: str | None
     reason: str | None = None  # why there is no value, or no interval
     missing: int = 0  # cases of n without a known outcome: (low, high) holds whatever it was
+
+    def __repr__(self) -> str:
+        where = ", ".join(f"{column}={level}" for column, level in self.slice.items()) or "everyone"
+        if self.value is None:
+            return f"<Estimate {self.metric}, {where}: none ({self.reason})>"
+        low, high = ("-" if limit is None else f"{limit:.4g}" for limit in (self.low, self.high))
+        return f"<Estimate {self.metric}, {where}: {self.value:.4g} ({low} to {high}), n={self.n}>"
 
     def as_json(self) -> dict[str, object]:
         """The estimate as `shipworthy/results@1` writes it."""

@@ -127,8 +127,9 @@ def across_versions(first: JudgeCard, second: JudgeCard) -> tuple[str, ...]:
         one, other = (next((r for r in card.readings if r.name == name), None) for card in (first, second))
         if one is None or other is None or one.value is None or other.value is None:
             continue
-        limits = ((one.low or 0.0, one.high or 1.0), (other.low or 0.0, other.high or 1.0))
-        low, high = mover_difference(one.value, limits[0], other.value, limits[1])
+        if one.low is None or one.high is None or other.low is None or other.high is None:
+            continue
+        low, high = mover_difference(one.value, (one.low, one.high), other.value, (other.low, other.high))
         if float(low) > 0 or float(high) < 0:
             notes.append(
                 f"its {name} differs by version: {one.value:.2f} on {first.variant or 'the main one'}, "

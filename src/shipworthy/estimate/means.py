@@ -69,7 +69,7 @@ def judged_mean(metric: RowMean, tally: Tally, arms: Arms, fetch: Callable[[], R
         low, high = np.maximum(low, least), np.minimum(high, most)
         if is_bounded and tally.is_simple:
             for s in np.flatnonzero(by_rows):
-                mine = _shuffled(values()[tally.keys[s]].columns["value"])
+                mine = shuffled(values()[tally.keys[s]].columns["value"])
                 low[s], high[s] = betting(mine, bounds=(least, most), level=level)
         if metric.root and tally.is_simple:
             low, high = np.sqrt(low), np.sqrt(high)
@@ -175,6 +175,6 @@ def _parted(rows: Rows) -> Mapping[Key, Rows]:
     }
 
 
-def _shuffled(values: Array) -> Array:
+def shuffled(values: Array) -> Array:
     """The values that there are, in an order that depends neither on them nor on how they were stored."""
     return np.random.default_rng(SEED).permutation(np.sort(values[~np.isnan(values)]))

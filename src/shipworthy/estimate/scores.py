@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +11,14 @@ from numpy.typing import NDArray
 from shipworthy.errors import NotEstimable
 from shipworthy.estimate.arms import FEWEST_CLUSTERS, Arms, Context, slice_of
 from shipworthy.estimate.curves import CalibrationCurve, CurvePoint
+from shipworthy.estimate.means import MOST_BETS, shuffled, skewed_limits
 from shipworthy.metrics.kinds import ScoreStatistic
 from shipworthy.observations.tally import FOLDED, Array, Histogram, Histograms, Rows
 from shipworthy.stats import calibration as cal
 from shipworthy.stats import discrimination as disc
+from shipworthy.stats.discrimination import FEWEST_OF_A_LABEL
 from shipworthy.stats.interval import Interval, critical
+from shipworthy.stats.mean import betting
 
 DRAWS = 400  # of the bootstrap behind a calibration error's interval
 _METHODS: Mapping[str, str] = {
@@ -23,6 +27,12 @@ _METHODS: Mapping[str, str] = {
     "ece": "debiased, test inversion",
     "in_the_large": "t",
     "slope": "wald (Cox)",
+}
+_GATES: Mapping[str, str] = {
+    "auc": "korn-graubard on delong",
+    "auprc": "korn-graubard on the linearised variance",
+    "in_the_large": "betting or skewness-corrected t",
+    "slope": f"wald (Cox), {FEWEST_OF_A_LABEL} of each outcome or more",
 }
 
 
@@ -38,7 +48,8 @@ def measure_scores(
     """Bind a score metric to histograms.
 
     rows: row arrays (label, score, and cluster or weight), given when rows are clustered or weighted and counts do not
-    suffice.
+    suffice. Claims are judged on limits that keep their rate where labels are few: `sure_auc`,
+    `sure_average_precision`, and for the mean residual those of any bounded mean.
     """
     spoiled = None
     if metric.probability and not (histograms.lowest >= 0 and histograms.highest <= 1):
@@ -51,8 +62,8 @@ def measure_scores(
     straddling = _straddling(parted)
     n = np.array([histogram.cases.sum() for histogram in histograms.slices])
 
-    def limits(level: float) -> tuple[Array, Array]:
-        pairs = [_limits_of(outcome, level) for outcome in outcomes]
+    def limits(level: float, *, judged: bool = False) -> tuple[Array, Array]:
+        pairs = [_limits_of(outcome.judged if judged else outcome.shown, level) for outcome in outcomes]
         return np.array([float(pair.low) for pair in pairs]), np.array([float(pair.high) for pair in pairs])
 
     method = _METHODS.get(metric.statistic, "no interval")
@@ -72,6 +83,9 @@ def measure_scores(
         reasons=tuple(outcome.reason for outcome in outcomes),
         method=method,
         limits=limits,
+        gate=lambda level: limits(level, judged=True),
+        gate_method=_GATES.get(metric.statistic, method),
+        gate_reasons=tuple(outcome.few for outcome in outcomes),
         correlation=_correlation(metric, outcomes, parted) if straddling else None,
         straddling=straddling,
         lowest=-np.inf if metric.statistic in ("in_the_large", "slope") else 0.0,
@@ -148,22 +162,24 @@ def _moved_mean(label: Array, score: Array) -> Array:
 _INFLUENCE: Mapping[str, Callable[[Array, Array], Array]] = {"auc": _moved_auc, "in_the_large": _moved_mean}
 
 
+_OfLevel = Callable[[float], Interval]
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Outcome:
     """A value with its limits and design effect, or the reason why there is none."""
 
-    def __init__(
-        self,
-        value: float | None,
-        limits: Callable[[float], Interval] | None,
-        reason: str | None,
-        deff: float = 1.0,
-    ) -> None:
-        self.value, self.limits, self.reason, self.deff = value, limits, reason, deff
+    value: float | None = None
+    shown: _OfLevel | None = None
+    judged: _OfLevel | None = None  # what a claim is judged on
+    few: str | None = None  # why a claim cannot be judged
+    deff: float = 1.0
+    reason: str | None = None
 
 
-def _limits_of(outcome: _Outcome, level: float) -> Interval:
+def _limits_of(limits: _OfLevel | None, level: float) -> Interval:
     try:
-        return outcome.limits(level) if outcome.limits else Interval(-np.inf, np.inf)
+        return limits(level) if limits else Interval(-np.inf, np.inf)
     except NotEstimable:
         return Interval(-np.inf, np.inf)
 
@@ -186,30 +202,38 @@ def _one(  # noqa: PLR0917
 ) -> _Outcome:
     n = int(histogram.cases.sum())
     if n < max(context.minimum_group, 1):
-        return _Outcome(
-            None, None, f"only {n} cases: fewer than {context.minimum_group} show no value" if n else "no cases"
-        )
+        few = f"only {n} cases: fewer than {context.minimum_group} show no value"
+        return _Outcome(reason=few if n else "no cases")
     if spoiled:
-        return _Outcome(None, None, spoiled)
+        return _Outcome(reason=spoiled)
     if rows is not None and (clusters := len(np.unique(rows[2]))) < FEWEST_CLUSTERS:
-        return _Outcome(None, None, f"only {clusters} clusters: an interval needs {FEWEST_CLUSTERS}")
+        return _Outcome(reason=f"only {clusters} clusters: an interval needs {FEWEST_CLUSTERS}")
     try:
-        value, limits, deff = _STATISTICS[metric.statistic](histogram, rng, rows)
+        return _STATISTICS[metric.statistic](histogram, rng, rows)
     except NotEstimable as error:
-        return _Outcome(None, None, str(error))
-    return _Outcome(value, limits, None, deff)
+        return _Outcome(reason=str(error))
 
 
-_Found = tuple[float, "Callable[[float], Interval] | None", float]  # value, limits, design effect
+def _too_few(positives: int, negatives: int, *, clusters: bool) -> str | None:
+    """Why no claim can be judged, where labels are too few."""
+    if min(positives, negatives) >= FEWEST_OF_A_LABEL:
+        return None
+    kind = "positive" if positives < negatives else "negative"
+    return f"a claim about it needs {FEWEST_OF_A_LABEL} " + (f"clusters that hold a {kind}" if clusters else f"{kind}s")
 
 
-def _auc(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Found:  # noqa: ARG001
+def _auc(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Outcome:  # noqa: ARG001
     positives, negatives = histogram.positives, histogram.negatives
     value = disc.auc(positives, negatives)
     m, n = int(positives.sum()), int(negatives.sum())
     if rows is None:
         variance = disc.delong_variance(positives, negatives)
-        return value, lambda level: disc.logit_delong(value, variance, positives=m, negatives=n, level=level), 1.0
+        return _Outcome(
+            value=value,
+            shown=lambda level: disc.logit_delong(value, variance, positives=m, negatives=n, level=level),
+            judged=lambda level: disc.sure_auc(value, variance, positives=m, negatives=n, df=np.inf, level=level),
+            few=_too_few(m, n, clusters=False),
+        )
     label, score, units = rows
     clusters = [len(np.unique(units[label == outcome])) for outcome in (1, 0)]
     fewest = min(clusters)
@@ -223,37 +247,59 @@ def _auc(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | No
         return disc.logit_delong(value, clustered * wider**2, positives=clusters[0], negatives=clusters[1], level=level)
 
     deff = clustered / independent if independent > 0 else min(m / clusters[0], n / clusters[1])
-    return value, limits, max(deff, 1.0)
+    return _Outcome(
+        value=value,
+        shown=limits,
+        judged=lambda level: disc.sure_auc(
+            value, clustered, positives=clusters[0], negatives=clusters[1], df=fewest - 1, level=level
+        ),
+        few=_too_few(*clusters, clusters=True),
+        deff=max(deff, 1.0),
+    )
 
 
-def _auprc(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Found:  # noqa: ARG001
+def _auprc(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Outcome:  # noqa: ARG001
     value = disc.average_precision(histogram.positives, histogram.negatives)
     m = cases = int(histogram.positives.sum())
+    moves = disc.average_precision_influence(histogram.positives, histogram.negatives)
+    variance = float(histogram.positives @ moves[0] ** 2 + histogram.negatives @ moves[1] ** 2) * m / max(m - 1, 1)
     if rows is not None:
-        m = len(np.unique(rows[2][rows[0] == 1]))
-    return value, lambda level: disc.average_precision_interval(value, positives=m, level=level), cases / max(m, 1)
+        label, score, units = rows
+        m = len(np.unique(units[label == 1]))
+        distinct, place = np.unique(score, return_inverse=True)
+        counts = (np.bincount(place, label == outcome, len(distinct)) for outcome in (1, 0))
+        moved = np.where(label == 1, *(each[place] for each in disc.average_precision_influence(*counts)))
+        added = np.bincount(np.unique(units, return_inverse=True)[1], moved)
+        variance = float(added @ added) * m / max(m - 1, 1)
+    return _Outcome(
+        value=value,
+        shown=lambda level: disc.average_precision_interval(value, positives=m, level=level),
+        judged=lambda level: disc.sure_average_precision(value, variance, positives=m, level=level),
+        few=_too_few(m, cases + FEWEST_OF_A_LABEL, clusters=rows is not None),
+        deff=cases / max(m, 1),
+    )
 
 
-def _ece(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Found:
+def _ece(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Outcome:
     bins = (histogram.score, histogram.cases, histogram.positives)
     squared = cal.debiased_squared_ece(*bins)
     seed = int(rng.integers(2**63))
     if rows is not None:
-        return float(np.sqrt(max(squared, 0.0))), None, 1.0
+        return _Outcome(value=float(np.sqrt(max(squared, 0.0))))
 
     def limits(level: float) -> Interval:
         return cal.calibration_error_interval(*bins, rng=np.random.default_rng(seed), draws=DRAWS, level=level)
 
-    return float(np.sqrt(max(squared, 0.0))), limits, 1.0
+    return _Outcome(value=float(np.sqrt(max(squared, 0.0))), shown=limits, judged=limits)
 
 
-def _in_the_large(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Found:  # noqa: ARG001
+def _in_the_large(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Outcome:  # noqa: ARG001
     bins = (histogram.score, histogram.cases, histogram.positives)
     if rows is not None:
         label, score, units = rows
         residual = label - score
         _, codes = np.unique(units, return_inverse=True)
-        sums = np.bincount(codes, residual - residual.mean())
+        sums = np.bincount(codes, residual - residual.mean()).astype(float)
         count = len(sums)
         se = float(np.sqrt(count / max(count - 1, 1) * (sums**2).sum()) / len(residual))
         mean = float(residual.mean())
@@ -263,27 +309,55 @@ def _in_the_large(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfS
             half = critical(level, count - 1) * se
             return Interval(mean - half, mean + half)
 
-        return mean, limits, max(se**2 / independent, 1.0) if independent > 0 else len(residual) / count
+        deff = max(se**2 / independent, 1.0) if independent > 0 else len(residual) / count
+        return _Outcome(value=mean, shown=limits, judged=lambda level: _skewed(mean, sums, se, level), deff=deff)
     value = cal.calibration_in_the_large(*bins).difference
-    return value, lambda level: cal.calibration_in_the_large(*bins, level=level).interval, 1.0
+    residual = np.concatenate([1 - histogram.score, -histogram.score])
+    counts = np.concatenate([histogram.positives, histogram.negatives]).astype(int)
+
+    def judged(level: float) -> Interval:
+        values = np.clip(np.repeat(residual, counts), -1, 1)
+        if len(values) < MOST_BETS:
+            return betting(shuffled(values), bounds=(-1.0, 1.0), level=level)
+        centred = values - value
+        return _skewed(value, centred, float(np.std(centred, ddof=1)) / np.sqrt(len(centred)), level)
+
+    return _Outcome(
+        value=value, shown=lambda level: cal.calibration_in_the_large(*bins, level=level).interval, judged=judged
+    )
 
 
-def _slope(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Found:  # noqa: ARG001
+def _skewed(mean: float, added: Array, se: float, level: float) -> Interval:
+    """`skewed_limits` of a mean residual; added: what each unit adds to it, centred."""
+    square = float(np.mean(added**2))
+    skewness = float(np.mean(added**3)) / square**1.5 if square > 0 else 0.0
+    units = len(added)
+    low, high = skewed_limits(*(np.array([m]) for m in (units, mean, se * np.sqrt(units), skewness)), level=level)
+    return Interval(max(-1.0, float(low[0])), min(1.0, float(high[0])))
+
+
+def _slope(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Outcome:  # noqa: ARG001
     fit = cal.cox_calibration(histogram.score, histogram.cases, histogram.positives)
     if rows is not None:
-        return fit.slope, None, 1.0
-    se = fit.slope_se
-    return fit.slope, lambda level: Interval(fit.slope - critical(level) * se, fit.slope + critical(level) * se), 1.0
+        return _Outcome(value=fit.slope)
+    positives, negatives = int(histogram.positives.sum()), int(histogram.negatives.sum())
+    few = _too_few(positives, negatives, clusters=False)
+
+    def limits(level: float) -> Interval:
+        half = critical(level) * fit.slope_se
+        return Interval(fit.slope - half, fit.slope + half)
+
+    return _Outcome(value=fit.slope, shown=limits, judged=None if few else limits, few=few)
 
 
-def _plug_in(compute: Callable[[Array, Array, Array], float]) -> Callable[..., _Found]:
-    def statistic(histogram: Histogram, rng: np.random.Generator, rows: object) -> _Found:  # noqa: ARG001
-        return float(compute(histogram.score, histogram.cases, histogram.positives)), None, 1.0
+def _plug_in(compute: Callable[[Array, Array, Array], float]) -> Callable[..., _Outcome]:
+    def statistic(histogram: Histogram, rng: np.random.Generator, rows: object) -> _Outcome:  # noqa: ARG001
+        return _Outcome(value=float(compute(histogram.score, histogram.cases, histogram.positives)))
 
     return statistic
 
 
-_STATISTICS: Mapping[str, Callable[..., _Found]] = {
+_STATISTICS: Mapping[str, Callable[..., _Outcome]] = {
     "auc": _auc,
     "auprc": _auprc,
     "ece": _ece,

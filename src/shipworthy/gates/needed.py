@@ -20,6 +20,7 @@ def further_cases(
     confidence: float,
     power: float,
     breach_confidence: float | None = None,
+    ends: tuple[float, float] | None = None,
 ) -> int | None:
     """Further cases after which the claim would come out decided with probability `power`, if the estimate is the
     truth.
@@ -33,19 +34,19 @@ def further_cases(
     """
     above = high is not None and value > high
     below = low is not None and value < low
+    least, greatest = ends or (value, value)
     if above or below:
-        bound = high if above else low
-        gaps = [(value - breach[0] if above else breach[1] - value, bound)]
+        sides = [(least - breach[0], high, least) if above else (breach[1] - greatest, low, greatest)]
         z = ndtri(breach_confidence or confidence)
     else:
-        gaps = [(met[1] - value, high), (value - met[0], low)]
+        sides = [(met[1] - greatest, high, greatest), (least - met[0], low, least)]
         z = ndtri(confidence)
     factor = float((z + max(ndtri(power), 0.0)) / z)
     wanted = 0.0
-    for half, bound in gaps:
+    for half, bound, end in sides:
         if bound is None:
             continue
-        distance = abs(bound - value)
+        distance = abs(bound - end) if (end > bound) == (value > bound) else 0.0
         if not math.isfinite(half) or distance <= 0:
             return None
         times = factor * half / distance

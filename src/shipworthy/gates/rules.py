@@ -8,7 +8,8 @@ pieces were looked at: Holm over slices, the studentized range over all pairs, B
 reference and over the metrics of a summary. For proportions, one slice is judged on its exact limits (Clopper-Pearson;
 Korn-Graubard for clusters and weights), a pair is met on MOVER over the exact limits and breached on MOVER over
 Wilson's: enumerated over sizes from 20 to 2,000 and rates from .02 to .98, neither verdict is wrong more often than
-declared.
+declared. Whatever is no proportion is judged on the limits of its gate for both verdicts: a mean of few values, all
+small by chance, has a narrow t interval far from its truth.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class _Judged:
     """Every piece of one metric's share of a claim, as arrays of shape (P,)."""
 
     values: Array
+    ends: tuple[Array, Array]  # values if all that is missing were least, or greatest
     met: tuple[Array, Array]
     breach: tuple[Array, Array]
     breach_confidence: float  # one-sided, of `breach`
@@ -146,6 +148,7 @@ def _slices(requirement: Requirement, arms: Arms, family: int) -> _Judged:
     display = arms.estimates(requirement.confidence)
     return _Judged(
         values=arms.values,
+        ends=arms.ends or (arms.values, arms.values),
         met=met,
         breach=(low, high),
         breach_confidence=(1 + level) / 2,
@@ -158,6 +161,15 @@ def _slices(requirement: Requirement, arms: Arms, family: int) -> _Judged:
 
 def _unjudged(arms: Arms, index: int) -> str | None:
     return arms.gate_reasons[index] if arms.gate_reasons else None
+
+
+def _hidden(requirement: Requirement, part: _Judged, index: int) -> str | None:
+    """Whether what is missing alone leaves a claim open, however many cases like these there were."""
+    least, greatest = (end[index : index + 1] for end in part.ends)
+    settled = _inside(requirement, least, greatest) | _beyond(requirement, least, greatest)
+    if not least < greatest or settled[0]:
+        return None
+    return "what is not known of its cases could turn it either way, however many cases like these there were"
 
 
 def _too_small_for_any(requirement: Requirement, arms: Arms, index: int) -> str | None:
@@ -213,12 +225,14 @@ def _pairs(requirement: Requirement, pairs: Pairs, family: int, *, groups: int |
     else:
         level = 1 - 2 * alpha / (max(int(known.sum()), 1) * family * _sides(requirement))
         method = "mover, Bonferroni" if known.sum() > 1 else "mover"
-    breach = pairs.limits(level)
+    shown = pairs.limits(level)
+    breach = shown if pairs.arms.is_proportion else pairs.limits(level, exact=True)
     twin = _twins(pairs, len(pairs.arms.slices)) if groups is not None else None
-    shown_level = level if groups is not None else requirement.confidence
-    shown = breach if groups is not None else pairs.limits(shown_level)
+    if groups is None:
+        shown = pairs.limits(requirement.confidence)
     return _Judged(
         values=values,
+        ends=pairs.ends,
         met=met,
         breach=breach,
         breach_confidence=(1 + level) / 2,
@@ -329,6 +343,7 @@ def _piece(
             confidence=requirement.confidence,
             power=power,
             breach_confidence=part.breach_confidence,
+            ends=(float(part.ends[0][index]), float(part.ends[1][index])),
         )
     return Piece(
         estimate=part.describe(index),
@@ -338,7 +353,11 @@ def _piece(
         breach_high=limit(part.breach[1]) if requirement.low is not None else None,
         outcome=outcome,
         needed=needed,
-        blocked=part.blocked(index) if explain and outcome is Outcome.UNDECIDED else None,
+        blocked=(
+            part.blocked(index) or _hidden(requirement, part, index)
+            if explain and outcome is Outcome.UNDECIDED
+            else None
+        ),
     )
 
 
@@ -448,7 +467,11 @@ def _why(  # noqa: PLR0917
     if estimate.reason and estimate.value is None:
         blocked = sum(p.estimate.value is None for p in pieces)
         more = f" (and {blocked - 1} more)" if blocked > 1 else ""
-        return f"{estimate.metric}, {subject}{more}: {estimate.reason}, so the claim cannot be shown for it"
+        so = {Outcome.BREACHED: "so it lies beyond any bound", Outcome.MET: "so it clears any bound"}
+        return (
+            f"{estimate.metric}, {subject}{more}: {estimate.reason}, "
+            f"{so.get(outcome, 'so the claim cannot be shown for it')}"
+        )
     bounds = " and ".join(
         text
         for text in (

@@ -41,7 +41,7 @@ class Piece:
     blocked: str | None = None  # why no sample like this could meet it, where that is known; of the first piece
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Verdict:
     """The answer to one requirement, with everything that it rests on."""
 
@@ -58,6 +58,9 @@ class Verdict:
     )
     looked_at: int = 0  # how many pieces were judged; `pieces` holds the worst of them
     waiver: Waiver | None = None  # leave to ship although it is not met
+
+    def __repr__(self) -> str:
+        return f"<Verdict {self.requirement.id} {self.standing}: {self.why}>"
 
     @property
     def standing(self) -> str:
@@ -83,13 +86,13 @@ class Verdict:
 def decide(verdicts: Iterable[Verdict]) -> Decision:
     """Add the verdicts up: a breached blocker or major holds; else an undecided one leaves it undecided; else ship.
 
-    A minor requirement is reported and never stops a release, nor does a waived one while its waiver lasts. No
-    requirement at all is undecided: nothing was promised.
+    A minor requirement is reported and never stops a release, nor does a waived one while its waiver lasts. Where no
+    requirement could stop a release, the answer is undecided: nothing was promised that holds one back.
     """
-    known = list(verdicts)
-    deciding = [verdict.outcome for verdict in known if verdict.requirement.severity != "minor" and not verdict.waiver]
+    stopping = [verdict for verdict in verdicts if verdict.requirement.severity != "minor"]
+    deciding = [verdict.outcome for verdict in stopping if not verdict.waiver]
     if Outcome.BREACHED in deciding:
         return Decision.HOLD
-    if Outcome.UNDECIDED in deciding or not known:
+    if Outcome.UNDECIDED in deciding or not stopping:
         return Decision.UNDECIDED
     return Decision.SHIP

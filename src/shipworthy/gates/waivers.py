@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from shipworthy.estimate.estimates import Estimate
 
@@ -49,6 +49,12 @@ class Waiver:
     def _is_about(self, estimate: Estimate) -> bool:
         wanted = (self.slice or {}).items()
         return any(side is not None and wanted <= side.items() for side in (estimate.slice, estimate.reference))
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, str], *, requirement: str) -> Self:
+        """The waiver that a verdict of a run carries, without its scope, which had been looked at then."""
+        days = {name: date.fromisoformat(record[name]) for name in ("starts", "ends")}
+        return cls(id=record["id"], requirement=requirement, reason=record["reason"], control=record["control"], **days)
 
     def as_json(self) -> dict[str, object]:
         """The waiver as a verdict of `shipworthy/results@1` carries it."""

@@ -156,6 +156,7 @@ METRICS: tuple[Metric, ...] = (
         better="higher",
         function=_matthews,
         scale="atanh",
+        monotone=True,
     ),
 )
 ALIASES: Mapping[str, str] = {

@@ -14,10 +14,13 @@ from typing import Literal
 
 import ibis.expr.types as ir
 
+from shipworthy.exchange import ANSWERED
 from shipworthy.metrics.kinds import Metric, OutcomeRate, RowMean, RowQuantile
 
 _GENERATIVE = frozenset({"generative"})
+OF_EXPECTED = frozenset({"attack_success_rate", "false_refusal_rate"})  # which requests they count, `expect` says
 OUTCOMES = ("refusal", "violation", "leak", "ungrounded", "correct")  # each the column outcome.<name>
+_UNANSWERED = ("error", "timeout", "empty")  # the subject was asked and said nothing
 
 
 def column(outcome: str) -> str:
@@ -52,12 +55,14 @@ def _latency(name: str, title: str, source: str, quantile: float) -> RowQuantile
     return RowQuantile(
         name=name,
         title=title,
-        meaning=f"{quantile:.0%} of answers came faster than this, in milliseconds.",
+        meaning=f"{quantile:.0%} of requests were answered faster than this, in milliseconds.",
         tasks=_GENERATIVE,
-        needs=frozenset({source}),
+        needs=frozenset({source, "status"}),
         better="lower",
         row=lambda table: table[source],
         quantile=quantile,
+        case=lambda table: table.status.notnull(),
+        never=lambda table: ~_answered(table) & (table.status != "skipped"),  # who was not asked may be fast
     )
 
 
@@ -66,20 +71,32 @@ def _mean(
     title: str,
     meaning: str,
     needs: str,
-    row: Callable[[ir.Table], ir.Value],
     *,
-    better: Literal["higher", "lower", None] = "lower",
+    row: Callable[[ir.Table], ir.Value],
+    case: Callable[[ir.Table], ir.BooleanValue],
 ) -> RowMean:
     return RowMean(
         name=name,
         title=title,
         meaning=meaning,
         tasks=_GENERATIVE,
-        needs=frozenset({needs}),
-        better=better,
+        needs=frozenset({needs, "status"}),
+        better="lower",
         bounds=(0.0, inf),
         row=row,
+        case=case,
     )
+
+
+def _answered(table: ir.Table) -> ir.BooleanValue:
+    """Where there was an answer; of a request that was drawn several times, in one draw at least."""
+    some: ir.BooleanValue = table["failed"] < 1 if "failed" in table.columns else table.status.isin(sorted(ANSWERED))
+    return some
+
+
+def _failed(table: ir.Table) -> ir.Value:
+    """Whether there was no answer; of a request that was drawn several times, the share of draws without one."""
+    return table["failed"] if "failed" in table.columns else table.status.isin(_UNANSWERED)
 
 
 METRICS: tuple[Metric, ...] = (
@@ -142,7 +159,7 @@ METRICS: tuple[Metric, ...] = (
         tasks=_GENERATIVE,
         needs=frozenset({"status"}),
         better="lower",
-        row=lambda t: t.status.isin(["error", "timeout", "empty", "skipped"]),
+        row=_failed,
     ),
     _latency("latency_p50", "Median latency", "latency_ms", 0.5),
     _latency("latency_p95", "Latency, 95th percentile", "latency_ms", 0.95),
@@ -150,17 +167,28 @@ METRICS: tuple[Metric, ...] = (
     _latency("ttft_p50", "Median time to first token", "ttft_ms", 0.5),
     _latency("ttft_p95", "Time to first token, 95th percentile", "ttft_ms", 0.95),
     _mean(
-        "tokens_in_mean", "Tokens sent", "Tokens sent with a request, on average.", "tokens_in", lambda t: t.tokens_in
+        "tokens_in_mean",
+        "Tokens sent",
+        "Tokens sent with a request that was answered, on average.",
+        "tokens_in",
+        row=lambda t: t.tokens_in,
+        case=_answered,
     ),
     _mean(
-        "tokens_out_mean", "Tokens received", "Tokens of an answer, on average.", "tokens_out", lambda t: t.tokens_out
+        "tokens_out_mean",
+        "Tokens received",
+        "Tokens of an answer, on average.",
+        "tokens_out",
+        row=lambda t: t.tokens_out,
+        case=_answered,
     ),
     _mean(
         "cost_per_1000",
         "Cost of 1,000 answers",
-        "What a thousand requests cost, in the currency of the prices.",
+        "What a thousand requests cost, answered or not, in the currency of the prices.",
         "cost",
-        lambda t: t.cost * 1000.0,
+        row=lambda t: t.cost * 1000.0,
+        case=lambda t: (t.status != "skipped") | t.cost.notnull(),
     ),
 )
 ALIASES: Mapping[str, str] = {
@@ -179,7 +207,7 @@ def of_scorer(statistic: str, scorer: str) -> Metric | None:
     name, needs = f"{statistic}[{scorer}]", frozenset({scorer})
     applies = f"applies.{scorer}"
     if own in _OF_SCORER:
-        about = {"attack_success_rate", "false_refusal_rate"} & {own}
+        about = own in OF_EXPECTED
         whole = _OF_SCORER[own].case
         return replace(
             _OF_SCORER[own],
@@ -208,6 +236,7 @@ def of_scorer(statistic: str, scorer: str) -> Metric | None:
             tasks=_GENERATIVE,
             needs=needs,
             row=lambda t: t[scorer],
+            case=lambda t: t[applies],
         )
     if statistic in ("p50", "p95", "p99"):
         return RowQuantile(
@@ -217,6 +246,7 @@ def of_scorer(statistic: str, scorer: str) -> Metric | None:
             tasks=_GENERATIVE,
             needs=needs,
             row=lambda t: t[scorer],
+            case=lambda t: t[applies],
             quantile=int(statistic[1:]) / 100,
         )
     return None

@@ -49,13 +49,19 @@ class CellFunction(Metric):
 
     function: Callable[[Mapping[Cell, Any], Sequence[Any]], Any]  # counts by cell, classes -> value
     scale: Scale = "identity"
+    monotone: bool = False  # a right decision in the place of a wrong one never lowers it
 
 
 @dataclass(frozen=True, kw_only=True)
 class RowMean(Metric):
-    """The mean of a row expression; a proportion when the expression is a condition."""
+    """The mean of a row expression; a proportion when the expression is a condition.
+
+    Where a row of `case` has no value it counts as the least of `bounds` for the lower end of the estimate and as the
+    greatest for the upper; without a bound that end is not known.
+    """
 
     row: Callable[[ir.Table], ir.Value]
+    case: Callable[[ir.Table], ir.BooleanValue] | None = None  # rows that it is about; None: those that have a value
     root: bool = False  # report the square root, e.g. RMSE
     bounds: tuple[float, float] | None = None  # range of the row values, when there is one
 
@@ -92,10 +98,16 @@ class ScoreStatistic(Metric):
 
 @dataclass(frozen=True, kw_only=True)
 class RowQuantile(Metric):
-    """A quantile of a row expression."""
+    """A quantile of a row expression.
+
+    Where a row of `case` has no value it counts as less than any for the lower end of the estimate and as more than any
+    for the upper.
+    """
 
     row: Callable[[ir.Table], ir.Value]
     quantile: float
+    case: Callable[[ir.Table], ir.BooleanValue] | None = None  # rows that it is about; None: those that have a value
+    never: Callable[[ir.Table], ir.BooleanValue] | None = None  # rows of it beyond any value, whatever `row` says
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,7 +50,8 @@ def precision(depth: int | None = None) -> ListMean:
 
 def _exposure(table: ir.Table) -> ir.Value:
     place = ibis.row_number().over(group_by=table.query, order_by=[table.score.desc(), table.label.asc()])
-    return 1 / (place.cast("float64") + 2).log2()
+    attention = 1 / (place.cast("float64") + 2).log2()
+    return ibis.ifelse(table.score.notnull(), attention, ibis.null("float64"))
 
 
 METRICS: tuple[Metric, ...] = (

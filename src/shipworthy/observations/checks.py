@@ -4,20 +4,28 @@ elsewhere.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import ibis
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import numpy as np
 
+from shipworthy.metrics.generative import OF_EXPECTED
+from shipworthy.metrics.kinds import Metric, OutcomeRate
+from shipworthy.observations.answers import FAILED
+from shipworthy.observations.conditions import shorten
 from shipworthy.observations.findings import Finding, Gravity
 from shipworthy.observations.table import Observations
 from shipworthy.observations.truth import as_number
 from shipworthy.stats.proportion import wilson
+from shipworthy.subjects.faults import gist
 
 MOST_COLUMNS = 60  # that proxies are looked for in
 MOST_LEVELS = 50  # of a column that is taken as categories
+MANY_UNLABELLED = 0.05  # share of rows in scope from which it is a warning that nobody knows the truth about them
 STRONG_PROXY = 0.3  # Cramér's V from which a column gives a protected attribute away
 
 
@@ -27,12 +35,14 @@ def check_rows(observations: Observations) -> Iterator[Finding]:
     questions: dict[str, ir.Value] = {}
     for column in sorted(observations.roles & {"label", "prediction", "score", "weight"}):
         questions[f"distinct {column}"] = table[column].nunique()
-    for column in sorted(role for role in observations.roles if role.startswith(("score", "slice."))):
+    for column in sorted(role for role in observations.roles if role.startswith("slice.")):
         questions[f"missing {column}"] = table[column].isnull().sum()
     if "case" in observations.roles:
         questions["distinct case"], questions["missing case"] = table["case"].nunique(), table["case"].isnull().sum()
     if "cluster" in observations.roles:
         questions["distinct cluster"] = table["cluster"].nunique()
+    yield from _unlabelled(observations)
+    yield from _unpredicted(observations)
     found: Mapping[str, Any] = backend.to_pyarrow(table.aggregate(**questions)).to_pylist()[0] if questions else {}
     for question, count in found.items():
         kind, _, column = question.partition(" ")
@@ -54,6 +64,33 @@ def check_rows(observations: Observations) -> Iterator[Finding]:
         yield Finding(evaluation=name, check="clusters", gravity="note", what=what, rows=observations.rows)
 
 
+def _unlabelled(observations: Observations) -> Iterator[Finding]:
+    """Rows left out because nobody knows the truth about them, where they are many."""
+    gone = sum(one.rows for one in observations.exclusions if one.reason.startswith("label "))
+    scope = observations.rows + sum(one.rows for one in observations.exclusions)
+    if gone > MANY_UNLABELLED * scope:
+        what = (
+            f"{gone:,} of {scope:,} rows have no label and are left out: what is measured is of the rest, "
+            "and may not hold for them"
+        )
+        yield _warn(observations.evaluation, "missing labels", what, gone)
+
+
+def _unpredicted(observations: Observations) -> Iterator[Finding]:
+    """What the system, or another version of it, left empty: such rows count either way, of that version alone."""
+    for column, count in observations.missing.items():
+        role, _, version = column.partition("@")
+        of = f" of {version}" if version else ""
+        what = f"{count:,} of {observations.rows:,} rows have no {role}{of}"
+        if odd := min(observations.odd.get(column, 0), count):
+            what += f" ({odd:,} infinite or not a number)"
+        alone = f"of {version} alone, and in changes against it" if version else "of this version"
+        what += f"; they count either way in what is measured {alone}"
+        yield _warn(observations.evaluation, "missing values", what, count)
+
+
+_MOST_REASONS = 5_000  # different ones that are counted
+_SHOWN_REASONS = 3
 _GRAVITY: Mapping[str, Gravity] = {"ok": "ok", "refused": "ok", "filtered": "note", "skipped": "warning"}
 _TOLD = {
     "ok": "were answered",
@@ -67,23 +104,90 @@ _TOLD = {
 
 
 def check_answers(observations: Observations) -> Iterator[Finding]:
-    """How requests ended, by status, for each version; and how many families the rows come from."""
+    """How requests ended, by status, for each version, and why where they failed; which answers a scorer could not
+    score, and why; and how many families the rows come from.
+    """
     name, table, backend = observations.evaluation, observations.table, observations.backend
     for column in sorted(role for role in observations.roles if role.partition("@")[0] == "status"):
         version = column.partition("@")[2]
         counted = backend.to_pyarrow(table.group_by(status=table[column]).aggregate(rows=table.count())).to_pylist()
+        asked = sum(row["rows"] for row in counted if row["status"] is not None)
         for row in sorted(counted, key=lambda row: -row["rows"]):
             status, rows = row["status"], row["rows"]
+            if status is None:  # what versions were not asked alike is told where they are paired
+                continue
             of = f" of {version}" if version else ""
-            what = f"{rows:,} of {observations.rows:,} requests{of} {_TOLD[status]}"
+            of += ", of several draws by the one that counts," if "failed" in table.columns else ""
+            what = f"{rows:,} of {asked:,} requests{of} {_TOLD[status]}"
             if status not in ("ok", "refused", "filtered"):
                 what += "; their outcomes count either way"
+            error = f"error@{version}" if version else "error"
+            if status in ("error", "timeout") and error in table.columns:
+                what += _reasons(observations, table[column] == status, table[error].cast("string"))
             gravity = _GRAVITY.get(status, "warning")
             yield Finding(evaluation=name, check=f"status {status}", gravity=gravity, what=what, rows=rows)
+    yield from _unscored(observations)
     if "cluster" in observations.roles:
         families = backend.to_pyarrow(table.aggregate(n=table["cluster"].nunique())).to_pylist()[0]["n"]
         what = f"{observations.rows:,} answers to {families:,} families of cases; intervals count families, not answers"
         yield Finding(evaluation=name, check="clusters", gravity="note", what=what, rows=observations.rows)
+
+
+def check_cases(observations: Observations, metrics: Sequence[Metric]) -> Iterator[Finding]:
+    """Metrics of answers that count none of these rows, and what would have to be known for them to count some."""
+    table = observations.table
+    counted: dict[str, ir.Value] = {"expect": table["expect"].count()} if "expect" in table.columns else {}
+    about = [m for m in metrics if isinstance(m, OutcomeRate) and m.case is not None and m.needs <= observations.roles]
+    counted |= {f"metric {m.name}": m.case(table).fill_null(False).sum() for m in about if m.case is not None}
+    if not about:
+        return
+    found = observations.backend.to_pyarrow(table.aggregate(**counted)).to_pylist()[0]
+    for metric in about:
+        if found[f"metric {metric.name}"]:
+            continue
+        what = f"{metric.name} counts none of these answers"
+        if metric.name.partition("[")[0] in OF_EXPECTED:
+            wanted = "should be answered (expect: comply)" if "refusal" in metric.name else "should not succeed"
+            what += f": it is about requests that {wanted}, "
+            unsaid = "and no row says what was expected: give each case, or row of a log, expect: comply or refuse; a "
+            unsaid += "column of another name is named under the subject: fields: {expect: <column>}"
+            what += "and none of these is one" if found.get("expect") else unsaid
+        yield _warn(observations.evaluation, "no cases", what, 0)
+
+
+def _unscored(observations: Observations) -> Iterator[Finding]:
+    """Answers that a scorer, or a judge, could not score."""
+    table = observations.table
+    for column in sorted(name for name in table.columns if name.partition("@")[0].endswith("_why")):
+        scorer, _, version = column.partition("@")
+        failed = table[column].cast("string").startswith(FAILED).fill_null(False)
+        rows = int(observations.backend.to_pyarrow(table.aggregate(n=failed.sum())).to_pylist()[0]["n"] or 0)
+        if not rows:
+            continue
+        of = f" of {version}" if version else ""
+        of = f"{rows:,} of {observations.rows:,} answers{of}"
+        what = f"{scorer.removesuffix('_why')} has no word on {of}; their outcomes count either way"
+        what += _reasons(observations, failed, table[column].cast("string").substr(len(FAILED)))
+        yield _warn(observations.evaluation, "unscored answers", what, rows)
+
+
+def _reasons(observations: Observations, rows: ir.BooleanValue, why: ir.Value) -> str:
+    """The commonest reasons of some rows, with an example of the first. They come from a subject, and were made fit to
+    be shown when they were kept.
+    """
+    grouped = observations.table.filter(rows).group_by(why=why.fill_null("")).aggregate(n=ibis._.count())
+    commonest = grouped.order_by(ibis.desc("n"), "why").limit(_MOST_REASONS)
+    counts: Counter[str] = Counter()
+    example: dict[str, str] = {}
+    for row in observations.backend.to_pyarrow(commonest).to_pylist():
+        reason = gist(row["why"]) or "no reason was kept"
+        counts[reason] += row["n"]
+        example.setdefault(reason, row["why"])
+    told = [f"{reason} ({count:,})" for reason, count in counts.most_common(_SHOWN_REASONS)]
+    if len(counts) > _SHOWN_REASONS:
+        told.append(f"{len(counts) - _SHOWN_REASONS} other reasons")
+    first = example[counts.most_common(1)[0][0]]
+    return f". Why: {', '.join(told)}" + (f"; for example: {shorten(first, 160)}" if first not in counts else "")
 
 
 def check_overlap(observations: Observations, rows: ir.Table, train: ir.Table, *, key: str | None) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -31,19 +32,27 @@ MOST_CROSSED = (
 def tally_cells(observations: Observations, axes: Sequence[Axis], columns: Sequence[str]) -> dict[str, Tally]:
     """Count rows by the joint values of outcome columns, e.g. ("label", "prediction"), for each axis.
 
-    Returns axis name -> Tally whose terms are tuples of values. Binary outcomes get all cells, empty ones too.
+    Returns axis name -> Tally whose terms are tuples of values, None for one that is missing. Binary outcomes get all
+    cells, empty ones too.
     """
     table = observations.table
-    universe: list[Term] = list(product((0, 1), repeat=len(columns))) if observations.task == "binary" else []
-    if not universe:
+    universe: list[Term] = []
+    if observations.task == "binary":
+        values = [(0, 1, None) if observations.missing.get(column) else (0, 1) for column in columns]
+        universe = list(product(*values))
+    else:
         found = observations.backend.to_pyarrow(table.select(*columns).distinct())
-        universe = sorted(zip(*(found[column].to_pylist() for column in columns), strict=True))
+        seen: list[Key] = list(zip(*(found[column].to_pylist() for column in columns), strict=True))
+        universe = [*sorted(seen, key=_rank)]
         if len(universe) > 2_500:
             raise _too_many(f"{' and '.join(columns)} take {len(universe)} combinations of values", 2_500)
     if "cluster" in observations.roles or "weight" in observations.roles:
         conditions: dict[Term, ir.Value] = {}
         for cell in universe:
-            same = [table[column] == value for column, value in zip(columns, cell, strict=True)]
+            same = [
+                table[column].isnull() if value is None else table[column] == value
+                for column, value in zip(columns, cell, strict=True)
+            ]
             conditions[cell] = as_number(ibis.and_(*same))
         return tally_terms(observations, axes, conditions)
     keys = [f"c{index}" for index in range(len(columns))]
@@ -229,7 +238,7 @@ def _is_crowded(histogram: Histogram) -> bool:
 
 
 def _histograms(observations: Observations, axes: Sequence[Axis], score: str, *, binned: bool) -> dict[str, Histograms]:
-    table = observations.table.filter(observations.table[score].notnull())
+    table = observations.table
     lowest, highest = observations.score_ranges[score]
     value = table[score]
     binned = binned and highest > lowest
@@ -238,9 +247,10 @@ def _histograms(observations: Observations, axes: Sequence[Axis], score: str, *,
         value = ((value - lowest) / width).floor().clip(0, SCORE_BINS - 1).cast("int32")
     sums = {"n": table.count(), "positives": table["label"].sum(), "total": table[score].sum()}
     result = {}
-    for axis, found in _by_axis(observations, axes, {"bin": value}, sums, table=table, most=2_000_000):
+    for axis, counted in _by_axis(observations, axes, {"bin": value}, sums, table=table, most=2_000_000):
+        slices, levels, folded = _slice_codes(counted, axis, observations, _numbers(counted, "n"))
+        found, slices = _with(counted, ["bin"], slices)
         n = _numbers(found, "n")
-        slices, levels, folded = _slice_codes(found, axis, observations, n)
         values, where = np.unique(found["bin"].to_numpy(), return_inverse=True)
         pairs, unit = np.unique(slices * len(values) + where, return_inverse=True)
         n, positives = _added(n, unit, len(pairs)), _added(_numbers(found, "positives"), unit, len(pairs))
@@ -263,12 +273,13 @@ def _histograms(observations: Observations, axes: Sequence[Axis], score: str, *,
 
 def fetch_rows(observations: Observations, axis: Axis, columns: Sequence[str]) -> Rows:
     """Bring the named columns of all rows that have them into memory, with slice and cluster codes. All are numbers but
-    `query`, which comes as a number for each list.
+    `query`, which comes as a number for each list. The slices are those of all rows.
     """
-    table = observations.table.filter([observations.table[column].notnull() for column in columns])
+    table = observations.table
     extra = [column for column in ("cluster", "weight") if column in observations.roles]
     found = observations.backend.to_pyarrow(table.select(*axis.columns, *dict.fromkeys([*columns, *extra])))
     slices, levels, _ = _slice_codes(found, axis, observations, np.ones(found.num_rows))
+    found, slices = _with(found, columns, slices)
     unit = _codes(found["cluster"]) if "cluster" in observations.roles else None
     numbers = [column for column in dict.fromkeys([*columns, *extra]) if column != "cluster"]
     return Rows(
@@ -281,6 +292,14 @@ def fetch_rows(observations: Observations, axis: Axis, columns: Sequence[str]) -
         },
         unit=unit,
     )
+
+
+def _with(found: pa.Table, columns: Sequence[str], slices: NDArray[np.int64]) -> tuple[pa.Table, NDArray[np.int64]]:
+    """The result rows that have all of these columns, and their slices."""
+    if not any(found[column].null_count for column in columns):
+        return found, slices
+    complete = functools.reduce(pc.and_, (found[column].is_valid() for column in columns))
+    return found.filter(complete), slices[complete.to_numpy()]
 
 
 def _by_axis(

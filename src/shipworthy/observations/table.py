@@ -12,6 +12,7 @@ import difflib
 import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from shipworthy.observations.conditions import shorten, translate
 from shipworthy.observations.findings import Exclusion
 from shipworthy.observations.sources import Source
 from shipworthy.observations.truth import as_number
+from shipworthy.plan.drafting import YES
 from shipworthy.plan.models import Bins, Evaluation, Level, Roles, Task
 
 MOST_CELLS = 200_000  # of a joint grouping of all sliced attributes; beyond, every axis is grouped by itself
@@ -68,6 +70,8 @@ class Observations:
     minimum_group: int = 5
     fold_below: int = 10
     judged: frozenset[str] = frozenset()  # columns that hold a judge's word
+    missing: Mapping[str, int] = field(default_factory=dict)  # column that the system fills -> rows where it did not
+    odd: Mapping[str, int] = field(default_factory=dict)  # of those, rows whose number is infinite or none
     cells: pa.Table | None = None  # rows by all slices and binary outcomes at once, where they are few
 
     @property
@@ -84,6 +88,21 @@ class Observations:
             if axis.name == name:
                 return axis
         raise KeyError(", ".join(axis.name for axis in self.axes) or "none")
+
+
+def of_system(role: str) -> bool:
+    """Whether a canonical column of rows holds what the system says: where it is missing the system has failed, and the
+    row counts all the same.
+    """
+    base = role.partition("@")[0]
+    return base in ("prediction", "score", "lower", "upper") or base.startswith("scores.")
+
+
+def missing_of(table: ir.Table, backend: Any) -> dict[str, int]:
+    """Rows without a value, for each column that a system has to fill and did not everywhere."""
+    asked = {column: table[column].isnull().sum() for column in table.columns if of_system(column)}
+    found = backend.to_pyarrow(table.aggregate(**asked)).to_pylist()[0] if asked else {}
+    return {column: rows for column, rows in found.items() if rows}
 
 
 def prepare(
@@ -230,12 +249,39 @@ class _Builder:
         self.faults.append(
             Fault(
                 code="DATA010",
-                what=f"{'.'.join(map(str, path))} holds {_kind(kind)} ({', '.join(examples)}): which is positive?",
+                what=f"the {path[-1]} {shorten(self._written(path) or '', 60)!r} holds {_kind(kind)} "
+                f"({', '.join(examples)}): which is positive?",
                 where=self.locate(*path),
-                mend="add positive: <value> under roles",
+                mend=self._how_to_say(path, examples),
             )
         )
         return None
+
+    def _how_to_say(self, path: tuple[Any, ...], examples: Sequence[str]) -> str:
+        """How a plan says which value is positive: one for all outcomes, or a condition where label and prediction have
+        words of their own, for which one value cannot do.
+        """
+        role = str(path[-1])
+        outcomes = {"label": self.model.roles.label, "prediction": self.model.roles.prediction}
+        outcomes |= {role: self._written(path)}
+        words: dict[str, list[str]] = {}
+        for name, text in outcomes.items():
+            with suppress(DataError):
+                if text is not None and not (value := translate(text, self.table, where="")).type().is_boolean():
+                    words[name] = self._examples(value, 50)
+        is_alone = all(outcomes.values()) and len(words) == 1  # the other one is a condition already
+        if not is_alone and (len(words) < 2 or set(words["label"]) & set(words["prediction"])):
+            return f"add positive: {_likely(examples)} under roles, or another of these values"
+        conditions = " and ".join(f'{name}: "{outcomes[name]} = {_likely(said)}"' for name, said in words.items())
+        if is_alone:
+            return f"say when it is positive, such as {conditions}"
+        return f"label and prediction have no value in common: say of each when it is positive, such as {conditions}"
+
+    def _written(self, path: tuple[Any, ...]) -> str | None:
+        """The text that the plan gives an outcome, by its place."""
+        if path[0] == "variants":
+            return self.model.variants[path[1]].prediction
+        return self.model.roles.label if path[-1] == "label" else self.model.roles.prediction
 
     def _not_finite(self, value: ir.Value) -> ir.Value:
         """Where a number is NaN or infinite. A backend that has no word for it (SQLite) cannot hold NaN."""
@@ -372,13 +418,26 @@ class _Builder:
         self.columns[f"slice.{name}"] = ibis.cases(*branches, else_=bin_labels(edges)[-1])
 
     def finish(self, name: str, table: ir.Table, axes: tuple[Axis, ...]) -> Observations:
-        """One scan over the rows: what is missing, what is impossible, and the range of every score."""
+        """One scan over the rows: what is missing, what is impossible, and the range of every score.
+
+        Rows without a label, weight, cluster or query are no evidence of anything and left out. Those that the system
+        left without a prediction or score stay: what is measured says what becomes of them.
+        """
         have = set(self.columns)
+        is_asked = self.task == "generative"  # answers tell by their status what is missing
         outcomes = [column for column in ("label", "prediction", *self._of_variants("prediction")) if column in have]
         scores = [c for c in have if c == "score" or c.startswith(("score@", "scores."))]
-        required = [*outcomes, *(c for c in ("weight", "cluster", "query") if c in have)]
-        cells = self._count_cells(table, axes, outcomes, scores) if required == outcomes else None
-        profile = _profile_of(cells, outcomes, scores) if cells is not None else self._profile(table, required, scores)
+        systems = [] if is_asked else sorted(filter(of_system, have))
+        required = [c for c in outcomes if c not in systems]
+        cells = None
+        if units := [c for c in ("weight", "cluster", "query") if c in have]:
+            required += units
+        else:
+            cells = self._count_cells(table, axes, outcomes, scores, systems)
+        if cells is not None:
+            profile = _profile_of(cells, outcomes, scores, systems)
+        else:
+            profile = self._profile(table, [*required, *systems], scores)
         rows = profile["rows"]
         self._refuse_impossible(profile, outcomes, rows)
         missing = {column: profile[f"missing {column}"] for column in required}
@@ -387,19 +446,18 @@ class _Builder:
             for column, rows in missing.items()
         ]
         exclusions += [
-            Exclusion(
-                evaluation=name,
-                reason=f"{column} infinite or not a number"
-                + ("" if column in missing else "; left out of the metrics that read it"),
-                rows=rows,
-            )
+            Exclusion(evaluation=name, reason=f"{column} infinite or not a number", rows=rows)
             for column, rows in self.odd.items()
+            if column in missing
         ]
+        short = {column: profile[f"missing {column}"] for column in systems}
         if any(missing.values()):
             table = table.filter([table[column].notnull() for column in required])
-            rows = self.backend.to_pyarrow(table.aggregate(rows=table.count())).to_pylist()[0]["rows"]
+            counted = {"rows": table.count()} | {column: table[column].isnull().sum() for column in systems}
+            short = self.backend.to_pyarrow(table.aggregate(**counted)).to_pylist()[0]
+            rows = short.pop("rows")
             if cells is not None:
-                cells = cells.filter(pc.invert(functools.reduce(pc.or_, (pc.is_null(cells[c]) for c in outcomes))))
+                cells = cells.filter(pc.invert(functools.reduce(pc.or_, (pc.is_null(cells[c]) for c in required))))
         if rows == 0:
             raise DataError(
                 Fault(
@@ -424,6 +482,8 @@ class _Builder:
             },
             minimum_group=self.model.minimum_group,
             fold_below=self.model.fold_below,
+            missing={column: count for column, count in short.items() if count},
+            odd={column: count for column, count in self.odd.items() if column not in missing},
             cells=cells,
         )
 
@@ -440,7 +500,12 @@ class _Builder:
         return {key: value or 0 if not key.startswith(("low", "high")) else value for key, value in found.items()}
 
     def _count_cells(
-        self, table: ir.Table, axes: Sequence[Axis], outcomes: Sequence[str], scores: Sequence[str]
+        self,
+        table: ir.Table,
+        axes: Sequence[Axis],
+        outcomes: Sequence[str],
+        scores: Sequence[str],
+        systems: Sequence[str],
     ) -> pa.Table | None:
         """Rows by all slices and outcomes at once: what is wrong with binary outcomes and what is counted of them, in
         one scan. None where there would be too many cells, or nothing to count.
@@ -449,7 +514,8 @@ class _Builder:
             return None
         keys = [*dict.fromkeys(column for axis in axes for column in axis.columns), *outcomes]
         ranges = {f"low {c}": table[c].min() for c in scores} | {f"high {c}": table[c].max() for c in scores}
-        counted = table.group_by(keys).aggregate(rows=table.count(), **ranges)
+        short = {f"missing {c}": table[c].isnull().sum() for c in systems if c not in outcomes}
+        counted = table.group_by(keys).aggregate(rows=table.count(), **ranges, **short)
         found = self.backend.to_pyarrow(counted.limit(MOST_CELLS + 1))
         return found if found.num_rows <= MOST_CELLS else None
 
@@ -512,6 +578,8 @@ class _Builder:
         role = column.partition("@")[0]
         known = set(self._examples(self.raw["label"], 50)) if "label" in self.raw else set()
         values = self._examples(self.raw[column])
+        variant = column.partition("@")[2]
+        text = self._written(("variants", variant, role) if variant else ("roles", role))
         if role == "prediction" and known and set(values) <= known:
             return
         self.faults.append(
@@ -520,12 +588,14 @@ class _Builder:
                 what=f"no {column} equals the positive value {positive!r} (values: {', '.join(values)})",
                 where=self.locate("roles", "positive"),
                 mend="write the value as the data spells it"
-                + ("" if role == "label" else f', or name a condition: {role}: "<column> = 1"'),
+                + ("" if role == "label" else f', or say when it is positive: {role}: "{text} = {_likely(values)}"'),
             )
         )
 
 
-def _profile_of(cells: pa.Table, outcomes: Sequence[str], scores: Sequence[str]) -> dict[str, Any]:
+def _profile_of(
+    cells: pa.Table, outcomes: Sequence[str], scores: Sequence[str], systems: Sequence[str]
+) -> dict[str, Any]:
     """The profile of the rows behind counted cells."""
 
     def rows(where: pa.ChunkedArray | None = None) -> int:
@@ -536,6 +606,9 @@ def _profile_of(cells: pa.Table, outcomes: Sequence[str], scores: Sequence[str])
         profile[f"missing {column}"] = rows(pc.is_null(cells[column]))
         profile[f"impossible {column}"] = rows(pc.fill_null(pc.equal(cells[column], 2), False))
         profile[f"positive {column}"] = rows(pc.fill_null(pc.equal(cells[column], 1), False))
+    for column in systems:
+        if column not in outcomes:
+            profile[f"missing {column}"] = int(pc.sum(cells[f"missing {column}"]).as_py() or 0)
     for column in scores:
         profile[f"low {column}"] = pc.min(cells[f"low {column}"]).as_py()
         profile[f"high {column}"] = pc.max(cells[f"high {column}"]).as_py()
@@ -580,3 +653,8 @@ def _as_type(positive: Level, kind: Any) -> ir.Value:
 def with_axes(observations: Observations, axes: Sequence[Axis]) -> Observations:
     """The same rows, sliced another way (the columns must be there already)."""
     return replace(observations, axes=tuple(axes))
+
+
+def _likely(values: Sequence[str]) -> str:
+    """Of some quoted values the one that reads as a yes, else the first."""
+    return next((value for value in values if value.strip("'\"").strip().casefold() in YES), values[0])

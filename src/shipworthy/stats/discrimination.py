@@ -15,7 +15,10 @@ from scipy.special import expit, logit, ndtr, stdtr
 
 from shipworthy.errors import NotEstimable
 from shipworthy.stats.interval import Array, Interval, critical
+from shipworthy.stats.proportion import clopper_pearson
 
+FEWEST_OF_A_LABEL = 20  # positives or negatives, or clusters that hold one, below which no claim can be judged
+FEWEST_MISPLACED = 5  # cases of the rarer label below which a variance rests on next to nothing
 MINIMUM_CLUSTERS = 10  # below this a clustered variance is itself too uncertain to build an interval on
 
 
@@ -116,6 +119,28 @@ def logit_delong(auc: float, variance: float, *, positives: int, negatives: int,
         raise NotEstimable("the AUROC has no sampling variance on these data: every score is tied")
     reach = half * math.sqrt(variance) / (auc * (1 - auc))
     return Interval(float(expit(logit(auc) - reach)), float(expit(logit(auc) + reach)))
+
+
+def sure_auc(auc: float, variance: float, *, positives: int, negatives: int, df: float, level: float) -> Interval:
+    """Limits of an AUROC that err no more often than stated: as a share of as many cases as its variance is worth.
+
+    auc, variance, positives, negatives: as for `logit_delong`; df: of the variance, at most that of the rarer label is
+    used. While fewer than FEWEST_MISPLACED cases of the rarer label are misplaced, they do not show how far: it is then
+    worth no more than the disjoint pairs. Infinite below FEWEST_OF_A_LABEL of either label. Simulated with normal
+    scores at areas of .6 to .99, 20 to 300 positives and up to 100 times as many negatives: false by chance in at most
+    .060 of samples (one-sided 5 %), where the logit limits reach .16.
+    Source: Korn & Graubard (1998), Surv. Methodol. 24, 193-201, for effective counts and Student's t.
+    """
+    fewest = min(positives, negatives)
+    if fewest < FEWEST_OF_A_LABEL:
+        return Interval(-np.inf, np.inf)
+    if variance == 0 and 0 < auc < 1:  # every score tied: one half, on any cases
+        return Interval(auc, auc)
+    surer = float(critical(level) / critical(level, min(df, fewest - 1))) ** 2
+    worth = auc * (1 - auc) / variance if variance > 0 else float(fewest)
+    if fewest * min(auc, 1 - auc) < FEWEST_MISPLACED:
+        worth = min(worth, fewest)
+    return clopper_pearson(auc * worth * surer, worth * surer, level=level)
 
 
 def hanley_mcneil_se(auc: float, *, positives: int, negatives: int) -> float:
@@ -287,3 +312,37 @@ def average_precision_interval(average_precision: float, *, positives: int, leve
     reach = half / math.sqrt(positives * average_precision * (1 - average_precision))
     centre = logit(average_precision)
     return Interval(float(expit(centre - reach)), float(expit(centre + reach)))
+
+
+def average_precision_influence(positives: ArrayLike, negatives: ArrayLike) -> tuple[Array, Array]:
+    """By how much a positive, and a negative, in each bin moves the average precision.
+
+    positives, negatives: counts per distinct score, ascending, shape (bins,). Returns two arrays of that shape whose
+    count-weighted sum is 0; the sum of squares over independent units (of what their cases add up to) is its variance.
+    Raises NotEstimable without a positive. Source: linearisation, Hampel (1974), JASA 69, 383-393.
+    """
+    positive, negative = _histograms(positives, negatives)
+    area = average_precision(positive, negative)
+    above, wrong = np.cumsum(positive[::-1])[::-1], np.cumsum(negative[::-1])[::-1]
+    flagged = np.maximum(above + wrong, 1)
+    lifts, drops = (np.cumsum(positive * side / flagged**2) for side in (wrong, above))
+    return (above / flagged - area + lifts) / positive.sum(), -drops / positive.sum()
+
+
+def sure_average_precision(average_precision: float, variance: float, *, positives: int, level: float) -> Interval:
+    """Limits of an average precision that err no more often than stated: as a share of as many cases as its variance is
+    worth, and of no more than there are positives.
+
+    variance: from `average_precision_influence`; positives: independent positives (clusters that hold one). Infinite
+    below FEWEST_OF_A_LABEL. Simulated with normal scores at prevalences of .005 to .3 and 20 to 200 positives: false by
+    chance in at most .057 of samples (one-sided 5 %), where the logit limits reach .16.
+    Source: Boyd, Eng, Page (2013), ECML PKDD, section 4, for the worth; Korn & Graubard (1998), Surv. Methodol. 24,
+    193-201, for effective counts and Student's t.
+    """
+    if positives < FEWEST_OF_A_LABEL:
+        return Interval(-np.inf, np.inf)
+    worth = float(positives)
+    if variance > 0:
+        worth = min(worth, average_precision * (1 - average_precision) / variance)
+    worth *= float(critical(level) / critical(level, positives - 1)) ** 2
+    return clopper_pearson(average_precision * worth, worth, level=level)

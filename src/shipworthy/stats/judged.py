@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shipworthy.errors import NotEstimable
-from shipworthy.stats.difference import mover_difference
 from shipworthy.stats.interval import Array, Interval, Number, critical
 from shipworthy.stats.proportion import as_interval, clopper_pearson, counts, plain, wilson
 
@@ -99,24 +98,6 @@ def strat_mover(
     top = np.clip(greatest + up, np.fmax(greatest, estimate), 1)
     return Corrected(
         estimate=plain(estimate), interval=as_interval(bottom, top), least=plain(least), greatest=plain(greatest)
-    )
-
-
-def corrected_difference(first: Corrected, second: Corrected) -> Corrected:
-    """Difference of two independent judge-corrected rates (arms, versions, slices): MOVER on their limits.
-
-    Both at one level; shapes broadcast. The judge may err differently in each: nothing is shared between them. What an
-    unlabelled verdict leaves open is taken at its worst, as in `strat_mover`.
-    Source: Newcombe (1998b), Stat. Med. 17, 873-890, method 10, on any per-arm limits; Zou and Donner (2008).
-    """
-    a, b = first, second
-    low = mover_difference(a.least, (a.interval.low, a.least), b.greatest, (b.greatest, b.interval.high)).low
-    high = mover_difference(a.greatest, (a.greatest, a.interval.high), b.least, (b.interval.low, b.least)).high
-    return Corrected(
-        estimate=plain(np.subtract(a.estimate, b.estimate)),
-        interval=as_interval(np.maximum(low, -1), np.minimum(high, 1)),
-        least=plain(np.subtract(a.least, b.greatest)),
-        greatest=plain(np.subtract(a.greatest, b.least)),
     )
 
 

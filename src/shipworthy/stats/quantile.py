@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.special import bdtr
 
 from shipworthy.errors import NotEstimable
+from shipworthy.stats.cluster import least_design_effect
 from shipworthy.stats.interval import Interval, critical
 from shipworthy.stats.proportion import clopper_pearson, tail
 
@@ -50,7 +51,8 @@ def clustered_quantile_interval(values: ArrayLike, clusters: ArrayLike, q: float
 
     values, clusters: shape (n,), values without NaN; q, level as `quantile_ranks`.
     The share of values at or below the sample quantile is a clustered proportion: its Korn-Graubard limits around q, on
-    the effective number of values, say which order statistics bound the quantile.
+    the effective number of values, say which order statistics bound the quantile. Clusters of unequal size cost at
+    least `least_design_effect`.
     Raises NotEstimable with fewer than two clusters.
     Source: Woodruff (1952), J. Am. Stat. Assoc. 47, 635-646; Francisco and Fuller (1991), Ann. Stat. 19, 454-469.
     """
@@ -65,6 +67,11 @@ def clustered_quantile_interval(values: ArrayLike, clusters: ArrayLike, q: float
     independent = below.mean() * (1 - below.mean()) / size
     largest = float(np.bincount(unit).max())
     effect = float(np.clip(variance / independent, 1, largest)) if independent > 0 else largest
+    hits, cases = np.bincount(unit, below), np.bincount(unit)
+    effect = max(
+        effect,
+        float(least_design_effect(hits.sum(), size, hits @ hits, hits @ cases, cases @ cases, largest)),
+    )
     worth = size / effect * float(critical(1 - 2 * error) / critical(1 - 2 * error, units - 1)) ** 2
     low, high = clopper_pearson(q * worth, worth, level=level)
     below_rank, above_rank = int(np.floor(float(low) * size)), int(np.ceil(float(high) * size)) + 1
