@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from shipworthy.api.checking import check
 from shipworthy.api.recording import TOOL, actor_of, open_record
+from shipworthy.api.reproducing import reproduce
 from shipworthy.cli import main
 from shipworthy.errors import Unusable
 from shipworthy.record import documents
@@ -106,3 +107,10 @@ def test_who_acts_is_looked_at_before_anything_is_done(plan, place, tmp_path):
     with pytest.raises(Unusable, match="RECORD002"):
         check(plan, now=NOW, out=tmp_path / "run", record=place)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_waived_run_is_reproduced_as_it_was(plan, place, tmp_path):
+    waive(place)
+    check(plan, now=NOW, record=place, out=tmp_path / "run")
+    again = reproduce(tmp_path / "run")
+    assert again.differences == ()

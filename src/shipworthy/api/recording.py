@@ -97,7 +97,7 @@ def keep_run(place: str | Path, folder: Path, plan: Plan, *, actor: str | None, 
     if isinstance(place, Path):
         place.parent.mkdir(parents=True, exist_ok=True)
     with open_record(place) as record:
-        where = _relative(folder, place)
+        where = run_place(folder, place)
         return record_run(record, folder, plan, actor=actor_of(record, actor), now=now, place=where)
 
 
@@ -105,7 +105,7 @@ def _is_absent(place: str | Path) -> bool:
     return "://" not in str(place) and not Path(place).exists()
 
 
-def _relative(folder: Path, place: str | Path) -> str:
+def run_place(folder: Path, place: str | Path) -> str:
     """A run's folder as seen from the record's; under a database's URL, from where the command runs."""
     base = Path() if "://" in str(place) else Path(place).parent
     return Path(os.path.relpath(folder, base)).as_posix()
@@ -160,7 +160,19 @@ def record_run(record: Record, folder: Path, plan: Plan, *, actor: str, now: dat
     if new:
         record.write(actor, now, *new, action="register")
     estimates = pq.read_table(folder / "estimates.parquet")
-    return record.add_run(actor, now, facts, results["verdicts"], estimates, results["inputs"])
+    return record.add_run(actor, now, facts, _keepable(results["verdicts"]), estimates, _keepable(results["inputs"]))
+
+
+def _keepable(value: Any) -> Any:
+    """A value of results.json as every database keeps it: integers beyond 2**53 - 1 as text, and no NUL in texts."""
+    if isinstance(value, dict):
+        return {_keepable(key): _keepable(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_keepable(inner) for inner in value]
+    if isinstance(value, str):
+        return value.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
+    is_exact = isinstance(value, bool | None) or not isinstance(value, int | float) or abs(value) < 2**53
+    return value if is_exact else str(value)
 
 
 def run_digest(folder: Path) -> str:
