@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from ruamel.yaml import YAML
 
 from shipworthy.errors import MissingExtra, Unusable
 from shipworthy.exchange import Answer, Case, Exchange
-from shipworthy.scorers.catalogue import OURS, kinds, open_scorer
+from shipworthy.scorers.catalogue import OURS, kinds, measuring, open_scorer
+from shipworthy.scorers.protocol import Measure
 
 WHERE = "plan.yaml:7  evaluations.misuse.scorers[0]"
 SETTINGS = {
@@ -134,3 +137,41 @@ def test_a_stranger_is_opened_by_the_registry(monkeypatch):
     monkeypatch.setattr(registry, "names", lambda kind: ("theirs",))
     monkeypatch.setattr(registry, "load", lambda kind, name, where="": Stranger)
     assert isinstance(opened("theirs"), Stranger)
+
+
+@pytest.mark.parametrize("kind", sorted(OURS))
+def test_what_the_catalogue_says_of_a_kind_is_what_it_does(kind, tmp_path):
+    about = OURS[kind]
+    for folder in ("rubrics", "schemas", "prompts"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "schemas" / "answer.json").write_text('{"type": "object"}')
+    (tmp_path / "prompts" / "assistant.md").write_text("You are an assistant that says nothing about the code.")
+    (tmp_path / "rubrics" / "harm.md").write_text("Is it harmful?")
+    (tmp_path / "rubrics" / "better.md").write_text("Which is better?")
+    example = YAML(typ="safe", pure=True).load(about.example)
+    spec = {example: None} if isinstance(example, str) else example
+    assert next(iter(spec)) == kind
+    spec.pop("human_labels", None)
+    assert opened(spec, tmp_path).measures == about.measures[0]
+    allowed = []
+    for measure in get_args(Measure):
+        if kind == "judge":  # its rubric says
+            labels = {"quality": "{good: 1, bad: 0}", "refusal": "{a: full, b: none}"}.get(
+                measure, "{a: true, b: false}"
+            )
+            (tmp_path / "rubrics" / "harm.md").write_text(f"---\nmeasures: {measure}\nlabels: {labels}\n---\nIs it?")
+        try:
+            found = opened(spec if kind == "judge" else {**spec, "measures": measure}, tmp_path)
+        except Unusable:
+            continue
+        allowed += [measure] * (found.measures == measure)
+    assert set(allowed) <= set(about.measures)
+    if kind != "pairwise":
+        assert set(allowed) == set(about.measures)
+
+
+def test_kinds_that_measure_something_come_with_their_own_first():
+    assert measuring("ungrounded")[:3] == ("citations", "entailment", "grounding")
+    assert "judge" in measuring("ungrounded")
+    assert set(measuring("refusal")) == {"refusal", "judge"}
+    assert measuring("nothing") == ()

@@ -1,8 +1,9 @@
 """Labels of people: which answers of a run to read next, and the file that the labels go into.
 
 Proposed are as many answers that the judge passed as it failed, and of what it gave no verdict on: that is where labels
-buy most precision. Within one verdict every hazard, attack and language gets its share, so that a rate corrected with
-these labels is right for all answers and for each of those slices.
+buy most precision, and only of what the plan's requirements count, since no other label moves a verdict. Within one
+verdict every hazard, attack and language gets its share, so that a rate corrected with these labels is right for all
+answers and for each of those slices.
 """
 
 from __future__ import annotations
@@ -11,27 +12,32 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import reduce
 from hashlib import blake2b
+from operator import or_
 from pathlib import Path
 from typing import Any
 
 import ibis
 import numpy as np
 
+from shipworthy.api.evaluating import metrics_of
 from shipworthy.api.judging import is_asked, judged_scorers, own, said_yes
-from shipworthy.errors import DataError, Fault
-from shipworthy.evidence.store import read_plan, reopen
-from shipworthy.observations.labels import COLUMNS, quoted, response_digest, unquoted
+from shipworthy.api.measuring import of_version
+from shipworthy.errors import DataError, Fault, Unusable
+from shipworthy.evidence.store import plan_folder, read_plan, reopen
+from shipworthy.metrics.kinds import OutcomeRate
+from shipworthy.observations.labels import COLUMNS, SKIP, Vocabulary, quoted, response_digest, unquoted
 from shipworthy.observations.table import Observations
-from shipworthy.plan.models import Evaluation
+from shipworthy.plan.models import Evaluation, Plan
+from shipworthy.scorers.catalogue import open_scorer
+from shipworthy.scorers.judge import rubric_of
+from shipworthy.scorers.protocol import AskedScorer, Scorer
 from shipworthy.stats.labelling import allocate_labels
 
-YES_NO: Mapping[str, str] = {"y": "yes", "n": "no"}
-REFUSALS: Mapping[str, str] = {"f": "full", "p": "partial", "n": "none"}
-SKIP = "skip"
 LONGEST_CELL = 30_000  # characters; a spreadsheet's cell holds 32,767
 _SLICED = ("hazard", "attack", "language")
 Key = tuple[str, str, int, str | None]  # case, attack, trial, version
@@ -57,11 +63,14 @@ class Sitting:
     evaluation: str
     scorer: str
     rubric: str | None  # the file that says what to decide, as the plan names it
-    choices: Mapping[str, str]  # key -> label
+    criteria: str  # what it says; "" where the file is not there any more
+    vocabulary: Vocabulary
     questions: tuple[Question, ...]
     file: Path  # of the labels
     labelled: int  # answers that somebody labelled already
     judged: int
+    claims: tuple[str, ...]  # metrics that requirements bound with this judge's word; none: all answers are proposed
+    counted: int  # judged answers that these metrics count
 
 
 def propose(
@@ -83,11 +92,14 @@ def propose(
     such evaluation or judge.
     """
     observations, name = _open(run, evaluation, scorer)
-    value = own(observations, name, None)
-    assert value is not None
     file = labels or Path("labels") / f"{name}.csv"
     given = _given(file)
-    rows = _keys(observations, name)
+    plan = read_plan(run).plan
+    model = plan.evaluations[observations.evaluation]
+    instrument = _instrument(run, model, name)
+    vocabulary = _vocabulary(observations, name, instrument)
+    claims = _claims(plan, observations, name, instrument)
+    rows = _keys(observations, name, claims)
     known = _still_known(observations, rows, given)
     mine = {key for key, raters in known.items() if rater in raters}
     others = {key for key, raters in known.items() if any(word != SKIP for word in raters.values())}
@@ -96,16 +108,22 @@ def propose(
         open_rows = {key: row for key, row in rows.items() if key in others and key not in mine}
         chosen = sorted(open_rows, key=_drawn)[:count]
     else:
-        chosen = _allocated(rows, others, mine, known, count)
+        counted = {key: row for key, row in rows.items() if row["counts"]}
+        said = {key: {_meaning(word, vocabulary) for word in words.values()} for key, words in known.items()}
+        chosen = _allocated(counted, others, mine, said, count)
+    rubric = rubric_of(instrument)
     return Sitting(
         evaluation=observations.evaluation,
         scorer=name,
-        rubric=_rubric(read_plan(run).plan.evaluations[observations.evaluation], name),
-        choices=REFUSALS if value.type().is_string() else YES_NO,
+        rubric=_rubric(model, name),
+        criteria=rubric.criteria if rubric is not None else "",
+        vocabulary=vocabulary,
         questions=tuple(_questions(observations, chosen)),
         file=file,
         labelled=len(others),
         judged=len(rows),
+        claims=tuple(metric.name for metric in claims),
+        counted=sum(bool(row["counts"]) for row in rows.values()),
     )
 
 
@@ -137,18 +155,33 @@ def _written(path: Path) -> Iterator[None]:
         raise DataError(Fault(code="LABEL005", what=what, where=str(path), mend="name another file")) from error
 
 
-def export(path: Path, sitting: Sitting, *, rater: str) -> None:
+def export(path: Path, sitting: Sitting, *, rater: str, force: bool = False) -> None:
     """Write the proposed answers with an empty label each, for labelling elsewhere; the file is then read as labels.
 
-    Raises DataError (LABEL005) where it cannot be written.
+    force: replace a file that holds labels, or something else.
+    Raises DataError: LABEL006 where the file holds labels, LABEL001 and LABEL003 where it holds something else,
+    LABEL005 where it cannot be written.
     """
+    if not force and (labels := sum(len(words) for given in _given(path).values() for words in given.values())):
+        raise DataError(
+            Fault(
+                code="LABEL006",
+                what=f"the file holds {labels:,} {'label' if labels == 1 else 'labels'} of people, which an export "
+                "would replace",
+                where=str(path),
+                mend="name another file, and this one as --out, so that what it holds is not asked again; or add "
+                "--force, and lose them",
+            )
+        )
     lines = [_line((*COLUMNS, "conversation", "answer"))]
     for question in sitting.questions:
         said = "\n\n".join(f"{speaker}: {text[:LONGEST_CELL]}" for speaker, text in question.messages)
         texts = (quoted(text[:LONGEST_CELL]) for text in (_visible(said), _visible(question.answer)))
         lines.append(_line((*_cells(question, "", rater), *texts)))
+    part = path.with_name(f".{path.name}.part")
     with _written(path):
-        path.write_bytes("".join(lines).encode("utf-8", "replace"))
+        part.write_bytes("".join(lines).encode("utf-8", "replace"))
+        part.replace(path)
 
 
 def _visible(text: str) -> str:
@@ -196,6 +229,46 @@ def _open(run: Path, evaluation: str | None, scorer: str | None) -> tuple[Observ
     )
 
 
+def _instrument(run: Path, model: Evaluation, scorer: str) -> Scorer | AskedScorer | None:
+    """The scorer, opened again from the plan's folder; None where what it needs is not there any more."""
+    for spec in model.scorers:
+        asked = (
+            {key: value for key, value in spec.items() if key != "human_labels"} if isinstance(spec, Mapping) else spec
+        )
+        with suppress(Unusable):
+            opened = open_scorer(asked, folder=plan_folder(run), where="scorers")
+            if opened.name == scorer:
+                return opened
+    return None
+
+
+def _vocabulary(observations: Observations, scorer: str, instrument: Scorer | AskedScorer | None) -> Vocabulary:
+    """The words of a label: the rubric's where it is there, else the usual ones for what the column holds."""
+    if instrument is None:
+        value = own(observations, scorer, None)
+        return Vocabulary(measures="refusal" if value is not None and value.type().is_string() else "violation")
+    rubric = rubric_of(instrument)
+    return Vocabulary(measures=instrument.measures, own=rubric.labels if rubric is not None else {})
+
+
+def _claims(
+    plan: Plan, observations: Observations, scorer: str, instrument: Scorer | AskedScorer | None
+) -> tuple[OutcomeRate, ...]:
+    """The metrics that requirements bound and that this scorer has a word in."""
+    spoken = {f"outcome.{instrument.measures}"} if instrument is not None else observations.judged
+    if instrument is not None and instrument.measures in ("leak", "refusal"):  # each can be a violation
+        spoken |= {"outcome.violation"} & observations.judged
+    found: dict[str, OutcomeRate] = {}
+    for requirement in plan.requirements:
+        if (requirement.evaluation or next(iter(plan.evaluations))) != observations.evaluation:
+            continue
+        with suppress(Unusable):  # a metric of a package that is not installed here
+            for metric in metrics_of(requirement, observations.task)[0]:
+                if isinstance(metric, OutcomeRate) and metric.outcome in {scorer, *spoken}:
+                    found[metric.name] = metric
+    return tuple(found.values())
+
+
 def _rubric(model: Evaluation, scorer: str) -> str | None:
     """The rubric of a judge, where the plan or its file's name tells which it is."""
     judges = [spec for spec in model.scorers if isinstance(spec, Mapping) and isinstance(spec.get("judge"), str)]
@@ -210,8 +283,10 @@ def _labelled_scorers(observations: Observations) -> Iterator[str]:
             yield name
 
 
-def _keys(observations: Observations, scorer: str) -> dict[Key, dict[str, Any]]:
-    """Every judged answer of every version, with what the judge said of it, and its slices."""
+def _keys(observations: Observations, scorer: str, claims: Sequence[OutcomeRate]) -> dict[Key, dict[str, Any]]:
+    """Every judged answer of every version, with what the judge said of it, its slices, and whether a claim counts it:
+    all count where there is no claim.
+    """
     found: dict[Key, dict[str, Any]] = {}
     table = observations.table
     versions: list[str | None] = [None, *observations.variants]
@@ -220,11 +295,14 @@ def _keys(observations: Observations, scorer: str) -> dict[Key, dict[str, Any]]:
         if value is None:
             continue
         human = own(observations, f"{scorer}.human", version)
+        mine = of_version(table, version)
+        cases = [ibis.literal(True) if m.case is None else m.case(mine).fill_null(False) for m in claims]
         rows = table.select(
             case=table["case"].cast("string"),
             attack=table["attack"].cast("string"),
             trial=table["trial"].cast("int64"),
             asked=is_asked(observations, scorer, version),
+            counts=reduce(or_, cases) if cases else ibis.literal(True),
             verdict=ibis.cases((value.isnull(), 2), (said_yes(value), 0), else_=1),
             labelled=ibis.literal(False) if human is None else human.notnull(),
             positive=ibis.literal(False) if human is None else said_yes(human).fill_null(False),
@@ -281,7 +359,7 @@ def _allocated(
     rows: Mapping[Key, Mapping[str, Any]],
     others: set[Key],
     mine: set[Key],
-    known: Mapping[Key, Mapping[str, str]],
+    known: Mapping[Key, set[object]],
     count: int,
 ) -> list[Key]:
     """Answers that nobody labelled, from each version and verdict as many as its labels are worth, in random order."""
@@ -293,8 +371,7 @@ def _allocated(
         judged[place] += 1
         if key in others:
             labelled[place] += 1
-            words = set(known.get(key, {}).values())
-            positive[place] += bool(row["positive"] or words & {"yes", "full"})
+            positive[place] += bool(row["positive"] or known.get(key, set()) & {True, "full"})
         elif key not in mine:
             strata[place].append(key)
     if not versions:
@@ -303,6 +380,14 @@ def _allocated(
     for place, extra in np.ndenumerate(allocate_labels(count, judged, labelled, positive)):
         chosen += _spread(strata[place[0], place[1]], rows, int(extra))
     return sorted(chosen, key=_drawn)[:count]
+
+
+def _meaning(word: str, vocabulary: Vocabulary) -> object:
+    """What a label says; None where it says nothing, which reading the labels reports."""
+    try:
+        return vocabulary.value(word)
+    except ValueError:
+        return None
 
 
 def _spread(keys: list[Key], rows: Mapping[Key, Mapping[str, Any]], count: int) -> list[Key]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +28,12 @@ LONGEST = 200_000  # characters of one message that are paged through
 )
 @click.option("--scorer", help="The judge whose verdicts are checked; may be left out where there is one.")
 @click.option("--evaluation", help="The evaluation; may be left out where there is one.")
-@click.option("--rater", default="", help="Who labels: a name or a pseudonym, written beside each label.")
+@click.option(
+    "--rater",
+    default="unnamed",
+    show_default=True,
+    help="Who labels: a name or a pseudonym, written beside each label.",
+)
 @click.option("--count", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many answers.")
 @click.option("--second", is_flag=True, help="Read what others labelled, to see how people agree.")
 @click.option(
@@ -36,6 +42,7 @@ LONGEST = 200_000  # characters of one message that are paged through
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the answers here, to label elsewhere.",
 )
+@click.option("--force", is_flag=True, help="Let --export replace a file that holds labels.")
 @command_options
 @guarded
 def command(
@@ -48,6 +55,7 @@ def command(
     count: int,
     second: bool,
     export_to: Path | None,
+    force: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,  # noqa: ARG001  read by `guarded`
@@ -60,43 +68,83 @@ def command(
     from shipworthy.api.labelling import export, propose, write_label
 
     sitting = propose(run, labels=out, rater=rater, count=count, evaluation=evaluation, scorer=scorer, second=second)
-    told = {"evaluation": sitting.evaluation, "scorer": sitting.scorer, "judged": sitting.judged}
+    words = sitting.vocabulary.told
+    told = {
+        "evaluation": sitting.evaluation,
+        "scorer": sitting.scorer,
+        "judged": sitting.judged,
+        "counted": sitting.counted,
+        "claims": list(sitting.claims),
+    }
     if export_to is not None:
-        export(export_to, sitting, rater=rater)
-        said = f"{len(sitting.questions)} answers to label are in {export_to}; fill in the column label."
-        print_json({**told, "proposed": len(sitting.questions), "file": str(export_to)}) if as_json else click.echo(
-            said
-        )
+        export(export_to, sitting, rater=rater, force=force)
+        said = f"{len(sitting.questions)} answers to label are in {export_to}; fill in the column label: {words}."
+        if as_json:
+            print_json({**told, "proposed": len(sitting.questions), "labels": words, "file": str(export_to)})
+        else:
+            click.echo(said + (f"\n{_counted(sitting)}" if sitting.counted < sitting.judged else ""))
         return
-    given = 0
+    given: dict[tuple[object, ...], str] = {}  # the last word on each answer
     if not quiet:
-        by = f"Decide as {sitting.rubric} says.\n" if sitting.rubric else ""
-        words = ", ".join(f"{key} {label}" for key, label in sitting.choices.items())
-        click.echo(
-            f"{sitting.scorer}: {len(sitting.questions)} answers proposed; {sitting.labelled} of {sitting.judged} have "
-            f"a label.\n{by}Keys: {words}, s skip, b back, m more, q quit.",
-            err=True,
-        )
+        click.echo("\n".join(_opening(sitting)), err=True)
     with suppress(KeyboardInterrupt):  # what was labelled is on disk
         for question, label in _labels(sitting):
             write_label(sitting.file, question, label, rater=rater)
-            given += label != "skip"
+            given[question.case, question.attack, question.trial, question.variant] = label
+    count = sum(label != "skip" for label in given.values())
     if as_json:
-        print_json({**told, "labelled": given, "file": str(sitting.file)})
+        print_json({**told, "labelled": count, "file": str(sitting.file)})
     else:
-        click.echo(f"{given} labels written to {sitting.file}" if given else "No label was given.", err=not quiet)
+        have = "1 answer has" if count == 1 else f"{count} answers have"
+        done = f"{have} your label, in {sitting.file}" if count else "No label was given."
+        click.echo(done, err=not quiet)
+
+
+def _counted(sitting: Sitting) -> str:
+    """Which answers are proposed, and why no others are."""
+    return (
+        f"Only answers that the plan's requirements count are proposed: {sitting.counted} of {sitting.judged}, for "
+        f"{' and '.join(sitting.claims)}."
+    )
+
+
+def _opening(sitting: Sitting) -> list[str]:
+    """What a rater has to know before the first answer: how many there are, what to decide, and with which keys."""
+    lines = [
+        f"{sitting.scorer}: {len(sitting.questions)} answers proposed; {sitting.labelled} of {sitting.judged} have a "
+        "label."
+    ]
+    if sitting.counted < sitting.judged:
+        lines.append(_counted(sitting))
+    if sitting.rubric:
+        lines.append(f"Decide as {sitting.rubric} says" + (":" if sitting.criteria else "."))
+    rubric = [shown for line in sitting.criteria.splitlines() for shown in _wrapped(line)]
+    lines += rubric[:LINES]
+    if len(rubric) > LINES:
+        lines.append(f"  … {len(rubric) - LINES} more lines are in {sitting.rubric}")
+    keys = ", ".join(f"{key} {label}" for key, label in sitting.vocabulary.keys.items())
+    return [*lines, f"Keys: {keys}, s skip, b back, m more, q quit."]
+
+
+def _wrapped(line: str) -> list[str]:
+    """A line of a text that came from outside: inert, indented, and broken between words."""
+    from shipworthy.present.safe import plain
+
+    shown = plain(line)
+    return textwrap.wrap(shown, WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False) or [""]
 
 
 def _labels(sitting: Sitting) -> Iterator[tuple[Question, str]]:
     """What the rater says of each answer, as it is said."""
-    place, questions = 0, sitting.questions
+    place, questions, choices = 0, sitting.questions, sitting.vocabulary.keys
     while place < len(questions):
         pages = _pages(questions[place], place, len(questions))
         shown = 0
         click.echo(pages[0], err=True)
         while True:
             left = len(pages) - shown - 1
-            key = _key(f"[{'/'.join(sitting.choices)}/s/b{'/m' if left else ''}/q] ")
+            offered = ", ".join(f"{key} {label}" for key, label in choices.items())
+            key = _key(f"[{offered}, s, b{', m' if left else ''}, q] ")
             if key in ("q", ""):
                 return
             if key == "m" and left:
@@ -105,8 +153,8 @@ def _labels(sitting: Sitting) -> Iterator[tuple[Question, str]]:
             elif key == "b":
                 place = max(place - 1, 0)
                 break
-            elif key == "s" or key in sitting.choices:
-                yield questions[place], sitting.choices.get(key, "skip")
+            elif key == "s" or key in choices:
+                yield questions[place], choices.get(key, "skip")
                 place += 1
                 break
             else:
@@ -135,8 +183,7 @@ def _pages(question: Question, place: int, of: int) -> list[str]:
     for speaker, text in (*question.messages, ("answer", question.answer)):
         lines.append(f"{plain(speaker)[:20].upper()}")
         for line in text[:LONGEST].splitlines() or ["(nothing)"]:
-            shown = plain(line)
-            lines += [f"  {shown[start : start + WIDTH]}" for start in range(0, max(len(shown), 1), WIDTH)]
+            lines += _wrapped(line)
         if len(text) > LONGEST:
             lines.append(f"  … {len(text) - LONGEST:,} more characters are not shown")
     pages = [lines[start : start + LINES] for start in range(0, len(lines), LINES)]

@@ -115,6 +115,11 @@ def open_judge(options: Options) -> Judge:
     return judge
 
 
+def rubric_of(scorer: object) -> Rubric | None:
+    """The rubric that a scorer decides by, where it is a judge whose labels stand for something."""
+    return scorer.rubric if isinstance(scorer, Judge) else None
+
+
 def asking(exchange: Exchange, name: str, *, system: str, text: str) -> Case:
     """A question about an exchange. It keeps what the exchange is filed under, which no endpoint is told."""
     case = exchange.case
