@@ -11,32 +11,56 @@ from shipworthy.cli.shared import SHIP, SHOWN_FAULTS, STALE, command_options, gu
 
 
 @click.command("verify")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--sha256", help="Digest of manifest.json that was kept elsewhere.")
+@click.argument("evidence", type=click.Path(path_type=Path))
+@click.option("--keys", type=click.Path(path_type=Path), help="A register of keys that you got elsewhere, and trust.")
+@click.option("--threshold", type=click.IntRange(min=1), help="How many persons must have signed the package.")
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A signed checkpoint of the log that was kept elsewhere: shows entries that were cut off.",
+)
+@click.option("--root", help="Root of the package, as you were told it elsewhere.")
+@click.option("--sha256", help="Digest of a run's manifest.json that was kept elsewhere.")
 @command_options
 @guarded
-def command(run: Path, sha256: str | None, as_json: bool, quiet: bool, verbose: bool) -> None:  # noqa: ARG001
-    """Check every file of the folder RUN against its manifest. Exits with 4 when one was changed, added or removed."""
-    from shipworthy.errors import Fault, Unusable
-    from shipworthy.evidence.manifest import verify_manifest
+def command(
+    *,
+    evidence: Path,
+    keys: Path | None,
+    threshold: int | None,
+    checkpoint: tuple[Path, ...],
+    root: str | None,
+    sha256: str | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,  # noqa: ARG001  read by `guarded`
+) -> None:
+    """Check that EVIDENCE is what was written: a package (folder or zip), an exported log, or a run's folder.
+
+    Needs no database and no network. Tells the first thing that is wrong, then the others, and how far the check
+    reaches. Exits with 4 when anything is wrong.
+    """
+    from shipworthy.api.verifying import verify
     from shipworthy.present.safe import plain
 
-    if not run.is_dir():
-        raise Unusable(
-            Fault(code="RUN002", what=f"{run.name!r} is not a run: there is no such folder", where=str(run),
-                  mend="name a folder that `shipworthy check` wrote")
-        )  # fmt: skip
-    faults = verify_manifest(run, sha256=sha256)
+    found = verify(evidence, keys=keys, threshold=threshold, checkpoint=checkpoint, root=root, sha256=sha256)
+    faults = found.faults
     if as_json:
+        told = [{"what": f.what, "where": f.where, "code": f.code} for f in faults]
         print_json(
-            {"intact": not faults, "faults": [{"what": f.what, "where": f.where, "code": f.code} for f in faults]}
-        )
+            {
+                "intact": not faults, "of": found.kind, **found.facts, "notes": list(found.notes),
+                "faults": told,
+            }
+        )  # fmt: skip
     if not quiet:
         for fault in faults[:SHOWN_FAULTS]:
             click.echo(f"{fault.code}  {plain(fault.what)}: {plain(fault.where)}", err=True)
         if len(faults) > SHOWN_FAULTS:
             click.echo(f"… and {len(faults) - SHOWN_FAULTS:,} more faults (--json lists them all)", err=True)
+        for note in found.notes:
+            click.echo(plain(note), err=True)
     if not as_json:
-        count = f"{len(faults):,} fault{'' if len(faults) == 1 else 's'}"
-        click.echo(f"Not intact: {count}." if faults else "Intact: every file is as it was written.")
+        click.echo(plain(found.headline))
     sys.exit(STALE if faults else SHIP)

@@ -1,0 +1,127 @@
+"""`shipworthy pack`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from shipworthy.cli.shared import command_options, guarded, print_json
+
+if TYPE_CHECKING:
+    from shipworthy.api.packing import Packed
+    from shipworthy.evidence.documents.fields import Privacy
+
+_SHOWN_QUESTIONS = 3  # of each role
+
+
+@click.command("pack")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Where to; default: .shipworthy/packages/<run>.")
+@click.option("--zip", "zipped", is_flag=True, help="Write one zip file instead of a folder.")
+@click.option("--key", "names", multiple=True, help="Sign with this key of yours; may be given several times.")
+@click.option("--register", type=click.Path(path_type=Path), help="Whose keys these are; default: keys.json.")
+@click.option("--answers", type=click.Path(path_type=Path), help="What only people can say: a YAML file.")
+@click.option(
+    "--audience",
+    type=click.Choice(["public", "internal", "restricted", "personal"]),
+    default="internal",
+    show_default=True,
+    help="The strictest class of information that readers may see; what is stricter is shown as withheld.",
+)
+@click.option("--record", help="The record's file or URL; default: SHIPWORTHY_RECORD, or the one beside the plan.")
+@click.option("--no-record", is_flag=True, help="Pack nothing from a record.")
+@click.option("--model", "models", multiple=True, metavar="NAME=PATH", help="A model that the run used, by its digest.")
+@click.option("--pdf", is_flag=True, help="Print the documents as PDF, too.")
+@command_options
+@guarded
+def command(
+    *,
+    run: Path,
+    out: Path | None,
+    zipped: bool,
+    names: tuple[str, ...],
+    register: Path | None,
+    answers: Path | None,
+    audience: str,
+    record: str | None,
+    no_record: bool,
+    models: tuple[str, ...],
+    pdf: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,  # noqa: ARG001  read by `guarded`
+) -> None:
+    """Pack the run in the folder RUN with all that stands behind its decision, so that anyone can verify it.
+
+    Tells how complete the documents are, and who has to answer what is missing. Exits with 4 when the run was changed
+    after it was written.
+    """
+    from shipworthy.api import keys
+    from shipworthy.api.packing import pack
+    from shipworthy.cli.keys import ask_passphrase
+
+    phrase = ask_passphrase() if names else ""
+    opened = [keys.open_key(name, passphrase=phrase) for name in names]
+    packed = pack(
+        run,
+        out=out,
+        record=None if no_record else _place(run, record),
+        answers=answers,
+        sign_with=opened,
+        register=keys.registered(register or keys.REGISTER),
+        audience=cast("Privacy", audience),
+        models=_models(models),
+        pdf=pdf,
+        zipped=zipped,
+    )
+    if as_json:
+        print_json(packed.as_json())
+    else:
+        _tell(packed, quiet=quiet)
+
+
+def _place(run: Path, stated: str | None) -> str | Path | None:
+    """The record that was named, or the one beside the plan where there is one."""
+    from shipworthy.api.recording import place_of
+    from shipworthy.evidence.store import plan_folder
+
+    place = place_of(plan_folder(run), stated)
+    return None if isinstance(place, Path) and not place.exists() else place
+
+
+def _models(given: tuple[str, ...]) -> dict[str, Path]:
+    from shipworthy.errors import Fault, Unusable
+
+    found = {}
+    for one in given:
+        name, equals, path = one.partition("=")
+        if not (name and equals and path) or name in found:
+            what = f"{one[:80]!r} does not name one model and where it lies"
+            raise Unusable(Fault(code="PACK026", what=what, where="--model", mend="write NAME=PATH, each name once"))
+        found[name] = Path(path)
+    return found
+
+
+def _tell(packed: Packed, *, quiet: bool) -> None:
+    from shipworthy.present.safe import plain
+
+    if not quiet:
+        score = "nothing applies" if packed.score is None else f"{100 * packed.score:.0f} % complete"
+        click.echo(f"Documents: {score}, {len(packed.missing)} answers are missing", err=True)
+        for role, asked in packed.asked().items():
+            click.echo(f"  {role}: {len(asked)}", err=True)
+            for entry in asked[:_SHOWN_QUESTIONS]:
+                click.echo(f"    {entry.field.id}: {entry.field.question}", err=True)
+            if len(asked) > _SHOWN_QUESTIONS:
+                click.echo(f"    … and {len(asked) - _SHOWN_QUESTIONS} more in docs/questions.yaml", err=True)
+        for note in packed.notes:
+            click.echo(plain(note), err=True)
+    signed = (
+        f"signed with {len(packed.signers)} key{'s' * (len(packed.signers) != 1)}" if packed.signers else "not signed"
+    )
+    click.echo(f"Packed: {packed.files:,} files, {packed.withheld:,} of them withheld, {signed}")
+    click.echo(f"Root    {packed.root}")
+    trust = "--keys REGISTER" if packed.signers else f"--root {packed.root}"
+    click.echo(f"Verify  shipworthy verify {plain(packed.path)} {trust}")
