@@ -10,7 +10,10 @@ PYTEST := $(BIN)/python -m pytest -n 2
 help:  ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
 
-demo: $(VENV)/demo.stamp  ## Check a model trained on simulated loans, and two versions of a simulated assistant
+demo: export SHIPWORTHY_RECORD := demo/out/record.db
+demo: export SHIPWORTHY_KEYS := demo/out/keys
+demo: export SHIPWORTHY_PASSPHRASE := a passphrase for the demo alone
+demo: $(VENV)/demo.stamp  ## Check a model trained on simulated loans and two versions of a simulated assistant; sign the evidence
 	@rm -rf demo/out
 	@$(BIN)/python demo/lending.py
 	@$(BIN)/shipworthy check demo/shipworthy.yaml --out demo/out/run; code=$$?; \
@@ -18,6 +21,12 @@ demo: $(VENV)/demo.stamp  ## Check a model trained on simulated loans, and two v
 	@echo
 	@$(BIN)/shipworthy check demo/assistant.yaml --out demo/out/assistant --fresh; code=$$?; \
 	if [ $$code -ne 1 ]; then echo "The demo should end in hold (exit code 1), not in exit code $$code."; exit 1; fi
+	@echo
+	@$(BIN)/shipworthy keys new demo --person "A. Demo <demo@example.org>" -q
+	@$(BIN)/shipworthy keys register demo --register demo/out/keys.json -q
+	@$(BIN)/shipworthy pack demo/out/assistant --key demo --register demo/out/keys.json --out demo/out/package
+	@echo
+	$(BIN)/shipworthy verify demo/out/package --keys demo/out/keys.json
 	@echo
 	@echo "Both decisions are HOLD, as they should be: the checks found what was put into the model and the assistant."
 	@echo "In CI the exit code 1 would stop the release (0 ship, 1 hold, 2 unusable, 3 undecided, 4 stale)."

@@ -64,8 +64,6 @@ def test_plan_loads_and_announces_every_outcome():
 
 def test_assistant_comes_out_as_its_plan_announces(tmp_path):
     plan = shutil.copy(DEMO / "assistant.yaml", tmp_path)
-    shutil.copytree(DEMO / "rubrics", tmp_path / "rubrics", dirs_exist_ok=True) if (DEMO / "rubrics").is_dir() else None
-    shutil.copytree(DEMO / "labels", tmp_path / "labels", dirs_exist_ok=True) if (DEMO / "labels").is_dir() else None
     command = [sys.executable, "-c", "from shipworthy.cli import main; main()", "check", plan, "--out"]
     ended = subprocess.run([*command, str(tmp_path / "run")], capture_output=True, text=True, check=False)
     assert ended.returncode == 1, ended.stderr

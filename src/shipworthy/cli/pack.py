@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from shipworthy.api.packing import Packed
     from shipworthy.evidence.documents.fields import Privacy
 
-_SHOWN_QUESTIONS = 3  # of each role
-
 
 @click.command("pack")
 @click.argument("run", type=click.Path(path_type=Path))
@@ -51,7 +49,7 @@ def command(
     pdf: bool,
     as_json: bool,
     quiet: bool,
-    verbose: bool,  # noqa: ARG001  read by `guarded`
+    verbose: bool,
 ) -> None:
     """Pack the run in the folder RUN with all that stands behind its decision, so that anyone can verify it.
 
@@ -79,7 +77,7 @@ def command(
     if as_json:
         print_json(packed.as_json())
     else:
-        _tell(packed, quiet=quiet)
+        _tell(packed, quiet=quiet, verbose=verbose)
 
 
 def _place(run: Path, stated: str | None) -> str | Path | None:
@@ -104,18 +102,18 @@ def _models(given: tuple[str, ...]) -> dict[str, Path]:
     return found
 
 
-def _tell(packed: Packed, *, quiet: bool) -> None:
+def _tell(packed: Packed, *, quiet: bool, verbose: bool) -> None:
     from shipworthy.present.safe import plain
 
     if not quiet:
         score = "nothing applies" if packed.score is None else f"{100 * packed.score:.0f} % complete"
         click.echo(f"Documents: {score}, {len(packed.missing)} answers are missing", err=True)
-        for role, asked in packed.asked().items():
-            click.echo(f"  {role}: {len(asked)}", err=True)
-            for entry in asked[:_SHOWN_QUESTIONS]:
+        if roles := ", ".join(f"{role} {len(asked)}" for role, asked in packed.asked().items()):
+            click.echo(f"  by {roles}; docs/questions.yaml asks them", err=True)
+        for role, asked in packed.asked().items() if verbose else ():
+            click.echo(f"  {role}", err=True)
+            for entry in asked:
                 click.echo(f"    {entry.field.id}: {entry.field.question}", err=True)
-            if len(asked) > _SHOWN_QUESTIONS:
-                click.echo(f"    … and {len(asked) - _SHOWN_QUESTIONS} more in docs/questions.yaml", err=True)
         for note in packed.notes:
             click.echo(plain(note), err=True)
     signed = (
