@@ -155,7 +155,8 @@ def _signatures(
     found = [
         one.document
         for one in record.find("sign-off", system=kept.facts.system, limit=MOST)
-        if isinstance(one.document, documents.SignOff) and one.document.bindings.decision in of_decision
+        if isinstance(one.document, documents.SignOff)
+        and (one.document.bindings.decision in of_decision or one.id.startswith(f"{decision.id}:"))
     ]
     first = {one.id: record.history("sign-off", one.id)[0] for one in found}
     for document in sorted(found, key=lambda one: first[one.id].seq):

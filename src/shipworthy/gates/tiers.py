@@ -62,7 +62,9 @@ class Intake(Model):
     areas: tuple[Area, ...] = Field(max_length=8, description="Areas of Annex III that it is used in; [] for none.")
     profiling: bool = Field(description="Does it profile persons: judge who they are from data about them?")
     exits: tuple[Exit, ...] = Field(
-        default=(), max_length=4, description="Article 6(3): why it poses no significant risk although in an area."
+        default=(),
+        max_length=4,
+        description="Article 6(3), (a) to (d) in this order: why it poses no significant risk although in an area.",
     )
     exit_reason: str = Field(
         default="", max_length=20_000, description="Article 6(4): the assessment behind `exits`, which must be kept."

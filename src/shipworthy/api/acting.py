@@ -1,0 +1,54 @@
+"""Who acts where only people can: they ask, approve and sign under their name, and are counted by their address."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shipworthy.errors import Fault, Unusable
+from shipworthy.integrity import keys
+
+if TYPE_CHECKING:
+    from shipworthy.record.store import Record
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Actor:
+    """A person as the record knows them."""
+
+    person: str  # the commitment
+    shown: str  # name, else address, else the beginning of the commitment
+    identity: str  # what persons are counted by: two spellings of a name with one address are one person
+
+
+def acting(record: Record, stated: str | None) -> Actor:
+    """Who acts: "Ada <ada@example.org>", as stated or as `SHIPWORTHY_ACTOR` says.
+
+    An address that the record knows is that person, however the name is spelt now: nobody becomes two people, of whom
+    one asks and the other approves. Raises Unusable (GOVERN001, KEYS001).
+    """
+    said = stated or os.environ.get("SHIPWORTHY_ACTOR") or ""
+    if not said:
+        what, mend = "this is done by a person, and nobody says who it is", '--as "Ada <ada@example.org>"'
+        raise Unusable(Fault(code="GOVERN001", what=what, where="--as, or SHIPWORTHY_ACTOR", mend=mend))
+    person = keys.person(said)
+    known = next((one for one in everyone(record).values() if one.identity == person.identity), None)
+    if known is not None:
+        return known
+    return Actor(person=record.person(person.email, person.name), shown=person.name, identity=person.identity)
+
+
+def everyone(record: Record) -> dict[str, Actor]:
+    """All people by commitment; an erased one is counted by the commitment alone."""
+    found = {}
+    for commitment, one in record.people().items():
+        identity = keys.Person(name="", email=one.email).identity if one.email else commitment
+        shown = one.name or one.email or commitment[:15]
+        found[commitment] = Actor(person=commitment, shown=shown, identity=identity)
+    return found
+
+
+def shown(people: dict[str, Actor], actor: str) -> str:
+    """How an actor is called: by name; a tool as it is."""
+    return people[actor].shown if actor in people else actor[:60]

@@ -1,0 +1,82 @@
+"""Runs in the record, found by what people call them, and the decisions that rest on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shipworthy.api.recording import run_digest
+from shipworthy.errors import Fault, Unusable
+from shipworthy.evidence.manifest import NAME as MANIFEST
+from shipworthy.record.documents import Decision
+
+if TYPE_CHECKING:
+    from shipworthy.record.runs import KeptRun
+    from shipworthy.record.store import Record
+
+MOST = 10_000  # decisions, waivers or sign-offs of one system
+
+
+def base_of(place: str | Path) -> Path:
+    """The folder that places of runs start from: the record's; under a database's URL, where the command runs."""
+    return Path() if "://" in str(place) else Path(place).parent
+
+
+def folder_of(text: str) -> Path | None:
+    """The run's folder that a text names; None where it names none."""
+    try:
+        return Path(text) if (Path(text) / MANIFEST).is_file() else None
+    except (OSError, ValueError):  # too long for a name
+        return None
+
+
+def find_run(record: Record, text: str) -> KeptRun:
+    """A recorded run by its folder, its id, its digest, or "latest". Raises Unusable (GOVERN002)."""
+    folder = folder_of(text)
+    if folder is not None:
+        found = record.runs(digest=run_digest(folder), limit=1)
+        what = "this run is not in the record, or was changed after it was recorded"
+    elif text == "latest":
+        found, what = record.runs(limit=1), "the record has no run yet"
+    else:
+        found = record.runs(run=text, limit=1) or record.runs(digest=text, limit=1)
+        what = "there is no run of that folder, id or digest in the record"
+    if not found:
+        raise Unusable(Fault(code="GOVERN002", what=what, where=text[:200], mend="`shipworthy check` records its runs"))
+    return found[0]
+
+
+def current(record: Record, system: str, version: str | None = None) -> KeptRun:
+    """The run that the newest decision rests on; where nothing was signed, the newest run. Raises Unusable
+    (GOVERN002)."""
+    found = [one for one in _decisions(record, system) if version in (None, one.version)]
+    if found and (runs := record.runs(digest=found[-1].runs[0], limit=1)):
+        return runs[0]
+    runs = record.runs(system=system, version=version, limit=1)
+    if not runs:
+        of = f" {version!r}" if version else ""
+        what = f"the record has no run of {system!r}{of}"
+        raise Unusable(Fault(code="GOVERN002", what=what, where=system[:200], mend="run `shipworthy check` first"))
+    return runs[0]
+
+
+def systems(record: Record) -> list[str]:
+    """The names of the systems that the record knows."""
+    return [one.id for one in record.find("system", limit=MOST)]
+
+
+def decision_of(record: Record, run: str) -> Decision | None:
+    """The decision document that rests on a run first. run: its digest."""
+    facts = record.runs(digest=run, limit=1)
+    kept = record.find("decision", system=facts[0].facts.system, limit=MOST) if facts else ()
+    found = [one for one in kept if isinstance(one.document, Decision) and one.document.runs[0] == run]
+    newest = max(found, key=lambda one: record.history("decision", one.id)[0].seq, default=None)
+    return newest.document if newest is not None and isinstance(newest.document, Decision) else None
+
+
+def _decisions(record: Record, system: str) -> list[Decision]:
+    """A system's decisions, in the order in which they were first written."""
+    kept = record.find("decision", system=system, limit=MOST)
+    firsts = {one.id: record.history("decision", one.id)[0].at for one in kept}
+    ordered = sorted(kept, key=lambda one: (firsts[one.id], one.seq))
+    return [one.document for one in ordered if isinstance(one.document, Decision)]

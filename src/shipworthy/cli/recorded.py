@@ -1,0 +1,53 @@
+"""What every command about the record's documents shares: where the record lies, and who acts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shipworthy.cli.shared import F, command_options, guarded
+
+if TYPE_CHECKING:
+    from shipworthy.record.store import Record
+
+DAY = click.DateTime(["%Y-%m-%d"])
+STEP = click.IntRange(1, 5)
+
+
+def on_record(*, acts: bool) -> Callable[[F], F]:
+    """Add --record, --as for commands that write, and what every command has; errors become messages."""
+
+    def decorate(function: F) -> F:
+        decorated = command_options(guarded(function))
+        place = "Record; default SHIPWORTHY_RECORD, or .shipworthy/record.db."
+        decorated = click.option("--record", metavar="FILE|URL", help=place)(decorated)
+        if acts:
+            who = 'You: "Ada <ada@example.org>"; default SHIPWORTHY_ACTOR.'
+            decorated = click.option("--as", "actor", metavar="PERSON", help=who)(decorated)
+        return decorated
+
+    return decorate
+
+
+@contextmanager
+def opened(record: str | None, near: Path | None = None) -> Iterator[Record]:
+    """The record that is meant, which has to be there. near: the folder that it is looked for in; default this one."""
+    from shipworthy.api.recording import open_record, place_of
+
+    with open_record(place_of(near or Path(), record), create=False) as found:
+        yield found
+
+
+def day(moment: datetime | None) -> date | None:
+    """A day as click reads it."""
+    return None if moment is None else moment.date()
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """Only the options that were given: None and () were not."""
+    return {name: value for name, value in values.items() if value is not None and value != ()}

@@ -1,0 +1,162 @@
+"""`shipworthy waiver`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shipworthy.cli.shared import F, command_options, guarded, print_json
+from shipworthy.cli.sign import place_near
+
+if TYPE_CHECKING:
+    from shipworthy.api.waivers import Answer
+    from shipworthy.record.documents import Waiver
+
+_RECORD = click.option(
+    "--record", metavar="FILE|URL", help="Record; default SHIPWORTHY_RECORD, or .shipworthy/record.db."
+)
+_AS = click.option("--as", "actor", metavar="PERSON", help='You: "Ada <ada@example.org>"; default SHIPWORTHY_ACTOR.')
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.group("waiver")
+def command() -> None:
+    """Ask for leave to ship although a requirement is not met, give it, or take it back.
+
+    Who asks does not approve; at tier critical two persons approve. A waiver ends by itself, and what it covers stays
+    visible as waived. The next check counts it.
+    """
+
+
+@command.command("request")
+@click.argument("run")
+@click.argument("requirement")
+@click.option("--reason", required=True, help="Why it may ship nevertheless.")
+@click.option("--control", required=True, help="What protects people meanwhile.")
+@click.option("--ends", required=True, type=_DAY, help="The last day on which it holds; at most 366 days away.")
+@click.option("--starts", type=_DAY, help="The first day; default today.")
+@click.option("--slice", "slices", multiple=True, metavar="COL=VALUE", help="Only this slice; may be repeated.")
+@click.option("--risk", metavar="ID", help="The registered risk that it leaves open.")
+@click.option("--any-version", is_flag=True, help="It also holds for other versions than the run's.")
+@_AS
+@_RECORD
+@command_options
+@guarded
+def request(
+    *,
+    run: str,
+    requirement: str,
+    reason: str,
+    control: str,
+    ends: datetime,
+    starts: datetime | None,
+    slices: tuple[str, ...],
+    risk: str | None,
+    any_version: bool,
+    actor: str | None,
+    record: str | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,  # noqa: ARG001  read by `guarded`
+) -> None:
+    """Ask for a waiver of REQUIREMENT, which RUN (its folder, id, digest, or "latest") did not meet."""
+    from datetime import UTC
+
+    from shipworthy.api import waivers
+    from shipworthy.api.recording import open_record
+
+    pairs = [text.partition("=") for text in slices]
+    if any(not (sign and column) for column, sign, _ in pairs):
+        raise click.BadParameter("write column=level", param_hint="--slice")
+    wanted = waivers.Wanted(
+        requirement=requirement, reason=reason, control=control, ends=ends.date(),
+        starts=starts.date() if starts else None, slice={column: level for column, _, level in pairs} or None,
+        risk=risk, any_version=any_version,
+    )  # fmt: skip
+    now = datetime.now(UTC)
+    with open_record(place_near(run, record), create=False) as opened:
+        _told(waivers.request(opened, run, wanted, actor=actor, now=now), as_json=as_json, quiet=quiet)
+
+
+def _answering(said: Answer, about: str) -> Callable[[F], click.Command]:
+    """The command that gives one answer."""
+
+    @command.command(said, help=about)
+    @click.argument("id_", metavar="ID")
+    @_AS
+    @_RECORD
+    @command_options
+    @guarded
+    def answer(*, id_: str, actor: str | None, record: str | None, as_json: bool, quiet: bool, **_: Any) -> None:
+        from datetime import UTC
+
+        from shipworthy.api import waivers
+        from shipworthy.api.recording import open_record, place_of
+
+        with open_record(place_of(Path(), record), create=False) as opened:
+            after = waivers.answer(opened, id_, said, actor=actor, now=datetime.now(UTC))
+        _told(after, as_json=as_json, quiet=quiet)
+
+    return answer
+
+
+approve = _answering("approve", "Approve the waiver ID; somebody else than who asked for it.")
+refuse = _answering("refuse", "Refuse the waiver ID.")
+withdraw = _answering("withdraw", "Take the waiver ID back; what it covered counts as not met again.")
+
+
+@command.command("list")
+@click.option("--system", help="Only of this system.")
+@click.option("--ending", type=click.IntRange(min=0), metavar="DAYS", help="Only those that end within so many days.")
+@_RECORD
+@command_options
+@guarded
+def listed(
+    *,
+    system: str | None,
+    ending: int | None,
+    record: str | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,  # noqa: ARG001  read by `guarded`
+) -> None:
+    """List waivers, by the day on which they end."""
+    from datetime import UTC
+
+    from shipworthy.api import waivers
+    from shipworthy.api.recording import open_record, place_of
+
+    today = datetime.now(UTC).date()
+    with open_record(place_of(Path(), record), create=False) as opened:
+        found = waivers.waivers(opened, system=system, ending=ending, today=today)
+    if as_json:
+        print_json([{**one.model_dump(mode="json"), "state": waivers.state(one, today)} for one in found])
+        return
+    for one in found:
+        click.echo(_line(one, today))
+    if not found and not quiet:
+        click.echo("There is no such waiver.", err=True)
+
+
+def _told(waiver: Waiver, *, as_json: bool, quiet: bool) -> None:
+    from datetime import UTC
+
+    if as_json:
+        print_json(waiver.model_dump(mode="json"))
+    elif not quiet:
+        click.echo(_line(waiver, datetime.now(UTC).date()))
+
+
+def _line(one: Waiver, today: Any) -> str:
+    from shipworthy.api.waivers import state
+    from shipworthy.present.safe import plain, shorten
+
+    where = [f"version {shorten(one.scope.version, 40)}"] if one.scope.version else []
+    where += [f"{shorten(column, 40)} = {shorten(level, 40)}" for column, level in (one.scope.slice or {}).items()]
+    scope = f" ({', '.join(where)})" if where else ""
+    about = f"{shorten(one.system, 60)}: {plain(one.requirement)}{scope}"
+    return f"{plain(one.id)}  {about}  {state(one, today)}, until {one.ends}  {shorten(one.reason, 100)}"
