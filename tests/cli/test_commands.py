@@ -183,7 +183,7 @@ def test_completion_offers_the_commands():
     env = os.environ | {"_SHIPWORTHY_COMPLETE": "bash_complete", "COMP_WORDS": "shipworthy c", "COMP_CWORD": "1"}
     code = "from shipworthy.cli import main; main(prog_name='shipworthy')"
     ran = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
-    assert {line.split(",")[1] for line in ran.stdout.splitlines()} == {"check", "compare", "completion"}
+    assert {line.split(",")[1] for line in ran.stdout.splitlines()} == {"catalogues", "check", "compare", "completion"}
 
 
 @pytest.mark.parametrize("args", [("--help",), ("-h",), ("--version",), *((name, "--help") for name in COMMANDS)])

@@ -12,24 +12,45 @@ import click
 
 from shipworthy.version import __version__
 
-_COMMANDS = {
-    "check": "Evaluate what a plan names, judge what it requires, and decide.",
-    "init": "Look at a data file and write a commented plan for it.",
-    "label": "Label answers of a run by hand, to correct its judge.",
-    "size": "Plan the sample that a plan's requirements need.",
-    "lock": "Fix a plan's digest before the first case is looked at.",
-    "compare": "Compare two runs, or two prediction columns, case by case.",
-    "reproduce": "Run a check again and hold every estimate against the record.",
-    "export": "Write a run's rows for another tool: Inspect, CSV or JSON Lines.",
-    "verify": "Check that no file of a run has changed since it was written.",
-    "metrics": "List the metrics there are, or explain one.",
-    "suites": "List the suites of cases there are, or tell about one.",
-    "attacks": "List the attacks there are, or explain one.",
-    "keys": "Make the keys that sign, and say whose they are.",
-    "catalogues": "List the catalogues of controls and hazards, or tell about one control.",
-    "schema": "Print the JSON Schema of the plan file.",
-    "completion": "Print the script that completes commands in your shell.",
+_SECTIONS = {
+    "Check": {
+        "init": "Look at a data file and write a commented plan for it.",
+        "size": "Plan the sample that a plan's requirements need.",
+        "lock": "Fix a plan's digest before the first case is looked at.",
+        "check": "Evaluate what a plan names, judge what it requires, and decide.",
+        "label": "Label answers of a run by hand, to correct its judge.",
+        "compare": "Compare two runs, or two prediction columns, case by case.",
+        "reproduce": "Run a check again and hold every estimate against the record.",
+    },
+    "Govern": {
+        "system": "Say what a system does, and what its risk tier asks for.",
+        "risk": "Keep the risk register: what may go wrong, and what is left of it.",
+        "mitigation": "Say what is done against risks, and show that it works.",
+        "waiver": "Ask for leave to ship although a requirement is not met, or give it.",
+        "sign": "Sign the decision of a run.",
+        "signoffs": "List who signed what, and which of it still counts.",
+        "status": "Say whether a system is fit to ship now, and what has changed.",
+        "trace": "Follow each requirement to its test, risk, mitigation and signature.",
+    },
+    "Show": {
+        "pack": "Pack a run with all that stands behind its decision, for anyone to verify.",
+        "verify": "Check that a package, a log or a run is what was written.",
+        "export": "Write a run's rows for another tool: Inspect, CSV or JSON Lines.",
+        "record": "Look after the record: its runs, its log, its people.",
+        "keys": "Make the keys that sign, and say whose they are.",
+        "serve": "Show the record as web pages, to you alone.",
+    },
+    "Look up": {
+        "metrics": "List the metrics there are, or explain one.",
+        "suites": "List the suites of cases there are, or tell about one.",
+        "attacks": "List the attacks there are, or explain one.",
+        "scorers": "List the scorers there are, or explain one.",
+        "catalogues": "List the catalogues of controls and hazards, or tell about one control.",
+        "schema": "Print the JSON Schema of the plan file.",
+        "completion": "Print the script that completes commands in your shell.",
+    },
 }
+_COMMANDS = {name: does for section in _SECTIONS.values() for name, does in section.items()}
 
 
 _RUNS_CODE = {"check", "compare", "reproduce"}  # code that a plan names; see supervision.py
@@ -40,10 +61,12 @@ class _Lazy(click.Group):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The console's entry: with no words of its own it reads those of the command line."""
-        from shipworthy.cli import supervision
+        from shipworthy.cli import streams, supervision
 
         work = functools.partial(super().__call__, *args, **kwargs)
         given = bool(args or kwargs.get("args"))  # called from Python, whose own code goes on afterwards
+        if not given:
+            streams.open_streams()
         if not given and "_SHIPWORTHY_COMPLETE" not in os.environ and sys.argv[1:2] and sys.argv[1] in _RUNS_CODE:
             supervision.supervised(work)
         sys.exit(supervision.exit_code(work))
@@ -66,8 +89,9 @@ class _Lazy(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+        for title, commands in _SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(list(commands.items()), col_spacing=2)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
