@@ -318,7 +318,7 @@ def test_methods_of_answers_have_their_sources(answers):
 def test_latencies_are_milliseconds_and_said_in_seconds(answers):
     text = Page(render_report(answers)).text
     assert "1,292 ms (1,240 to 1,351)" in text
-    assert "95 in 100 answers came within 1.3 s" in text
+    assert "95 in 100 requests were answered within 1.3 s" in text
 
 
 # hostile output

@@ -115,8 +115,24 @@ def estimates(observations):
 
 @pytest.mark.parametrize("roles", [{}, {"cluster": "home"}, {"weight": "w"}, {"cluster": "home", "weight": "w"}])
 def test_spark_equals_duckdb(spark, rows, roles):
-    model = PLAN.model_copy(update={"roles": PLAN.roles.model_copy(update=roles)})
+    agree(spark, rows, PLAN.model_copy(update={"roles": PLAN.roles.model_copy(update=roles)}))
+
+
+@pytest.mark.parametrize("roles", [{}, {"cluster": "home"}])
+def test_spark_equals_duckdb_where_predictions_and_scores_are_missing(spark, rows, roles):
+    own = {"prediction": "case when approved = 'yes' then 1 when score > 0.07 then 0 end", **roles,
+           "score": "case when score < 0.95 then score end"}  # fmt: skip
+    older = {"prediction": "case when older = 'yes' then 1 when score > 0.05 then 0 end", "score": "score * 0.9"}
+    model = PLAN.model_dump() | {"roles": PLAN.roles.model_dump() | own, "variants": {"older": older}}
+    assert agree(spark, rows, Evaluation.model_validate(model)).missing.keys() == {
+        "prediction", "score", "prediction@older"
+    }  # fmt: skip
+
+
+def agree(spark, rows, model):
+    """Both backends give the same estimates; returns the observations on one of them."""
     (here, _), (there, _) = both(spark, rows, model)
+    assert here.missing == there.missing
     assert here.exclusions == there.exclusions
     assert here.rows == there.rows
     assert here.score_ranges == there.score_ranges
@@ -132,6 +148,7 @@ def test_spark_equals_duckdb(spark, rows, roles):
             if mine[key] is not None:
                 assert mine[key] == pytest.approx(other[key], rel=1e-9, abs=1e-12), (mine, other)
     assert curves == other_curves
+    return here
 
 
 def test_spark_findings_equal_duckdb(spark, rows):

@@ -150,4 +150,4 @@ def test_what_makes_a_version_has_its_own_word():
     assert sentences.better("latency_p95", 40) == "slower"
     assert sentences.better("refusal_rate", 0.1) == ""
     assert sentences.missing(estimate(missing=1200)) == "1,200 without an outcome"
-    assert sentences.said(estimate("latency_p50", 480.0)) == "half of the answers came within 480 ms"
+    assert sentences.said(estimate("latency_p50", 480.0)) == "half of the requests were answered within 480 ms"

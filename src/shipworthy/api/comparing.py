@@ -112,7 +112,7 @@ def _of_columns(old: str, new: str, loaded: LoadedPlan, progress: Progress) -> t
                 name,
                 changed,
                 resolve=loaded.resolve,
-                locate=lambda *path, name=name: loaded.locate(("evaluations", name, *path)),
+                locate=functools.partial(_locate, loaded, name, old, new),
                 rng=np.random.default_rng(loaded.plan.seed),
                 folder=loaded.path.parent,
                 baseline=old,
@@ -120,6 +120,15 @@ def _of_columns(old: str, new: str, loaded: LoadedPlan, progress: Progress) -> t
             )
         )
     return loaded, evaluated
+
+
+def _locate(loaded: LoadedPlan, name: str, old: str, new: str, *path: str | int) -> str:
+    """Where something stands: in the plan, or, for a column that the call named, in the call."""
+    declared = loaded.plan.evaluations[name].variants
+    for side, column, at in (("OLD", old, ("variants", old)), ("NEW", new, ("roles", "prediction"))):
+        if path[:2] == at and column not in declared:
+            return f"{side} of the call: the column {column!r} of evaluation {name!r}"
+    return loaded.locate(("evaluations", name, *path))
 
 
 def _of_runs(old: Path, new: Path, progress: Progress) -> tuple[LoadedPlan, list[Evaluated]]:

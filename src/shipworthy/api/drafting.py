@@ -9,6 +9,7 @@ from shipworthy.errors import Fault, Unusable
 from shipworthy.observations.profiles import profile
 from shipworthy.observations.sources import connect, open_source
 from shipworthy.plan.drafting import draft_plan
+from shipworthy.plan.drafting_answers import draft_plan_of_answers
 
 
 def draft(data: Path, plan: Path) -> tuple[str, int]:
@@ -20,8 +21,10 @@ def draft(data: Path, plan: Path) -> tuple[str, int]:
     source = open_source(str(data), connection=None, backend=backend, where=str(data))
     columns = profile(source.table, backend)
     try:
-        relative = Path(os.path.relpath(data.resolve(), plan.resolve().parent)).as_posix()
-        text = draft_plan(columns, data=relative)
+        relative = Path(os.path.relpath(data.absolute(), plan.absolute().parent)).as_posix()
+        if not (plan.parent / relative).exists():  # the way up from a linked folder is another one than its name says
+            relative = Path(os.path.relpath(data.resolve(), plan.resolve().parent)).as_posix()
+        text = draft_plan_of_answers(columns, data=relative) or draft_plan(columns, data=relative)
         plan.write_text(text, "utf-8")
     except OSError as error:
         raise Unusable(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("pack")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run")
 @click.option("--out", type=click.Path(path_type=Path), help="Where to; default: .shipworthy/packages/<run>.")
 @click.option("--zip", "zipped", is_flag=True, help="Write one zip file instead of a folder.")
 @click.option("--key", "names", multiple=True, help="Sign with this key of yours; may be given several times.")
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @guarded
 def command(
     *,
-    run: Path,
+    run: str,
     out: Path | None,
     zipped: bool,
     names: tuple[str, ...],
@@ -51,7 +51,8 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Pack the run in the folder RUN with all that stands behind its decision, so that anyone can verify it.
+    """Pack RUN (its folder, id, digest, or "latest") with all that stands behind its decision, so that anyone can
+    verify it.
 
     Tells how complete the documents are, and who has to answer what is missing. Exits with 4 when the run was changed
     after it was written.
@@ -62,10 +63,11 @@ def command(
 
     phrase = ask_passphrase() if names else ""
     opened = [keys.open_key(name, passphrase=phrase) for name in names]
+    folder = Path(run) if no_record else _folder(run, record)
     packed = pack(
-        run,
+        folder,
         out=out,
-        record=None if no_record else _place(run, record),
+        record=None if no_record else _place(folder, record),
         answers=answers,
         sign_with=opened,
         register=keys.registered(register or keys.REGISTER),
@@ -78,6 +80,18 @@ def command(
         print_json(packed.as_json())
     else:
         _tell(packed, quiet=quiet, verbose=verbose)
+
+
+def _folder(run: str, stated: str | None) -> Path:
+    """The run's folder: the one that is named, else where the record has the run of that name."""
+    from shipworthy.api.recording import open_record, place_of
+    from shipworthy.api.runs import base_of, find_run, folder_of
+
+    place = place_of(Path(), stated)
+    if folder_of(run) or (isinstance(place, Path) and not place.exists()):
+        return Path(run)
+    with open_record(place, create=False) as opened:
+        return base_of(place) / find_run(opened, run).facts.place
 
 
 def _place(run: Path, stated: str | None) -> str | Path | None:

@@ -42,8 +42,10 @@ def print_run(run: Run, *, console: Console, folder: str | None, verbose: bool) 
         console.print(Text("Data", style="bold"))
     for exclusion in excluded:
         console.print(Text(f"  {exclusion.rows:,} rows left out: {plain(exclusion.reason)}"))
+    several = len({finding.evaluation for finding in run.findings}) > 1
     for finding in warned:
-        console.print(Text(f"  {plain(finding.what)}", style="yellow" if finding.gravity == "warning" else ""))
+        of = f"{shorten(finding.evaluation, 40)}: " if several else ""
+        console.print(Text(f"  {of}{plain(finding.what)}", style="yellow" if finding.gravity == "warning" else ""))
     if folder is not None:
         console.print()
         console.print(Text.assemble(("Report  ", "bold"), f"{folder}/report.html"), soft_wrap=True)

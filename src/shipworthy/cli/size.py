@@ -31,7 +31,7 @@ def command(plan: Path, as_json: bool, quiet: bool, verbose: bool) -> None:
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for one in sizes:
         if one.reason:
-            table.add_row(plain(one.requirement), shorten(one.reason, 80), "–", "–")
+            table.add_row(plain(one.requirement), shorten(one.reason, 300), "–", "–")
         elif not one.slices:
             table.add_row(
                 plain(one.requirement),

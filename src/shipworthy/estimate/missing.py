@@ -33,7 +33,7 @@ def measure_counts(metric: CellMetric, tally: Tally, context: Context) -> Arms:
         return measure(metric, tally, context)
     known, least, greatest = (
         None if become is None else measure(metric, tally.merged(become), context)
-        for become in (_dropped(tally), *(_completed(metric, tally, end) for end in ENDS))
+        for become in (_known(metric, tally, sides=1), *(_completed(metric, tally, end) for end in ENDS))
     )
     assert known is not None
     arms = completed_by(known, (least, greatest), missing=_missing(metric, tally, sides=1), what="prediction")
@@ -51,7 +51,7 @@ def measure_counts_change(metric: CellMetric, tally: Tally, context: Context, *,
         return measure_change(metric, tally, context, baseline=baseline)
     known, least, greatest = (
         None if become is None else measure_change(metric, tally.merged(become), context, baseline=baseline)
-        for become in (_dropped(tally), *(_completed_pairs(metric, tally, end) for end in ENDS))
+        for become in (_known(metric, tally, sides=2), *(_completed_pairs(metric, tally, end) for end in ENDS))
     )
     assert known is not None
     arms = completed_by(known, (least, greatest), missing=_missing(metric, tally, sides=2), what="prediction")
@@ -133,9 +133,13 @@ def _gaps(tally: Tally) -> list[tuple[Any, ...]]:
     return [cell for cell in cells_of(tally) if None in cell]
 
 
-def _dropped(tally: Tally) -> _Become:
-    """Cells with a missing side left out."""
-    return {cell: None if None in cell else cell for cell in cells_of(tally)}
+def _known(metric: CellMetric, tally: Tally, *, sides: int) -> _Become:
+    """Cells left out where what is missing makes a difference; elsewhere any prediction will do."""
+    classes, matters = _classes(tally), _matters(metric, tally, sides=sides)
+    return {
+        cell: None if out else tuple(classes[0] if value is None else value for value in cell)
+        for cell, out in zip(cells_of(tally), matters, strict=True)
+    }
 
 
 def _completed(metric: CellMetric, tally: Tally, end: End) -> _Become | None:
@@ -191,9 +195,9 @@ def _rank(metric: CellRate, label: Any, prediction: Any) -> int:
     return 1 if not metric.case(label, prediction) else 2 if metric.hit(label, prediction) else 0
 
 
-def _missing(metric: CellMetric, tally: Tally, *, sides: int) -> Array:
-    """(S,) rows with a missing prediction that could make a difference. sides: predictions in a cell, behind the label
-    if there is one.
+def _matters(metric: CellMetric, tally: Tally, *, sides: int) -> list[bool]:
+    """Which cells have a missing prediction that could make a difference. sides: predictions in a cell, behind the
+    label if there is one.
     """
     classes = _classes(tally)
 
@@ -204,7 +208,12 @@ def _missing(metric: CellMetric, tally: Tally, *, sides: int) -> Array:
         parts = [metric] if isinstance(metric, CellRate) else metric.parts(classes)
         return any(len({_rank(part, label, value) for value in classes}) > 1 for part in parts)
 
-    return np.asarray(tally.raw @ np.array([matters(cell) for cell in cells_of(tally)], dtype=float))
+    return [matters(cell) for cell in cells_of(tally)]
+
+
+def _missing(metric: CellMetric, tally: Tally, *, sides: int) -> Array:
+    """(S,) rows of those cells."""
+    return np.asarray(tally.raw @ np.array(_matters(metric, tally, sides=sides), dtype=float))
 
 
 def _together(metric: CellMetric, tally: Tally, ends: tuple[Array, Array]) -> Array | None:

@@ -47,8 +47,8 @@ def memo(run: Run) -> str:
         f"({markdown(run.plan_digest, 80)}).",
         "",
         _ADVICE[run.decision]
-        if run.verdicts
-        else "Nothing was required of this system, so there is nothing to decide.",
+        if run.can_stop
+        else "Nothing was required of this system that can stop a release, so there is nothing to decide.",
         "",
         *(
             ["## Which version", "", *(line for each in story.lines for line in (markdown(each, 700), ""))]

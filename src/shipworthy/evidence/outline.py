@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -204,8 +205,9 @@ def _rates(
 def _carried(row: Row, pieces: Sequence[Piece]) -> Row:
     if any(p.outcome is not Outcome.UNDECIDED for p in pieces):
         return row
-    waiting = [p.needed for p in pieces if p.needed]
-    note = f"too few: needs {numbers.rounded(min(waiting))} more" if waiting else "too few to tell"
+    growth = max((p.needed / max(p.estimate.n, 1) for p in pieces if p.needed), default=0.0)  # of all slices alike
+    more = math.ceil(growth * row.estimate.n)
+    note = f"too few: needs {numbers.rounded(more)} more of its own" if more else "too few to tell"
     return replace(row, note=note, muted=True)
 
 

@@ -51,6 +51,8 @@ _LEADS = {
 def _lead(run: Run) -> str:
     if not run.verdicts:
         return "Nothing was required of this system, so there is nothing to decide."
+    if not run.can_stop:
+        return "Every requirement is minor and stops no release, so there is nothing to decide."
     if run.decision is Decision.SHIP and any(verdict.waiver for verdict in run.verdicts):
         return _WAIVED
     return _LEADS[run.decision]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from shipworthy.estimate.curves import CalibrationCurve
@@ -18,7 +18,7 @@ from shipworthy.plan.models import Plan
 SCHEMA = "shipworthy/results@1"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Run:
     """Everything that a check measured and decided."""
 
@@ -35,14 +35,22 @@ class Run:
     excluded: tuple[Exclusion, ...]
     findings: tuple[Finding, ...]
     environment: Mapping[str, str]  # package -> version, with python and platform
+    materials: Mapping[str, str] = field(default_factory=dict)  # suites, rubrics, ... that decided it -> digest
     baseline: str | None = None  # run id or variant that changes are measured against
     command: str = "shipworthy check"  # repeats the run
     transcripts: tuple[Transcript, ...] = ()  # answers that went wrong, the gravest first; hostile text
     judges: tuple[JudgeCard, ...] = ()
 
     @property
+    def can_stop(self) -> bool:
+        """Whether some requirement can stop a release; where none can, nothing is decided."""
+        return any(verdict.requirement.severity != "minor" for verdict in self.verdicts)
+
+    @property
     def headline(self) -> str:
-        """The decision in one line: "HOLD: 2 of 9 requirements breached, 1 undecided"."""
+        """The decision in one line: "HOLD: 2 of 9 requirements breached, 1 undecided"; of what is open where it ships
+        nevertheless, why: "SHIP: 1 of 7 requirements undecided, which is minor; 6 are met".
+        """
         counts = Counter(verdict.standing for verdict in self.verdicts)
         total = len(self.verdicts)
         if not total:
@@ -53,7 +61,15 @@ class Run:
         for standing in ("breached", "undecided", "waived"):
             if counts[standing]:
                 said.append(f"{counts[standing]} {'' if said else of_all}{standing}")
-        return f"{self.decision.value.upper()}: " + (", ".join(said) or f"{total} of {total} {noun} met")
+        minor = "" if self.can_stop else "; none of them can stop a release"
+        left = counts["breached"] + counts["undecided"]
+        if left and self.can_stop and self.decision.value == "ship":  # what stops nothing may stay open
+            which = "which is" if left == 1 else "which are all"
+            minor = f", {which} minor; {counts['met']} {'is' if counts['met'] == 1 else 'are'} met"
+        return f"{self.decision.value.upper()}: " + (", ".join(said) or f"{total} of {total} {noun} met") + minor
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id} {self.headline}>"
 
     def as_json(self) -> dict[str, object]:
         """The machine's view, stable: schema `shipworthy/results@1`."""
@@ -72,6 +88,7 @@ class Run:
                 {"evaluation": i.evaluation, "source": i.source, "digest": i.digest, "rows": i.rows}
                 for i in self.inputs
             ],
+            "materials": dict(self.materials),
             "excluded": [{"evaluation": e.evaluation, "reason": e.reason, "rows": e.rows} for e in self.excluded],
             "findings": [
                 {"evaluation": f.evaluation, "check": f.check, "gravity": f.gravity, "what": f.what, "rows": f.rows}

@@ -129,6 +129,8 @@ def _bounds(run: Run, metric: str) -> list[tradeoff.Line]:
 
 
 def _because(run: Run) -> str:
+    if not run.can_stop:
+        return "Every requirement is minor and stops no release, so there is nothing to decide."
     if run.decision is Decision.SHIP:
         minor = [v.requirement.id for v in run.verdicts if v.standing == "breached"]
         but = f" {_listed(minor)}, minor, {'is' if len(minor) == 1 else 'are'} breached." if minor else ""

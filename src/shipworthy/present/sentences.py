@@ -30,8 +30,8 @@ def frequency(share: float) -> str:
 
 
 def said(estimate: Estimate) -> str:
-    """A rate in words: "45 in 100 negative cases were flagged", "95 in 100 answers came within 1.3 s"; "" where there
-    are no words for it or nothing is known."""
+    """A rate in words: "45 in 100 negative cases were flagged", "95 in 100 requests were answered within 1.3 s"; ""
+    where there are no words for it or nothing is known."""
     speak = words(estimate.metric)
     if estimate.compare != "value" or estimate.value is None:
         return ""
@@ -157,6 +157,9 @@ def next_step(verdict: Verdict) -> str:
             return f"cannot be shown: {shorten(it.reason or 'unknown', 120)}"
         if verdict.needed_labels:
             return f"{numbers.about(verdict.needed_labels)} more labels of people"
+        blocked = next((piece.blocked for piece in verdict.pieces if piece.blocked), None)
+        if not verdict.needed and it.missing and blocked:
+            return shorten(blocked, 160)
         if not verdict.needed and it.low is None and it.high is None and it.reason:
             return shorten(it.reason, 120)
         alike = ", labelled as these are" if verdict.needed and "strat-mover" in (it.method or "") else ""
@@ -175,6 +178,8 @@ def why(verdict: Verdict) -> str:
     part = "comparisons" if it.reference is not None else "slices"
     said = f"{words(it.metric).title}{about}: {numbers.estimate(it)} {does} the bound of {bound(verdict.requirement)}"
     said += _judged_on(verdict)
+    if without := missing(it):
+        said += f"; {without}, counted either way"
     if parts < 2:
         return said + "."
     if outcome == "met":
@@ -188,7 +193,13 @@ def _where_needed(verdict: Verdict) -> str:
     if not verdict.needed or len(verdict.pieces) < 2:
         return ""
     same = [piece for piece in verdict.pieces if piece.needed == verdict.needed and str(piece.outcome) == "undecided"]
-    return f" of {shorten(subject(same[0].estimate), 80)}" if len(same) == 1 else " over all open slices"
+    if len(same) != 1:
+        return " over all open slices"
+    it = same[0].estimate
+    if it.reference is None:
+        return f" of {shorten(subject(it), 80)}"
+    one, other = (shorten(slice_name(side), 60) for side in (it.slice, it.reference))
+    return f" of {one} and {other} together, in their present proportion"
 
 
 def _judged_on(verdict: Verdict) -> str:

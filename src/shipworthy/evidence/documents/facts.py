@@ -366,7 +366,8 @@ _ADVICE = {
 
 def _rule(known: Known) -> Content:
     run = known.run
-    advice = _ADVICE[run.decision] if run.verdicts else "Nothing was required, so there is nothing to decide."
+    nothing = "Nothing was required that can stop a release, so there is nothing to decide."
+    advice = _ADVICE[run.decision] if run.can_stop else nothing
     counted = [v for v in run.verdicts if v.waiver is not None]
     if counted and run.decision is Decision.SHIP:
         advice = f"Nothing stops the release while its waivers last. Not met, and waived: {_ids(counted)}."

@@ -1,0 +1,690 @@
+"""How well the programme works: indicators over a window, each with its definition, n, exclusions and interval.
+
+What the record cannot know is "not recorded", with the reason: an indicator that is guessed is worse than none. Ratios
+carry a Wilson interval at 95 %; durations their median and p90 by Kaplan-Meier, so that what is still open counts as
+open. A thing belongs to a window [since, until) by when it began; what happens after `until` is not seen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Literal, TypeAlias
+
+from shipworthy.digest import Json, digest
+from shipworthy.plan.models import Tier
+from shipworthy.stats.proportion import wilson
+from shipworthy.stats.survival import survival_quantile
+
+SCHEMA = "shipworthy/kpis@1"
+Outcome: TypeAlias = Literal["ship", "hold", "undecided"]
+# What an organisation has to declare before it looks; the digest of all of it stands in every report.
+APPETITE = 9  # residual score above which a risk is beyond appetite
+FRESH: Mapping[Tier, int] = {"critical": 90, "high": 180, "limited": 365, "minimal": 730}  # days that a run stays fresh
+WEIGHTS: Mapping[str, int] = {"low": 1, "medium": 3, "high": 10, "critical": 30}  # of an incident
+REPEAT = timedelta(days=180)
+_MONTH = 30.4375  # days
+_STRICT: Mapping[Outcome, int] = {"ship": 0, "undecided": 1, "hold": 2}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Window:
+    """The time that is looked at: since <= moment < until."""
+
+    since: datetime
+    until: datetime  # no later than now
+
+    def has(self, moment: datetime | None) -> bool:
+        """Whether a moment lies in it."""
+        return moment is not None and self.since <= moment < self.until
+
+    @property
+    def months(self) -> float:
+        """How long it is."""
+        return (self.until - self.since).total_seconds() / 86_400 / _MONTH
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SystemFact:
+    """A system, and what is asked of it."""
+
+    name: str
+    tier: Tier
+    has_intake: bool  # complete, with a tier
+    since: datetime  # when the record came to know it
+    is_active: bool = True
+    required: int = 0  # controls
+    covered: int = 0
+    waived: int = 0
+    promises: int = 0  # active requirements
+    traced: int = 0  # of them with a closed path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunFact:
+    """A recorded run: a submission to the gate."""
+
+    digest: str
+    system: str
+    version: str
+    created: datetime
+    decision: Outcome
+    locked: datetime | None
+    verdicts: tuple[tuple[str, str, bool, bool], ...]  # requirement, verdict, waived, has an interval
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecisionFact:
+    """A decision that a person wrote down, on runs."""
+
+    system: str
+    decided: datetime  # first written
+    outcome: Outcome
+    automated: Outcome
+    runs: tuple[str, ...]
+    changed: bool | None  # whether a digest of the version is another one since; None: there are none
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApprovalFact:
+    """An approval in force: neither a rejection nor withdrawn."""
+
+    at: datetime
+    is_required: bool  # its role has to sign at the system's tier
+    is_independent: bool
+    is_valid: bool  # everything that it is bound to is as it was
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WaiverFact:
+    """An approved waiver."""
+
+    system: str
+    starts: date
+    ends: date
+    is_open: bool  # the newest verdict on its requirement, before `until`, is not met
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RiskFact:
+    """A risk at both ends of the window: its score, or None where it was not there or was closed."""
+
+    before: int | None
+    after: int | None
+    is_known_before: bool  # it was there, open or closed
+    is_treated: bool = False  # treated, accepted or closed within the window
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MitigationFact:
+    """A mitigation that is in place."""
+
+    at: datetime  # first written
+    is_verified: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IncidentFact:
+    """An incident."""
+
+    system: str
+    severity: str
+    detected: datetime
+    started: datetime | None = None
+    acknowledged: datetime | None = None
+    mitigated: datetime | None = None
+    resolved: datetime | None = None
+    closed: datetime | None = None
+    signature: str = ""
+    reportable: bool = False
+    report_due: datetime | None = None
+    reported: datetime | None = None
+    is_tested: bool = False  # a regression test failed before and passed after
+    actions: tuple[tuple[date, date | None], ...] = ()  # due, and when a run showed that it was done
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """Everything that indicators are computed from."""
+
+    systems: Sequence[SystemFact] = ()
+    runs: Sequence[RunFact] = ()
+    decisions: Sequence[DecisionFact] = ()
+    approvals: Sequence[ApprovalFact] = ()
+    waivers: Sequence[WaiverFact] = ()
+    risks: Sequence[RiskFact] = ()
+    mitigations: Sequence[MitigationFact] = ()
+    incidents: Sequence[IncidentFact] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """One number of an indicator."""
+
+    label: str
+    value: float  # infinite where a quantile is not reached yet
+    low: float | None = None  # 95 %
+    high: float | None = None
+    unit: Literal["ratio", "days", "points", "per system", "per system-month"] = "ratio"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kpi:
+    """An indicator over a window."""
+
+    name: str
+    title: str
+    definition: str
+    figures: tuple[Figure, ...]  # empty exactly where `reason` is set
+    n: int  # what it was computed from
+    open: int = 0  # of them, censored: still open at the end of the window
+    excluded: Mapping[str, int] = field(default_factory=dict)  # why -> how many
+    reason: str | None = None  # "not recorded: ...", or that there is nothing in the window
+    note: str = ""  # how the definition was read
+
+    def as_json(self) -> dict[str, Json]:
+        """For machines; what is not reached is null."""
+        return {
+            "name": self.name, "title": self.title, "definition": self.definition, "n": self.n, "open": self.open,
+            "excluded": dict(self.excluded), "reason": self.reason, "note": self.note,
+            "figures": [
+                {"label": one.label, "unit": one.unit, "value": _finite(one.value), "low": _finite(one.low),
+                 "high": _finite(one.high)}
+                for one in self.figures
+            ],
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Result:
+    figures: tuple[Figure, ...] = ()
+    n: int = 0
+    open: int = 0
+    excluded: Mapping[str, int] = field(default_factory=dict)
+    reason: str | None = None
+
+
+_Compute: TypeAlias = Callable[[History, Window], _Result]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Definition:
+    """What an indicator is, whatever the window."""
+
+    name: str
+    title: str
+    definition: str
+    note: str
+    compute: _Compute
+
+
+def settings() -> dict[str, Json]:
+    """What was declared beforehand, with its digest."""
+    limits: dict[str, Json] = {**FRESH}
+    weights: dict[str, Json] = {**WEIGHTS}
+    told: dict[str, Json] = {
+        "appetite": APPETITE, "fresh_days": limits, "incident_weights": weights, "repeat_days": REPEAT.days,
+    }  # fmt: skip
+    return {**told, "digest": digest(told)}
+
+
+def kpis(history: History, window: Window) -> tuple[Kpi, ...]:
+    """Every indicator over a window, in the order of DEFINITIONS."""
+    found = []
+    for one in DEFINITIONS.values():
+        got = one.compute(history, window)
+        found.append(
+            Kpi(
+                name=one.name, title=one.title, definition=one.definition, note=one.note, figures=got.figures, n=got.n,
+                open=got.open, excluded={why: n for why, n in got.excluded.items() if n}, reason=got.reason,
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+_NOTHING = "nothing in this window"
+
+
+def _ratio(hits: int, total: int, *, label: str = "share", excluded: Mapping[str, int] | None = None) -> _Result:
+    return _shares({label: hits}, total, excluded=excluded)
+
+
+def _shares(hits: Mapping[str, int], total: int, *, excluded: Mapping[str, int] | None = None) -> _Result:
+    if total == 0:
+        return _Result(excluded=excluded or {}, reason=_NOTHING)
+    figures = []
+    for label, count in hits.items():
+        low, high = wilson(count, total)
+        figures.append(Figure(label=label, value=count / total, low=float(low), high=float(high)))
+    return _Result(figures=tuple(figures), n=total, excluded=excluded or {})
+
+
+def _times(
+    pairs: Iterable[tuple[datetime, datetime | None]],
+    window: Window,
+    *,
+    excluded: Mapping[str, int] | None = None,
+) -> _Result:
+    """Median and p90 of how long things took that began in the window; open ones are censored where it ends."""
+    found = [(start, end) for start, end in pairs if window.has(start)]
+    if not found:
+        return _Result(excluded=excluded or {}, reason=_NOTHING)
+    ended = [end is not None and end < window.until for _, end in found]
+    days = [
+        ((end if over and end is not None else window.until) - start).total_seconds() / 86_400
+        for (start, end), over in zip(found, ended, strict=True)
+    ]
+    figures = []
+    for label, q in (("median", 0.5), ("p90", 0.9)):
+        value, (low, high) = survival_quantile(days, ended, q)
+        figures.append(Figure(label=label, value=value, low=float(low), high=float(high), unit="days"))
+    return _Result(figures=tuple(figures), n=len(found), open=ended.count(False), excluded=excluded or {})
+
+
+def _not_recorded(why: str) -> _Compute:
+    return lambda _history, _window: _Result(reason=f"not recorded: {why}")
+
+
+def _inventory(history: History, window: Window) -> _Result:
+    seen = [one for one in history.systems if one.since < window.until]
+    return _ratio(sum(one.has_intake for one in seen), len(seen))
+
+
+def _active(history: History, window: Window) -> list[SystemFact]:
+    return [one for one in history.systems if one.is_active and one.since < window.until]
+
+
+def _control_coverage(history: History, window: Window) -> _Result:
+    found = _active(history, window)
+    total = sum(one.required for one in found)
+    return _shares({"covered": sum(one.covered for one in found), "waived": sum(one.waived for one in found)}, total)
+
+
+def _trace(history: History, window: Window) -> _Result:
+    found = _active(history, window)
+    return _ratio(sum(one.traced for one in found), sum(one.promises for one in found))
+
+
+def _firsts(history: History) -> list[RunFact]:
+    """The first submission of each version."""
+    first: dict[tuple[str, str], RunFact] = {}
+    for one in sorted(history.runs, key=lambda run: run.created):
+        first.setdefault((one.system, one.version), one)
+    return list(first.values())
+
+
+def _time_to_decision(history: History, window: Window) -> _Result:
+    decided: dict[str, datetime] = {}
+    for decision in history.decisions:
+        for name in decision.runs:
+            decided[name] = min(decision.decided, decided.get(name, decision.decided))
+    by_version: dict[tuple[str, str], list[RunFact]] = {}
+    for run in sorted(history.runs, key=lambda run: run.created):
+        by_version.setdefault((run.system, run.version), []).append(run)
+    pairs, superseded = [], 0
+    for runs in by_version.values():
+        for run in runs:
+            if run.digest in decided or run is runs[-1]:
+                pairs.append((run.created, decided.get(run.digest)))
+            elif window.has(run.created):
+                superseded += 1
+    return _times(pairs, window, excluded={"replaced by a newer run before anyone decided": superseded})
+
+
+def _first_pass(history: History, window: Window) -> _Result:
+    found = [one for one in _firsts(history) if window.has(one.created)]
+    return _ratio(sum(one.decision == "ship" and not any(v[2] for v in one.verdicts) for one in found), len(found))
+
+
+def _inconclusive(history: History, window: Window) -> _Result:
+    found = [verdict for run in history.runs if window.has(run.created) for verdict in run.verdicts]
+    judged = [one for one in found if one[3]]
+    excluded = {"nothing could be estimated": len(found) - len(judged)}
+    return _ratio(sum(one[1] == "undecided" for one in judged), len(judged), excluded=excluded)
+
+
+def _override(history: History, window: Window) -> _Result:
+    found = [one for one in history.decisions if window.has(one.decided)]
+    apart = [_STRICT[one.outcome] - _STRICT[one.automated] for one in found]
+    counts = {
+        "share": sum(one != 0 for one in apart), "stricter": sum(one > 0 for one in apart),
+        "looser": sum(one < 0 for one in apart),
+    }  # fmt: skip
+    return _shares(counts, len(found))
+
+
+def _used(history: History, window: Window) -> tuple[list[RunFact], int]:
+    """The runs that decisions of the window rest on, each once, and how many the record does not have."""
+    known = {one.digest: one for one in history.runs}
+    used = dict.fromkeys(run for one in history.decisions if window.has(one.decided) for run in one.runs)
+    return [known[one] for one in used if one in known], sum(one not in known for one in used)
+
+
+def _preregistration(history: History, window: Window) -> _Result:
+    found, unknown = _used(history, window)
+    good = sum(one.locked is not None and one.locked <= one.created for one in found)
+    return _ratio(good, len(found), excluded={"run not in the record": unknown})
+
+
+def _freshness(history: History, window: Window) -> _Result:
+    tiers = {one.name: one.tier for one in history.systems if one.is_active}
+    known = {one.digest: one for one in history.runs}
+    newest: dict[str, DecisionFact] = {}
+    for one in sorted(history.decisions, key=lambda decision: decision.decided):
+        if one.decided < window.until and one.system in tiers:
+            newest[one.system] = one
+    items = [(system, one, run) for system, one in newest.items() for run in one.runs]
+    held = [(system, one, known[run]) for system, one, run in items if run in known]
+    good = sum(
+        window.until - run.created <= timedelta(days=FRESH[tiers[system]]) and not one.changed
+        for system, one, run in held
+    )
+    return _ratio(good, len(held), excluded={"run not in the record": len(items) - len(held)})
+
+
+def _independence(history: History, window: Window) -> _Result:
+    found = [one for one in history.approvals if window.has(one.at)]
+    asked = [one for one in found if one.is_required]
+    excluded = {"no role that has to sign": len(found) - len(asked)}
+    return _ratio(sum(one.is_independent for one in asked), len(asked), excluded=excluded)
+
+
+def _validity(history: History, window: Window) -> _Result:
+    found = [one for one in history.approvals if one.at < window.until]
+    return _ratio(sum(one.is_valid for one in found), len(found))
+
+
+def _waiver_load(history: History, window: Window) -> _Result:
+    systems = _active(history, window)
+    if not systems:
+        return _Result(reason=_NOTHING)
+    last = (window.until - timedelta(microseconds=1)).astimezone(UTC).date()
+    active = sum(one.starts <= last <= one.ends for one in history.waivers)
+    figures = [Figure(label="active waivers", value=active / len(systems), unit="per system")]
+    passed = [one for one in history.runs if window.has(one.created) and one.decision == "ship"]
+    leaning = _ratio(sum(any(v[2] for v in one.verdicts) for one in passed), len(passed), label="passes that need one")
+    return _Result(figures=(*figures, *leaning.figures), n=len(systems))
+
+
+def _waivers_overdue(history: History, window: Window) -> _Result:
+    since, until = window.since.astimezone(UTC).date(), window.until.astimezone(UTC).date()
+    ended = [one for one in history.waivers if since <= one.ends < until]
+    return _ratio(sum(one.is_open for one in ended), len(ended))
+
+
+def _residual(history: History, window: Window) -> _Result:  # noqa: ARG001  the facts are of its two ends
+    there = [one.after for one in history.risks if one.after is not None]
+    before = sum(one.before or 0 for one in history.risks)
+    parts = {"new": 0, "treated": 0, "re-scored": 0}
+    for one in history.risks:
+        why = "new" if not one.is_known_before else "treated" if one.is_treated else "re-scored"
+        parts[why] += (one.after or 0) - (one.before or 0)
+    if not there and not before:
+        return _Result(reason=_NOTHING)
+    figures = [Figure(label="sum", value=float(sum(there)), unit="points")]
+    figures += _ratio(sum(one > APPETITE for one in there), len(there), label=f"above {APPETITE}").figures
+    figures += [Figure(label=f"change: {why}", value=float(by), unit="points") for why, by in parts.items()]
+    return _Result(figures=tuple(figures), n=len(there))
+
+
+def _verified(history: History, window: Window) -> _Result:
+    found = [one for one in history.mitigations if one.at < window.until]
+    return _ratio(sum(one.is_verified for one in found), len(found))
+
+
+def _incidents(history: History, window: Window) -> list[IncidentFact]:
+    return [one for one in history.incidents if window.has(one.detected)]
+
+
+def _mttd(history: History, window: Window) -> _Result:
+    found = _incidents(history, window)
+    known = [(one.started, one.detected) for one in found if one.started is not None]
+    if not known:
+        return _Result(reason=_NOTHING, excluded={"start unknown": len(found)})
+    whole = Window(since=min(start for start, _ in known), until=window.until)
+    return _times(known, whole, excluded={"start unknown": len(found) - len(known)})
+
+
+def _since_detected(step: Literal["acknowledged", "mitigated", "resolved"]) -> _Compute:
+    return lambda history, window: _times([(one.detected, getattr(one, step)) for one in history.incidents], window)
+
+
+def _reporting(history: History, window: Window) -> _Result:
+    found = [one for one in _incidents(history, window) if one.reportable and one.report_due is not None]
+    due = [one for one in found if one.reported is not None or (one.report_due or window.until) < window.until]
+    good = sum(
+        one.reported is not None and one.report_due is not None and one.reported <= one.report_due for one in due
+    )
+    return _ratio(good, len(due), excluded={"not filed, and not due yet": len(found) - len(due)})
+
+
+def _conversion(history: History, window: Window) -> _Result:
+    found = [one for one in history.incidents if window.has(one.closed)]
+    return _ratio(sum(one.is_tested for one in found), len(found))
+
+
+def _repeats(history: History, window: Window) -> _Result:
+    found = _incidents(history, window)
+    signed = [one for one in found if one.signature]
+    repeats = sum(
+        any(
+            other is not one
+            and other.signature == one.signature
+            and other.closed is not None
+            and timedelta(0) <= one.detected - other.closed <= REPEAT
+            for other in history.incidents
+        )
+        for one in signed
+    )
+    return _ratio(repeats, len(signed), excluded={"no failure signature": len(found) - len(signed)})
+
+
+def _index(history: History, window: Window) -> _Result:
+    exposure = sum(
+        (window.until - max(one.since, window.since)).total_seconds() / 86_400 / _MONTH
+        for one in _active(history, window)
+    )
+    if exposure <= 0:
+        return _Result(reason=_NOTHING)
+    found = _incidents(history, window)
+    weight = sum(WEIGHTS[one.severity] for one in found)
+    figure = Figure(label="weight", value=weight / exposure, unit="per system-month")
+    return _Result(figures=(figure,), n=len(found))
+
+
+def _actions(history: History, window: Window) -> _Result:
+    since, until = window.since.astimezone(UTC).date(), window.until.astimezone(UTC).date()
+    due = [pair for one in history.incidents for pair in one.actions if since <= pair[0] < until]
+    return _ratio(sum(done is not None and done <= by for by, done in due), len(due))
+
+
+def _table() -> Iterator[tuple[str, str, str, str, _Compute]]:
+    """Name, title, definition as agreed, how it is read here, and how it is computed."""
+    monitors = _not_recorded("monitors and their alerts are not in the record yet")
+    yield (
+        "inventory-coverage", "Inventory coverage",
+        "systems with complete intake and tier ÷ systems seen in any registry, trace or deployment source",
+        "Systems are seen by the record alone: one that nobody ever checked is not counted.", _inventory,
+    )  # fmt: skip
+    yield (
+        "control-coverage", "Control coverage",
+        "required (system, control) pairs with ≥ 1 linked, verified, unexpired evidence item ÷ required pairs for that "
+        "tier; waived pairs reported apart, not as covered",
+        "As of today, whatever the window. The pairs are those of `shipworthy trace`.", _control_coverage,
+    )  # fmt: skip
+    yield (
+        "trace-completeness", "Trace completeness",
+        "requirements with a closed path requirement → test → (mitigation if ever failed) → verification → monitor ÷ "
+        "active requirements",
+        "As of today, whatever the window, and without its last step: monitors are not recorded yet.", _trace,
+    )  # fmt: skip
+    yield (
+        "slice-coverage", "Slice coverage",
+        "declared population slices with n ≥ planned minimum ÷ declared slices", "",
+        _not_recorded("plans in the record say neither which slices were declared nor the planned n"),
+    )  # fmt: skip
+    yield (
+        "time-to-decision", "Time to decision",
+        "decided_at − submitted_at − requester-owned pause time, per gate and tier",
+        "From the run to the first signature on it, over all gates and tiers; pauses are not recorded. The newest run "
+        "of a version that nobody decided on is open.", _time_to_decision,
+    )  # fmt: skip
+    yield (
+        "first-pass-rate", "First-pass gate rate",
+        "first submissions decided pass with no waiver ÷ first submissions",
+        "The first recorded run of each version is its first submission.", _first_pass,
+    )  # fmt: skip
+    yield (
+        "inconclusive-rate", "Inconclusive rate",
+        "gate evaluations whose interval straddles the threshold ÷ evaluations; also samples added until decided",
+        "Verdicts of one run share its data, so that the interval is too narrow. Samples added are not recorded.",
+        _inconclusive,
+    )  # fmt: skip
+    yield (
+        "override-rate", "Override rate",
+        "final human decisions differing from the automated outcome ÷ decisions, split stricter / looser", "",
+        _override,
+    )  # fmt: skip
+    yield (
+        "reproducibility-rate", "Reproducibility rate",
+        "re-runs from pinned inputs with every metric inside its pre-declared tolerance ÷ re-runs attempted "
+        "(cannot-run counts as failure); bit-identical share separately", "",
+        _not_recorded("`shipworthy reproduce` writes nothing into the record"),
+    )  # fmt: skip
+    yield (
+        "pre-registration-rate", "Pre-registration rate",
+        "runs used in a decision whose plan lock precedes the first sample ÷ runs used",
+        "A run's own time stands for that of its first sample; a run is used once, by however many decisions.",
+        _preregistration,
+    )  # fmt: skip
+    yield (
+        "documentation-completeness", "Documentation completeness",
+        "Σ weight of required fields filled with non-placeholder, reviewed content ÷ Σ weight of applicable fields; "
+        "not-applicable needs a reason", "",
+        _not_recorded("`shipworthy pack` computes it for each package, and the record keeps no packages"),
+    )  # fmt: skip
+    yield (
+        "evidence-freshness", "Evidence freshness",
+        "evidence items with age ≤ class limit and unchanged subject digest ÷ items relied on",
+        "Items are the runs behind each active system's newest decision; the limit goes by tier. Where a "
+        "version has no "
+        "digests, age alone counts.", _freshness,
+    )  # fmt: skip
+    yield (
+        "sign-off-independence", "Sign-off independence",
+        "approvals where approver ∉ {author, requester, system owner} ÷ approvals required independent",
+        "Required are the roles that the tier asks for.", _independence,
+    )  # fmt: skip
+    yield (
+        "sign-off-validity", "Sign-off validity",
+        "approvals whose bound digest still equals current content ÷ approvals in force",
+        "As of today, of approvals given before the window's end; the data of plans are not read again.", _validity,
+    )  # fmt: skip
+    yield (
+        "waiver-load", "Waiver load",
+        "active waivers per system; share of passes depending on a waiver", "Active at the window's end.", _waiver_load,
+    )  # fmt: skip
+    yield (
+        "waivers-overdue", "Waivers overdue",
+        "waivers expired with the finding open ÷ waivers expired",
+        "Expired within the window; open where the newest verdict before its end is not met.", _waivers_overdue,
+    )  # fmt: skip
+    yield (
+        "residual-risk", "Residual risk index",
+        "Σ residual score over open risks, and share above appetite; change attributed to new, treated, re-scored",
+        "A risk is open until it is closed; one without a residual rating counts with its inherent one.", _residual,
+    )  # fmt: skip
+    yield (
+        "mitigation-effectiveness", "Mitigation effectiveness",
+        "paired change in failure rate on the same frozen suite before/after, with paired interval; effective only if "
+        "the interval excludes zero and no guardrail metric regresses", "",
+        _not_recorded("single cases are not in the record; `shipworthy compare` gives the paired change of two runs"),
+    )  # fmt: skip
+    yield (
+        "mitigations-verified", "Mitigations verified",
+        "mitigations in place that a run has shown to work, where the run before did not ÷ mitigations in place",
+        "Beside the agreed list: what the record can say of mitigations.", _verified,
+    )  # fmt: skip
+    yield (
+        "alert-precision", "Alert precision", "alerts dispositioned true ÷ (true + false); undispositioned share shown "
+        "beside it", "", monitors,
+    )  # fmt: skip
+    yield (
+        "alert-recall", "Alert recall (proxy)", "incidents preceded by a linked alert ÷ incidents", "", monitors,
+    )  # fmt: skip
+    yield (
+        "false-alarm-rate", "False alarm rate",
+        "false alerts ÷ monitored stream-days, against the α each monitor declared", "", monitors,
+    )  # fmt: skip
+    yield (
+        "monitoring-coverage", "Monitoring coverage",
+        "deployed (system, metric) pairs with data inside the freshness limit ÷ pairs required by the monitoring plan",
+        "", monitors,
+    )  # fmt: skip
+    yield (
+        "escalation-false-positives", "False-positive escalation rate",
+        "escalations closed “no action needed” ÷ escalations closed", "",
+        _not_recorded("escalations are not in the record"),
+    )  # fmt: skip
+    yield (
+        "mttd", "Mean time to detect",
+        "detected_at − started_at (start may be back-dated with evidence; unknown starts "
+        "counted apart)", "Given as median and p90. By definition, an incident that nobody detected is not seen.",
+        _mttd,
+    )  # fmt: skip
+    for step, name, title in (
+        ("acknowledged", "mtta", "acknowledge"), ("mitigated", "mttm", "mitigate"), ("resolved", "mttr", "resolve"),
+    ):  # fmt: skip
+        yield (
+            name, f"Mean time to {title}", f"{step} − detected", "Given as median and p90.",
+            _since_detected(step),  # type: ignore[arg-type]  # one of the three
+        )  # fmt: skip
+    yield (
+        "reporting-timeliness", "Reporting timeliness",
+        "reportable incidents filed within their 2-, 10- or 15-day clock ÷ reportable incidents",
+        "The clock of Article 73 runs from detection.", _reporting,
+    )  # fmt: skip
+    yield (
+        "incident-to-test", "Incident → test conversion",
+        "closed incidents with ≥ 1 regression test shown failing before and passing after the fix ÷ closed incidents "
+        "where a test is feasible",
+        "A test is a requirement of that name that a run did not meet before the incident was closed, and a later run "
+        "met. Whether a test is feasible is not recorded: every closed incident counts.", _conversion,
+    )  # fmt: skip
+    yield (
+        "repeat-failure-rate", "Repeat-failure rate",
+        "incidents whose failure signature (technical-failure label + component + root-cause id) matches one closed in "
+        "the previous 180 days ÷ incidents", "", _repeats,
+    )  # fmt: skip
+    yield (
+        "incident-index", "Severity-weighted incident index",
+        "Σ w(severity) ÷ exposure (per million requests or per system-month); weights e.g. 1, 3, 10, 30 declared in "
+        "advance", "Per system-month: requests are not recorded.", _index,
+    )  # fmt: skip
+    yield (
+        "action-closure", "Action closure", "postmortem actions verified by a passing test by due date ÷ actions due",
+        "",
+        _actions,
+    )  # fmt: skip
+    yield (
+        "judge-agreement", "Judge agreement",
+        "chance-corrected agreement between automated graders and human labels on a refreshed random sample, with "
+        "interval", "", _not_recorded("each run's report has its judges' cards, which the record does not keep"),
+    )  # fmt: skip
+    yield (
+        "audit-integrity", "Audit integrity",
+        "entries covered by a verified, externally held checkpoint ÷ entries; age of last checkpoint", "",
+        _not_recorded("who holds a checkpoint outside is not known here; `shipworthy verify` checks one"),
+    )  # fmt: skip
+
+
+DEFINITIONS: Mapping[str, Definition] = {
+    name: Definition(name=name, title=title, definition=definition, note=note, compute=compute)
+    for name, title, definition, note, compute in _table()
+}
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

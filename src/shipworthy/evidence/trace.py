@@ -1,0 +1,336 @@
+"""Traceability of a system: from each requirement to its test, verdict, risk, mitigation and signature, and every gap.
+
+What is built here from recorded facts is a graph; `evidence.tracing` writes the table of one run for its package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal, TypeAlias
+
+from shipworthy.digest import Json
+from shipworthy.errors import Fault
+from shipworthy.evidence.controls import Controls
+from shipworthy.plan.models import Tier
+from shipworthy.record.documents import Mitigation, Risk, Waiver
+
+SCHEMA = "shipworthy/trace-graph@1"
+Kind: TypeAlias = Literal[
+    "requirement", "evaluation", "run", "verdict", "waiver", "risk", "mitigation", "verification", "sign-off"
+]
+KINDS: tuple[Kind, ...] = (  # from left to right
+    "requirement", "evaluation", "run", "verdict", "waiver", "risk", "mitigation", "verification", "sign-off",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Promise:
+    """One requirement of the plan."""
+
+    id: str
+    text: str = ""
+    severity: str = ""
+    evaluation: str | None = None
+    controls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """The newest verdict on a requirement."""
+
+    run: str  # digest
+    name: str  # of the run
+    verdict: str
+    waiver: str | None = None  # id of the waiver that the run counted
+    waiver_ends: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signature:
+    """What one required role says."""
+
+    role: str
+    said: str  # who and what, or ""
+    counts: bool  # an approval that is neither withdrawn nor stale
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What is recorded of a system."""
+
+    system: str
+    version: str | None
+    tier: Tier
+    today: date
+    promises: tuple[Promise, ...]
+    found: Mapping[str, Found]  # requirement -> its newest verdict
+    risks: tuple[Risk, ...]
+    mitigations: tuple[Mitigation, ...]
+    waivers: tuple[Waiver, ...]  # approved
+    runs: Mapping[str, str]  # digest -> name, of every run that something names
+    signatures: tuple[Signature, ...]  # one for each required role
+    controls: Controls
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Node:
+    """One thing on the map."""
+
+    id: str
+    kind: Kind
+    text: str  # outside text
+    state: str = ""  # a word or two
+    gap: str | None = None  # code of the gap; a node with text "" stands for what is missing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trace:
+    """The map."""
+
+    facts: Facts
+    nodes: tuple[Node, ...]
+    edges: tuple[tuple[str, str], ...]
+    gaps: tuple[Fault, ...]
+    paths: Mapping[str, tuple[tuple[str, ...], ...]]  # requirement -> its paths, as ids of nodes
+    loose: tuple[tuple[str, ...], ...]  # paths that begin at no requirement of the plan
+
+    def as_json(self) -> dict[str, Json]:
+        """For machines: `shipworthy/trace-graph@1`."""
+        facts = self.facts
+        return {
+            "schema": SCHEMA,
+            "system": facts.system,
+            "version": facts.version,
+            "tier": facts.tier,
+            "nodes": [
+                {"id": one.id, "kind": one.kind, "text": one.text, "state": one.state, "gap": one.gap}
+                for one in self.nodes
+            ],
+            "edges": [{"from": one, "to": other} for one, other in self.edges],
+            "controls": {
+                "required": facts.controls.required,
+                "covered": sorted(facts.controls.covered),
+                "waived": sorted(facts.controls.waived),
+                "missing": sorted(facts.controls.missing),
+            },
+            "gaps": [{"code": one.code, "gap": one.what, "of": one.where, "mend": one.mend} for one in self.gaps],
+        }
+
+
+@dataclass(slots=True)
+class _Map:
+    """The graph while it is drawn."""
+
+    facts: Facts
+    nodes: dict[str, Node] = field(default_factory=dict)
+    edges: dict[tuple[str, str], None] = field(default_factory=dict)
+    gaps: list[Fault] = field(default_factory=list)
+
+    def put(self, node: Node, after: str | None = None) -> str:
+        self.nodes.setdefault(node.id, node)
+        if after is not None:
+            self.edges[after, node.id] = None
+        return node.id
+
+    def miss(self, code: str, kind: Kind, of: str, after: str | None) -> str:
+        """A gap, and the empty place where something should stand."""
+        self.note(code, of)
+        return self.put(Node(id=f"missing {kind}: {of}", kind=kind, text="", state=_GAPS[code][0], gap=code), after)
+
+    def note(self, code: str, of: str, what: str = "") -> None:
+        words, mend = _GAPS[code]
+        self.gaps.append(Fault(code=code, what=what or words, where=of, mend=mend))
+
+
+_GAPS: Mapping[str, tuple[str, str]] = {
+    "TRACE001": ("no evaluation", "name the `evaluation` of the requirement in the plan"),
+    "TRACE002": ("never run", "`shipworthy check`"),
+    "TRACE003": ("no risk, no waiver", "`shipworthy risk add --requirement`, or `shipworthy waiver request`"),
+    "TRACE004": ("no owner", "`shipworthy risk update --owner`"),
+    "TRACE005": ("no treatment", "`shipworthy risk treat`"),
+    "TRACE006": ("no mitigation", "`shipworthy mitigation add --risk`"),
+    "TRACE007": ("not verified", "`shipworthy mitigation verify` with a run that meets what the one before did not"),
+    "TRACE008": ("nobody has approved", "`shipworthy sign`"),
+    "TRACE009": ("no evidence", "`shipworthy catalogues CONTROL` says what speaks to it"),
+}
+
+
+def trace(facts: Facts) -> Trace:
+    """The map of a system, and what is missing on it (TRACE001 to TRACE009)."""
+    drawn = _Map(facts)
+    ends = {promise.id: list(_ends(drawn, promise)) for promise in facts.promises}
+    loose = list[tuple[str, ...]]()
+    for risk in _open(facts):
+        if f"risk: {risk.id}" not in drawn.nodes:
+            loose += _risk(drawn, risk, None)
+    for one in facts.mitigations:
+        if f"mitigation: {one.id}" not in drawn.nodes and one.status != "abandoned":
+            loose.append(_mitigation(drawn, one, None))
+    verdicts = [id_ for id_, node in drawn.nodes.items() if node.kind == "verdict"]
+    for signature in facts.signatures:
+        id_ = f"sign-off: {signature.role}"
+        if signature.counts:
+            drawn.put(Node(id=id_, kind="sign-off", text=signature.role, state=signature.said))
+        else:
+            drawn.note("TRACE008", signature.role, signature.said or f"nobody has approved as {signature.role}")
+            word = signature.said or "missing"
+            drawn.put(Node(id=id_, kind="sign-off", text=signature.role, state=word, gap="TRACE008"))
+        for verdict in verdicts:
+            drawn.edges[verdict, id_] = None
+    _controls(drawn)
+    return Trace(
+        facts=facts, nodes=tuple(drawn.nodes.values()), edges=tuple(drawn.edges), gaps=tuple(drawn.gaps),
+        paths={name: tuple(found) for name, found in ends.items()}, loose=tuple(loose),
+    )  # fmt: skip
+
+
+def _open(facts: Facts) -> Iterator[Risk]:
+    return (one for one in facts.risks if one.status != "closed")
+
+
+def _ends(drawn: _Map, promise: Promise) -> Iterator[tuple[str, ...]]:
+    """Draw what follows from a requirement; every path, from left to right."""
+    facts, found = drawn.facts, drawn.facts.found.get(promise.id)
+    start = drawn.put(
+        Node(id=f"requirement: {promise.id}", kind="requirement", text=promise.id, state=promise.severity)
+    )
+    if promise.evaluation is None:
+        yield start, drawn.miss("TRACE001", "evaluation", promise.id, start)
+        return
+    name = promise.evaluation
+    path: tuple[str, ...] = (start, drawn.put(Node(id=f"evaluation: {name}", kind="evaluation", text=name), start))
+    if found is None:
+        yield *path, drawn.miss("TRACE002", "run", promise.id, path[-1])
+        return
+    path = (*path, drawn.put(Node(id=f"run: {found.run}", kind="run", text=found.name), path[-1]))
+    waiver = _waiver(facts, promise, found)
+    state = "waived" if waiver and found.verdict != "met" else found.verdict
+    path = (*path, drawn.put(Node(id=f"verdict: {promise.id}", kind="verdict", text=promise.id, state=state), path[-1]))
+    tails = list(_tails(drawn, promise, found, path[-1], waiver))
+    yield from ((*path, *tail) for tail in tails or [()])
+
+
+def _tails(
+    drawn: _Map, promise: Promise, found: Found, after: str, waiver: tuple[str, date] | None
+) -> Iterator[tuple[str, ...]]:
+    if waiver is not None and found.verdict != "met":
+        id_, ends = waiver
+        yield (drawn.put(Node(id=f"waiver: {id_}", kind="waiver", text=id_, state=f"until {ends}"), after),)
+    risks = [one for one in _open(drawn.facts) if promise.id in one.requirements]
+    for risk in risks:
+        yield from _risk(drawn, risk, after)
+    of_risks = {one for risk in risks for one in risk.mitigations}
+    for one in drawn.facts.mitigations:
+        is_loose = one.id not in of_risks and not set(one.risks) & {risk.id for risk in risks}
+        if promise.id in one.requirements and is_loose and one.status != "abandoned":
+            yield _mitigation(drawn, one, after)
+    if found.verdict == "breached" and not risks and waiver is None:
+        yield (drawn.miss("TRACE003", "risk", promise.id, after),)
+
+
+def _waiver(facts: Facts, promise: Promise, found: Found) -> tuple[str, date] | None:
+    """The waiver in force today: the one that the run counted, or else one that was approved since."""
+    if found.waiver is not None and found.waiver_ends is not None and found.waiver_ends >= facts.today:
+        if all(one.id != found.waiver for one in facts.waivers):
+            return None  # withdrawn since
+        return found.waiver, found.waiver_ends
+    known = [
+        one
+        for one in facts.waivers
+        if one.requirement == promise.id
+        and one.starts <= facts.today <= one.ends
+        and one.scope.version in (None, facts.version)
+        and one.scope.evaluation in (None, promise.evaluation)
+        and one.scope.slice is None  # whether it covers every slice that fails, the next run says
+    ]
+    return max(((one.id, one.ends) for one in known), key=lambda pair: pair[1], default=None)
+
+
+def _risk(drawn: _Map, risk: Risk, after: str | None) -> Iterator[tuple[str, ...]]:
+    is_new = f"risk: {risk.id}" not in drawn.nodes
+    score = (risk.residual or risk.inherent).score
+    gaps = [code for code, missing in (("TRACE004", not risk.owner), ("TRACE005", risk.treatment is None)) if missing]
+    state = ", ".join([f"{score} {risk.status}", *(_GAPS[code][0] for code in gaps)])
+    node = Node(id=f"risk: {risk.id}", kind="risk", text=risk.id, state=state, gap=gaps[0] if gaps else None)
+    here = drawn.put(node, after)
+    for code in gaps if is_new else ():
+        drawn.note(code, risk.id)
+    facts = drawn.facts
+    done = [
+        one
+        for one in facts.mitigations
+        if (one.id in risk.mitigations or risk.id in one.risks) and one.status != "abandoned"
+    ]
+    for one in done:
+        yield here, *_mitigation(drawn, one, here)
+    if risk.treatment == "mitigate" and not done:
+        missing = f"missing mitigation: {risk.id}"
+        yield here, missing if not is_new else drawn.miss("TRACE006", "mitigation", risk.id, here)
+    elif not done:
+        yield (here,)
+
+
+def _mitigation(drawn: _Map, one: Mitigation, after: str | None) -> tuple[str, ...]:
+    is_new = f"mitigation: {one.id}" not in drawn.nodes
+    here = drawn.put(Node(id=f"mitigation: {one.id}", kind="mitigation", text=one.id, state=one.status), after)
+    run = drawn.facts.runs.get(one.verification or "")
+    if run is None:
+        missing = f"missing verification: {one.id}"
+        return here, missing if not is_new else drawn.miss("TRACE007", "verification", one.id, here)
+    return here, drawn.put(Node(id=f"verification: {one.verification}", kind="verification", text=run), here)
+
+
+def _controls(drawn: _Map) -> None:
+    asked = drawn.facts.controls
+    told = set[str]()
+    for row in asked.rows:
+        lost = [one for one in row.controls if one in asked.missing]
+        if lost and not row.has_evidence:
+            told |= set(lost)
+            some = ", ".join(lost[:3]) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
+            what = f"tier {drawn.facts.tier} asks for {row.title[:1].lower()}{row.title[1:]}: no evidence for {some}"
+            drawn.note("TRACE009", row.id, what)
+    for control in sorted(asked.missing - told):
+        drawn.note("TRACE009", control, "no requirement that is mapped to it is met")
+
+
+def lines(found: Trace) -> Iterator[str]:
+    """The map in words, one path to a line, from left to right; texts are as they were recorded."""
+    nodes = {one.id: one for one in found.nodes}
+    for paths in found.paths.values():
+        yield from (" → ".join(_word(nodes[id_]) for id_ in path) for path in paths)
+    yield from (" → ".join(["(no requirement)", *(_word(nodes[id_]) for id_ in path)]) for path in found.loose)
+
+
+def _word(node: Node) -> str:
+    state = f" ({node.state})" if node.state else ""
+    if node.gap is not None and not node.text:
+        return f"✗ {node.state}"
+    if node.kind == "verdict":
+        return node.state
+    name = {"run": "run ", "verification": "verified by run ", "waiver": "waiver "}.get(node.kind, "")
+    return f"{'✗ ' if node.gap else ''}{name}{node.text}{state}"
+
+
+def columns(found: Trace) -> Sequence[tuple[Kind, Sequence[Node]]]:
+    """The nodes by kind, from left to right; kinds of which there are none are left out."""
+    by_kind: dict[Kind, list[Node]] = {kind: [] for kind in KINDS}
+    for node in found.nodes:
+        by_kind[node.kind].append(node)
+    return [(kind, nodes) for kind, nodes in by_kind.items() if nodes]
+
+
+def closed(found: Trace, ever_failed: Collection[str]) -> int:
+    """How many requirements have a path without a gap; one that ever failed also needs a mitigation that was verified.
+
+    ever_failed: requirements that some run did not meet.
+    """
+    gaps = {one.id for one in found.nodes if one.gap is not None}
+    whole = 0
+    for name, paths in found.paths.items():
+        has_run = name in found.facts.found and not any(gaps & set(path) for path in paths)
+        is_mended = any(one.startswith("verification: ") for path in paths for one in path)
+        whole += has_run and (name not in ever_failed or is_mended)
+    return whole
