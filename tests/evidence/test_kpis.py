@@ -267,3 +267,8 @@ def test_what_is_declared_beforehand_has_its_digest(monkeypatch):
     before = settings()["digest"]
     monkeypatch.setattr("shipworthy.evidence.kpis.APPETITE", 12)
     assert settings()["digest"] != before
+
+
+def test_one_that_is_closed_only_later_is_not_repeated():
+    given = [incident(5, signature="z"), incident(-2, signature="z", closed=at(10))]
+    assert figures(found("repeat-failure-rate", incidents=given)) == {"share": 0}

@@ -222,7 +222,7 @@ class Definition:
 
 def settings() -> dict[str, Json]:
     """What was declared beforehand, with its digest."""
-    limits: dict[str, Json] = {**FRESH}
+    limits: dict[str, Json] = {str(tier): days for tier, days in FRESH.items()}
     weights: dict[str, Json] = {**WEIGHTS}
     told: dict[str, Json] = {
         "appetite": APPETITE, "fresh_days": limits, "incident_weights": weights, "repeat_days": REPEAT.days,

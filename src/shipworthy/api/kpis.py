@@ -1,0 +1,244 @@
+"""Indicators of the programme: the facts behind them, read from the record."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from shipworthy.api import incidents, tracing
+from shipworthy.api.acting import everyone
+from shipworthy.api.changes import Looking
+from shipworthy.api.numbering import MOST
+from shipworthy.api.recording import version_id
+from shipworthy.api.standing import Standing, standing
+from shipworthy.errors import Fault, Unusable
+from shipworthy.evidence import kpis as indicators
+from shipworthy.evidence import trace as graph
+from shipworthy.evidence.kpis import (
+    DEFINITIONS,
+    ApprovalFact,
+    DecisionFact,
+    Definition,
+    History,
+    IncidentFact,
+    Kpi,
+    MitigationFact,
+    Outcome,
+    RiskFact,
+    RunFact,
+    SystemFact,
+    WaiverFact,
+    Window,
+)
+from shipworthy.record import documents
+
+if TYPE_CHECKING:
+    from shipworthy.record.runs import KeptRun, KeptVerdict
+    from shipworthy.record.store import Kept, Record
+
+DAYS = 90  # of a window whose beginning nobody states
+D = TypeVar("D", bound=documents.Document)
+
+
+def window(since: datetime | None, until: datetime | None, now: datetime) -> Window:
+    """The window that is meant; default the last DAYS days. Raises Unusable (KPI001)."""
+    end = until or now
+    start = since or end - timedelta(days=DAYS)
+    if end > now or start >= end:
+        what = "the window's end lies ahead" if end > now else "the window ends before it begins"
+        mend = "--since and --until are days, the first before the second, and neither to come"
+        raise Unusable(Fault(code="KPI001", what=what, where="--since, --until", mend=mend))
+    return Window(since=start, until=end)
+
+
+def explain(name: str) -> Definition:
+    """What an indicator is. Raises Unusable (KPI002)."""
+    if name in DEFINITIONS:
+        return DEFINITIONS[name]
+    import difflib
+
+    near = difflib.get_close_matches(name, DEFINITIONS, n=1)
+    mend = f"did you mean {near[0]}? " if near else ""
+    what = f"there is no indicator {name[:80]!r}"
+    raise Unusable(Fault(code="KPI002", what=what, where="--explain", mend=f"{mend}there are {', '.join(DEFINITIONS)}"))
+
+
+def kpis(record: Record, over: Window, *, base: Path, now: datetime) -> tuple[Kpi, ...]:
+    """Every indicator over a window. base: the folder that places of runs start from."""
+    return indicators.kpis(history(record, over, base=base, now=now), over)
+
+
+def history(record: Record, over: Window, *, base: Path, now: datetime) -> History:
+    """What the record knows of a window, and of what went before it."""
+    runs = record.runs(before=over.until, limit=MOST)
+    verdicts = record.verdicts(limit=MOST)
+    by_run: defaultdict[str, list[KeptVerdict]] = defaultdict(list)
+    for one in verdicts:
+        by_run[one.run].append(one)
+    judged = [one for one in verdicts if one.created < over.until]
+    systems = _all(record, documents.System, "system")
+    decisions = [(kept, one) for kept, one in _all(record, documents.Decision, "decision")]
+    looking = Looking(base=base, now=now, data=False)
+    known = {one.facts.digest: one for one in runs}
+    stands = [standing(record, known[one.runs[0]], looking) for _, one in decisions if one.runs[0] in known]
+    return History(
+        systems=[_system(record, one, judged, base=base, now=now) for _, one in systems],
+        runs=[_run(one, by_run[one.facts.digest]) for one in runs],
+        decisions=list(_decisions(record, decisions, over)),
+        approvals=[fact for one in stands for fact in _approvals(record, one)],
+        waivers=[
+            WaiverFact(system=one.system, starts=one.starts, ends=one.ends, is_open=_is_open(one, judged))
+            for _, one in _all(record, documents.Waiver, "waiver")
+            if one.status == "approved"
+        ],
+        risks=[_risk(record.history("risk", kept.id), over) for kept, _ in _all(record, documents.Risk, "risk")],
+        mitigations=[
+            MitigationFact(at=record.history("mitigation", kept.id)[0].at, is_verified=one.status == "verified")
+            for kept, one in _all(record, documents.Mitigation, "mitigation")
+            if one.status in ("implemented", "verified")
+        ],
+        incidents=[_incident(one, judged, known) for _, one in _all(record, documents.Incident, "incident")],
+    )
+
+
+def _all(record: Record, model: type[D], kind: documents.Kind) -> list[tuple[Kept, D]]:
+    return [(kept, kept.document) for kept in record.find(kind, limit=MOST) if isinstance(kept.document, model)]
+
+
+def _system(
+    record: Record, system: documents.System, judged: Sequence[KeptVerdict], *, base: Path, now: datetime
+) -> SystemFact:
+    found = tracing.trace_system(record, system.id, base=base, now=now)
+    failed = {one.requirement for one in judged if one.system == system.id and one.verdict != "met"}
+    asked = found.facts.controls
+    return SystemFact(
+        name=system.id, tier=system.tier, has_intake="intake" in tracing.evidence_rows(record, system.id),
+        since=record.history("system", system.id)[0].at, is_active=system.status == "active",
+        required=asked.required, covered=len(asked.covered), waived=len(asked.waived),
+        promises=len(found.paths), traced=graph.closed(found, failed),
+    )  # fmt: skip
+
+
+def _run(kept: KeptRun, verdicts: Sequence[KeptVerdict]) -> RunFact:
+    facts = kept.facts
+    return RunFact(
+        digest=facts.digest, system=facts.system, version=facts.version, created=facts.created,
+        decision=cast("Outcome", facts.decision), locked=facts.locked,
+        verdicts=tuple(
+            (one.requirement, one.verdict, bool(one.body.get("waiver")) and one.verdict != "met", _has_interval(one))
+            for one in verdicts
+        ),
+    )  # fmt: skip
+
+
+def _has_interval(verdict: KeptVerdict) -> bool:
+    estimate = verdict.body.get("estimate") or {}
+    return estimate.get("low") is not None or estimate.get("high") is not None
+
+
+def _decisions(
+    record: Record, decisions: Sequence[tuple[Kept, documents.Decision]], over: Window
+) -> Iterator[DecisionFact]:
+    for kept, _ in decisions:
+        versions = [one for one in record.history("decision", kept.id) if one.at < over.until and one.document]
+        if versions:
+            last = cast("documents.Decision", versions[-1].document)
+            yield DecisionFact(
+                system=last.system, decided=versions[0].at, outcome=last.outcome, automated=last.automated,
+                runs=last.runs, changed=_changed(record, last, versions[0].at, over),
+            )  # fmt: skip
+
+
+def _changed(record: Record, decision: documents.Decision, at: datetime, over: Window) -> bool | None:
+    """Whether a digest of the decision's version is another one since; None where there were none."""
+    kept = record.history("version", version_id(decision.system, decision.version))
+    then = [one.document for one in kept if one.at <= at and isinstance(one.document, documents.Version)]
+    now = [one.document for one in kept if one.at < over.until and isinstance(one.document, documents.Version)]
+    if not then or not then[-1].digests:
+        return None
+    return then[-1].digests != now[-1].digests
+
+
+def _approvals(record: Record, stands: Standing) -> Iterator[ApprovalFact]:
+    people = everyone(record)
+
+    def identity(person: str) -> str:
+        return people[person].identity if person in people else person
+
+    kept = record.get("system", stands.run.facts.system)
+    owner = getattr(kept.document, "owner", "") if kept is not None else ""
+    for one in stands.signatures:
+        said = one.document
+        if said.withdrawn or said.verdict == "reject":
+            continue
+        waivers = (record.get("waiver", bound.id) for bound in said.bindings.waivers)
+        asked = [getattr(waiver.document, "requester", "") for waiver in waivers if waiver is not None]
+        others = {identity(other) for other in (*said.prepared_by, stands.run.actor, *asked, owner) if other}
+        yield ApprovalFact(
+            at=one.at, is_required=said.role in stands.required.roles, is_independent=one.identity not in others,
+            is_valid=not (one.changes or stands.changes),
+        )  # fmt: skip
+
+
+def _is_open(waiver: documents.Waiver, judged: Sequence[KeptVerdict]) -> bool:
+    """Whether the newest verdict on what it covers is not met; where there is none, nothing shows that it is."""
+    return next(
+        (
+            one.verdict != "met"
+            for one in judged
+            if one.system == waiver.system
+            and one.requirement == waiver.requirement
+            and waiver.scope.version in (None, one.version)
+        ),
+        True,
+    )
+
+
+def _risk(versions: Sequence[Kept], over: Window) -> RiskFact:
+    def at(moment: datetime) -> documents.Risk | None:
+        known = [one.document for one in versions if one.at < moment and isinstance(one.document, documents.Risk)]
+        return known[-1] if known else None
+
+    def score(risk: documents.Risk | None) -> int | None:
+        return None if risk is None or risk.status == "closed" else (risk.residual or risk.inherent).score
+
+    before, after = at(over.since), at(over.until)
+    was = before.status if before else "open"
+    return RiskFact(
+        before=score(before), after=score(after), is_known_before=before is not None,
+        is_treated=after is not None and after.status not in (was, "open"),
+    )  # fmt: skip
+
+
+def _incident(one: documents.Incident, judged: Sequence[KeptVerdict], runs: dict[str, KeptRun]) -> IncidentFact:
+    return IncidentFact(
+        system=one.system, severity=one.severity, detected=one.detected, started=one.started,
+        acknowledged=one.acknowledged, mitigated=one.mitigated, resolved=one.resolved, closed=one.closed,
+        signature=one.signature.strip().casefold(), reportable=incidents.class_of(one) is not None,
+        report_due=incidents.report_due(one), reported=one.reported, is_tested=_is_tested(one, judged),
+        actions=tuple(
+            (action.due, _done(runs.get(action.verification or ""))) for action in one.actions if action.due is not None
+        ),
+    )  # fmt: skip
+
+
+def _done(run: KeptRun | None) -> date | None:
+    """When an action was shown to be done: the day of a run that would ship."""
+    return run.facts.created.date() if run is not None and run.facts.decision == "ship" else None
+
+
+def _is_tested(incident: documents.Incident, judged: Sequence[KeptVerdict]) -> bool:
+    """Whether a regression test failed before the incident was closed, and passed in a later run."""
+    for name in incident.regression_tests:
+        of_test = [one for one in judged if one.system == incident.system and one.requirement == name]
+        failed = [
+            one.created
+            for one in of_test
+            if one.verdict == "breached" and (incident.closed is None or one.created < incident.closed)
+        ]
+        if failed and any(one.verdict == "met" and one.created > min(failed) for one in of_test):
+            return True
+    return False

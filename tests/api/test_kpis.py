@@ -1,0 +1,231 @@
+"""From a record to the facts that indicators are computed from, and incidents on the way."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from shipworthy.api import incidents, kpis, mitigations, risks, signing, tracing, waivers
+from shipworthy.api.changes import Looking
+from shipworthy.api.checking import check
+from shipworthy.api.recording import actor_of, open_record
+from shipworthy.cli import main
+from shipworthy.errors import Unusable
+from shipworthy.evidence import trace as graph
+
+sys.path.insert(0, str(Path(__file__).parent))
+from governed import ADA, BEA, NOW, register, run, verdict
+
+END = NOW + timedelta(20)
+
+
+@pytest.fixture
+def record(tmp_path):
+    with open_record(tmp_path / "record.db") as opened:
+        register(opened, actor_of(opened, ADA), tier="limited")
+        yield opened
+
+
+def opening(record, **more):
+    given = {"system": "assistant", "title": "Leak", "severity": "high", "actor": ADA, "now": NOW + timedelta(1)}
+    return incidents.open_incident(record, **{**given, **more})
+
+
+def test_a_small_history_by_hand(record, tmp_path):
+    ada = actor_of(record, ADA)
+    run(record, ada, "one", [verdict(), verdict("ACC", said="undecided")], days=1)
+    one = risks.add(
+        record, system="assistant", title="t", cause="c", harm="h", likelihood=5, severity=4, requirements=["LEAK"],
+        owner="team", actor=ADA, now=NOW + timedelta(2),
+    )  # fmt: skip
+    mitigations.add(record, system=None, title="t", what="w", risks=[one.id], actor=ADA, now=NOW + timedelta(2))
+    run(
+        record,
+        ada,
+        "two",
+        [verdict(said="met"), verdict("ACC", said="met")],
+        days=3,
+        version="2",
+        decision="ship",
+        locked=False,
+    )
+    mitigations.verify(record, "M-1", "two", actor=ADA, now=NOW + timedelta(4))
+    risks.treat(record, one.id, "mitigate", likelihood=1, actor=ADA, now=NOW + timedelta(4))
+    made = opening(record, started=NOW, reportable="death")
+    incidents.update(
+        record,
+        made.id,
+        {"regression_tests": ("LEAK",), "cause": "c"},
+        steps={"resolved": NOW + timedelta(3)},
+        actor=ADA,
+        now=END,
+    )
+    over = kpis.window(NOW - timedelta(1), END, END)
+    found = {one.name: one for one in kpis.kpis(record, over, base=tmp_path, now=END)}
+
+    def value(name, place=0):
+        return found[name].figures[place].value
+
+    assert value("first-pass-rate") == 0.5
+    assert value("inconclusive-rate") == 0.25
+    assert (found["time-to-decision"].n, found["time-to-decision"].open) == (2, 2)
+    assert value("inventory-coverage") == 0
+    assert value("trace-completeness") == 0.5  # LEAK failed, and was mended; ACC failed, and was not
+    assert value("mitigations-verified") == 1
+    assert value("residual-risk") == 4
+    assert value("mttd") == 1
+    assert value("mttr") == 2
+    assert value("reporting-timeliness") == 0  # ten days after its detection nobody had reported it
+    assert found["pre-registration-rate"].reason  # no decision rests on a run
+    earlier = kpis.kpis(record, kpis.window(NOW - timedelta(1), NOW + timedelta(3), END), base=tmp_path, now=END)
+    assert next(one for one in earlier if one.name == "residual-risk").figures[0].value == 20
+
+
+def test_a_repeated_computation_gives_the_same(record, tmp_path):
+    opening(record)
+    over = kpis.window(None, END, END)
+    assert kpis.kpis(record, over, base=tmp_path, now=END) == kpis.kpis(record, over, base=tmp_path, now=END)
+
+
+def test_windows_and_names_validate_input():
+    for since, until in ((END, NOW), (NOW, NOW), (None, END + timedelta(1))):
+        with pytest.raises(Unusable) as error:
+            kpis.window(since, until, END)
+        assert error.value.faults[0].code == "KPI001"
+    with pytest.raises(Unusable, match="mttr") as error:
+        kpis.explain("mtttr")
+    assert error.value.faults[0].code == "KPI002"
+
+
+# Incidents
+
+
+@pytest.mark.parametrize(
+    ("named", "days"), [("general", 15), ("death", 10), ("widespread", 2), ("critical-infrastructure", 2)]
+)
+def test_the_clock_of_article_73_runs_from_detection(record, named, days):
+    seen = NOW - timedelta(5)
+    one = opening(record, detected=seen, reportable=named, harms=("injury",))
+    assert incidents.report_due(one) == seen + timedelta(days=days)
+    assert (one.due, one.harms) == ((seen + timedelta(days=days)).date(), ("injury", f"art-73:{named}"))
+    assert ("OVERDUE" in incidents.clock(one, NOW)) == (days < 5)
+    assert "late" not in incidents.clock(one.model_copy(update={"reported": seen + timedelta(days=days)}), END)
+    assert "late" in incidents.clock(one.model_copy(update={"reported": seen + timedelta(days=days, seconds=1)}), END)
+
+
+def test_an_incident_is_closed_once_it_is_settled(record):
+    one = opening(record)
+    assert (one.id, one.status, incidents.report_due(one)) == ("I-1", "open", None)
+    with pytest.raises(Unusable, match=r"not resolved; its cause"):
+        incidents.close(record, one.id, at=None, actor=ADA, now=END)
+    with pytest.raises(Unusable) as error:
+        incidents.update(record, one.id, {}, steps={"resolved": END + timedelta(1)}, actor=ADA, now=END)
+    assert error.value.faults[0].code == "RISK010"
+    given = {"actor": ADA, "now": END}
+    incidents.update(
+        record, one.id, {"cause": "c"}, steps={"resolved": END}, reportable="general", event="mended", **given
+    )
+    with pytest.raises(Unusable, match="has to be"):
+        incidents.close(record, one.id, at=None, **given)
+    kept = incidents.update(record, one.id, {"harms": ("injury",)}, steps={"reported": END}, **given)
+    assert kept.harms == ("injury", "art-73:general")  # other harms do not stop the clock
+    assert [event.what for event in kept.timeline] == ["mended"]
+    assert incidents.close(record, one.id, at=None, **given).status == "closed"
+    with pytest.raises(Unusable, match="closed already"):
+        incidents.close(record, one.id, at=None, **given)
+    assert incidents.incidents(record, only_open=True) == []
+
+
+def test_steps_out_of_order_are_refused(record):
+    one = opening(record, detected=NOW)
+    with pytest.raises(Unusable) as error:
+        incidents.update(record, one.id, {}, steps={"mitigated": NOW - timedelta(1)}, actor=BEA, now=END)
+    assert error.value.faults[0].code == "RECORD014"
+
+
+def test_the_command_line(record, tmp_path):
+    def call(*words, code=0):
+        env = {"SHIPWORTHY_RECORD": str(tmp_path / "record.db"), "SHIPWORTHY_ACTOR": ADA}
+        done = CliRunner(env=env).invoke(main, words)
+        assert done.exit_code == code, done.output
+        return done.output
+
+    said = ("--system", "assistant", "--title", "Leak \x1b[31m", "--severity", "high")
+    output = call("incident", "open", *said, "--detected", "2024-01-02T10:00", "--reportable", "widespread")
+    assert "REPORT OVERDUE since 2024-01-04 10:00" in output
+    assert "\x1b" not in output
+    call(
+        "incident", "update", "I-1", "--cause", "c", "--resolved", "2024-01-03T10:00", "--reported", "2024-01-03T12:00"
+    )
+    assert "closed" in call("incident", "close", "I-1")
+    assert json.loads(call("incident", "list", "--json"))[0]["class"] == "widespread"
+    assert "no such incident" in call("incident", "list", "--open")
+    assert "RISK001" in call("incident", "close", "I-9", code=2)
+    shown = call("kpi", "--since", "2024-01-01", "--until", "2024-01-31")
+    assert "Reporting timeliness             100.0 (20.7 to 100.0) %  [n = 1]" in shown
+    assert "Mean time to resolve             median 1.0 (0.0 to not reached) days; p90 1.0" in shown
+    body = json.loads(call("kpi", "--json"))
+    assert body["schema"] == "shipworthy/kpis@1"
+    assert "resolved − detected" in call("kpi", "--explain", "mttr")
+    assert "KPI002" in call("kpi", "--explain", "speed", code=2)
+    assert "KPI001" in call("kpi", "--since", "2024-02-01", "--until", "2024-01-01", code=2)
+
+
+# A release that was signed
+
+PLAN = """system: {name: lending, version: "2", tier: high, owner: team}
+evaluations: {decisions: {data: d.csv, roles: {label: y, prediction: p}}}
+requirements: [{id: ACC, metric: accuracy, at_least: 0.9}]
+"""
+
+
+def test_a_signed_release_by_hand(tmp_path):
+    rows = [f"{i % 2},{i % 2 if i % 5 else 1 - i % 2}" for i in range(300)]
+    (tmp_path / "d.csv").write_text("\n".join(["y,p", *rows, ""]))
+    (tmp_path / "plan.yaml").write_text(PLAN)
+    place, now = tmp_path / "record.db", NOW + timedelta(2)
+    check(tmp_path / "plan.yaml", now=NOW, record=place)
+    looking = Looking(base=tmp_path, now=now)
+    wanted = waivers.Wanted(requirement="ACC", reason="r", control="c", ends=(now + timedelta(5)).date())
+    with open_record(place) as record:
+        waivers.request(record, "latest", wanted, actor=ADA, now=NOW)
+        waivers.answer(record, "W-1", "approve", actor=BEA, now=NOW)
+    check(tmp_path / "plan.yaml", out=tmp_path / "run", now=NOW + timedelta(1), record=place)
+    with open_record(place) as record:
+        for role, person in (("product", ADA), ("risk", BEA)):
+            word = signing.Word(role=role, verdict="approve")
+            proposal = signing.propose(record, str(tmp_path / "run"), word, actor=person, looking=looking)
+            signing.sign(record, proposal, key=None, looking=looking)
+        found = tracing.trace_system(record, "lending", base=tmp_path, now=now)
+        assert [(one.role, one.said, one.counts) for one in found.facts.signatures] == [
+            ("product", "Ada Lovelace", True), ("risk", "Bea", True),
+        ]  # fmt: skip
+        assert {one.code for one in found.gaps} == {"TRACE009"}
+        assert " → waived → W-1" in next(graph.lines(found)).replace("waiver W-1", "W-1")
+
+        def values():
+            over = kpis.window(NOW - timedelta(1), END, END)
+            return {one.name: one for one in kpis.kpis(record, over, base=tmp_path, now=END)}
+
+        one = values()
+        assert one["sign-off-independence"].figures[0].value == 0.5  # Ada asked for the waiver that it rests on
+        assert one["sign-off-independence"].n == 2
+        assert one["time-to-decision"].figures[0].value == 1
+        assert dict(one["time-to-decision"].excluded) == {"replaced by a newer run before anyone decided": 1}
+        assert one["first-pass-rate"].figures[0].value == 0
+        assert one["override-rate"].figures[0].value == 0
+        assert one["pre-registration-rate"].figures[0].value == 0
+        assert one["evidence-freshness"].figures[0].value == 1
+        assert [figure.value for figure in one["waiver-load"].figures] == [0, 1]  # it has ended by then
+        assert one["waivers-overdue"].figures[0].value == 1
+        valid = kpis.kpis(record, kpis.window(None, now, now), base=tmp_path, now=now)
+        assert next(one for one in valid if one.name == "sign-off-validity").reason == "nothing in this window"
+        (tmp_path / "run" / "report.html").write_text("other")
+        assert values()["sign-off-validity"].figures[0].value == 0
+        stale = tracing.trace_system(record, "lending", base=tmp_path, now=now)
+        assert [one.where for one in stale.gaps if one.code == "TRACE008"] == ["product", "risk"]
