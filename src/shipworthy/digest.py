@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import rfc8785
 
@@ -32,10 +31,16 @@ def digest(value: Json) -> str:
     return f"sha256:{hashlib.sha256(canonical(value)).hexdigest()}"
 
 
-def file_digest(path: Path) -> str:
+class _Path(Protocol):
+    """A path, named by what `open` needs of it: who computes may import digests, and reaches no files by that."""
+
+    def __fspath__(self) -> str: ...
+
+
+def file_digest(path: _Path) -> str:
     """The digest of a file's bytes, as `sha256:<64 hex digits>`, read in pieces. Raises OSError."""
     content = hashlib.sha256()
-    with path.open("rb") as file:
+    with open(path, "rb") as file:  # noqa: PTH123
         while piece := file.read(_CHUNK):
             content.update(piece)
     return f"sha256:{content.hexdigest()}"

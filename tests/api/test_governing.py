@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from shipworthy.api import keys, signing, systems, waivers
+from shipworthy.api import keeping, keys, signing, systems, waivers
 from shipworthy.api.acting import acting
 from shipworthy.api.changes import Looking, plan_changes
 from shipworthy.api.checking import check, load
@@ -21,6 +21,7 @@ from shipworthy.api.standing import SIGN_OFF, standing
 from shipworthy.errors import Unusable
 from shipworthy.gates.tiers import Intake
 from shipworthy.integrity import envelope
+from shipworthy.record import documents
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 ADA, BEA, CYD = "Ada Lovelace <ada@example.org>", "Bea <bea@example.org>", "Cyd <cyd@example.org>"
@@ -316,7 +317,8 @@ def test_changed_terms_of_a_waiver_are_named_and_count_only_once_approved_again(
     assert "waiver W-1 was put back to be approved: BAL counts as not met again" in found.fitness.reasons
     desk.answer("W-1", "approve", BEA)
     found = desk.standing()
-    assert found.changes == ()
+    (change,) = found.changes
+    assert 'control is "Nobody looks.", and the run says "People look."' in change.what
     words = 'waiver W-1 was changed after signing: control was "People look.", and is "Nobody looks."'
     assert [[change.what for change in one.changes] for one in found.signatures] == [[words], [words]]
     assert found.fitness.fit == "stale"
@@ -324,6 +326,30 @@ def test_changed_terms_of_a_waiver_are_named_and_count_only_once_approved_again(
         record.write(ada, NOW, old.model_copy(update={"status": "requested", "approvers": ()}))
         record.write(bea, NOW, old)
     assert desk.standing().fitness.fit == "ship"
+
+
+@pytest.mark.parametrize(
+    ("update", "words"),
+    [
+        ({"requirement": "ACC"}, "is of ACC, and not of BAL"),
+        ({"scope": {"version": "1"}}, "is of version 1"),
+        ({"scope": {"evaluation": "scored"}}, "is of the evaluation scored"),
+        ({"scope": {"slice": {"sex": "f"}}}, "is of another slice"),
+        ({"scope": {"requirement_digest": f"sha256:{'0' * 64}"}}, "as it was before it asked for something else"),
+        ({"ends": date(2026, 8, 1)}, "ends is"),
+    ],
+)
+def test_a_waiver_of_something_else_is_no_leave_for_this_run(desk, update, words):
+    with open_record(desk.record) as record:
+        one = record.get("waiver", "W-1").document
+        assert (one.scope.evaluation, one.scope.requirement_digest is None) == ("decisions", False)
+        if "scope" in update:
+            update = {"scope": documents.Scope(**update["scope"])}
+        ada, bea = acting(record, ADA).person, acting(record, BEA).person
+        new = one.model_copy(update=update)
+        record.write(ada, NOW, new.model_copy(update={"status": "requested", "approvers": ()}))
+        record.write(bea, NOW, new)
+    assert any(words in change.what for change in desk.standing().changes), desk.standing().changes
 
 
 def test_a_withdrawn_waiver_makes_it_stale_for_good(desk):
@@ -388,6 +414,16 @@ def test_what_is_stale_is_not_approved_but_can_be_rejected(desk):
     with pytest.raises(Unusable, match="stale already: the threshold of BAL"):
         desk.sign("legal", CYD)
     assert desk.sign("legal", CYD, "reject").fitness.fit == "hold"
+
+
+def test_a_rejection_outlives_edits_of_the_decision(desk):
+    desk.sign("legal", CYD, "reject")
+    rewritten("decision", None, reason="Reworded.")(desk)
+    found = desk.standing()
+    assert found.signatures[-1].changes
+    assert (found.fitness.fit, found.fitness.reasons[0]) == ("hold", "legal rejected it")
+    with pytest.raises(Unusable, match="GOVERN009"):
+        desk.sign("legal", CYD, "reject", outcome="ship", reason="As it was.")
 
 
 def test_one_person_is_one_person_however_the_name_is_spelt(desk):
@@ -475,12 +511,28 @@ def test_an_erased_signer_still_counts_as_one_person(desk):
     assert found.signatures[1].signer.startswith("person:")
 
 
+def test_who_stands_in_what_is_open_is_not_erased(desk):
+    with open_record(desk.record) as record:
+        with pytest.raises(Unusable, match="GOVERN001"):
+            keeping.erase(record, "ada@example.org", actor=None, now=NOW)
+        with pytest.raises(Unusable, match=r"KEEP004.*waiver W-1, sign-off"):
+            keeping.erase(record, "ada@example.org", actor=CYD, now=NOW)
+        signing.withdraw(record, desk.standing().signatures[0].document.id, actor=ADA, now=NOW)
+        with pytest.raises(Unusable, match="KEEP004"):
+            keeping.erase(record, "ada@example.org", actor=ADA, now=NOW)
+        assert keeping.erase(record, "ada@example.org", actor=CYD, now=datetime(2026, 9, 2, tzinfo=UTC)) == 1
+
+
 def test_another_tier_of_the_record_counts_and_is_told(desk):
     with open_record(desk.record) as record:
         system = record.get("system", "lending").document
         record.write(acting(record, ADA).person, NOW, system.model_copy(update={"tier": "critical"}))
     found = desk.standing()
-    assert (found.fitness.fit, found.fitness.reasons[0]) == ("undecided", "legal has not signed")
+    assert found.fitness.fit == "stale"
+    assert [one.what for one in found.changes] == [
+        "waiver W-1 was approved by 1, and the system's tier asks for 2 by now: BAL counts as not met again"
+    ]
+    assert "legal has not signed" in found.fitness.reasons
     assert "the plan said tier high, and the record says critical, which counts" in found.notes
 
 

@@ -192,7 +192,36 @@ def test_two_raters_are_compared_and_a_stale_label_is_left_out(checked, tmp_path
     assert said["raters"].gravity == "warning"
     assert "1 are about another answer" in said["human labels"].what
     assert "of single labels are wrong" in said["raters"].what
-    assert run.judges[0].labelled == 100  # where they are at odds the first word counts: hard cases are not left out
+    assert "100 answers labelled" in said["human labels"].what  # the first word counts: hard cases are not left out
+
+
+def test_labels_that_outlived_a_change_of_answers_correct_nothing(checked, tmp_path):
+    """Labels last where answers stay the same, as refusals do: those that are left are no random sample."""
+    errors = {"sensitivity": 0.9, "specificity": 0.9}
+    checked(errors, count=200)
+    label(tmp_path, each=2)
+    lines = (tmp_path / "labels.csv").read_text("utf-8").splitlines(keepends=True)
+    cells = lines[1].split(",")
+    (tmp_path / "labels.csv").write_text("".join([lines[0], ",".join([*cells[:4], "0" * 16, *cells[5:]]), *lines[2:]]))
+    run = checked(errors, count=200, scorer={"human_labels": "labels.csv"})
+    assert "judge uncorrected" in rate(run).method
+    assert (run.judges[0].labelled, run.judges[0].readings) == (0, ())
+    (found,) = [finding for finding in run.findings if finding.check == "stale labels"]
+    assert (found.gravity, found.rows) == ("warning", 1)
+    assert "shipworthy label RUN" in found.what
+
+
+def test_labels_that_name_no_answer_are_used_with_a_warning(checked, tmp_path):
+    errors = {"sensitivity": 0.9, "specificity": 0.9}
+    checked(errors, count=200)
+    truth = label(tmp_path, each=2)
+    said = [f"{case},{'yes' if truth[case] else 'no'}\n" for case in list(truth)[::2]]
+    (tmp_path / "labels.csv").write_text("".join(["case,label\n", *said]), "utf-8")
+    run = checked(errors, count=200, scorer={"human_labels": "labels.csv"})
+    assert "uncorrected" not in rate(run).method
+    (found,) = [finding for finding in run.findings if finding.check == "unnamed labels"]
+    assert (found.gravity, found.rows) == ("warning", len(said))
+    assert not [finding for finding in run.findings if finding.check == "stale labels"]
 
 
 def test_a_judge_that_is_not_there_or_is_no_judge_is_an_error(checked):

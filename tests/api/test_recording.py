@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
@@ -10,8 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from shipworthy.api.checking import check
+from shipworthy.api.keeping import add_runs
 from shipworthy.api.recording import TOOL, actor_of, open_record
 from shipworthy.api.reproducing import reproduce
+from shipworthy.api.verifying import verify
 from shipworthy.cli import main
 from shipworthy.errors import Unusable
 from shipworthy.record import documents
@@ -114,3 +117,26 @@ def test_a_waived_run_is_reproduced_as_it_was(plan, place, tmp_path):
     check(plan, now=NOW, record=place, out=tmp_path / "run")
     again = reproduce(tmp_path / "run")
     assert again.differences == ()
+
+
+def test_a_decision_that_its_verdicts_do_not_give_is_refused_though_the_manifest_fits(plan, place, tmp_path):
+    check(plan, now=NOW, out=tmp_path / "run")
+    path, listing = tmp_path / "run" / "results.json", tmp_path / "run" / "manifest.json"
+    old = path.read_bytes()
+    new = old.replace(b'"decision": "hold"', b'"decision": "ship"')
+    assert new != old
+    path.write_bytes(new)
+    text = listing.read_text().replace(hashlib.sha256(old).hexdigest(), hashlib.sha256(new).hexdigest())
+    listing.write_text(text)
+    assert [fault.code for fault in verify(tmp_path / "run").faults] == ["PACK022"]
+    with pytest.raises(Unusable, match="RECORD018"):
+        add_runs(place, [tmp_path / "run"], actor=ADA, now=NOW)
+
+
+def test_a_waiver_that_too_few_approved_for_the_tier_of_today_covers_nothing(plan, place):
+    waive(place)
+    assert check(plan, now=NOW, record=place).decision == "ship"
+    with open_record(place) as record:
+        system = record.get("system", "lending").document
+        record.write(actor_of(record, ADA), NOW, system.model_copy(update={"tier": "critical"}))
+    assert check(plan, now=NOW, record=place).decision == "hold"

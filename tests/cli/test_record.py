@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from shipworthy.cli import main
 
-ADA = "Ada Lovelace <ada@example.org>"
+ADA, BEA = "Ada Lovelace <ada@example.org>", "Bea <bea@example.org>"
 PLAN = """system: {name: lending, version: "2"}
 evaluations: {decisions: {data: d.csv, roles: {label: y, prediction: p}}}
 requirements: [{id: ACC, metric: accuracy, at_least: 0.5}]
@@ -72,7 +72,8 @@ def test_it_moves_and_people_can_be_erased(here):
     assert "rows copied" in run("record", "copy", "new.db")
     assert "Intact" in run("record", "verify", "--record", "new.db")
     assert "RECORD019" in run("record", "copy", "new.db", code=2)
-    assert "Erased: 1" in run("record", "erase", "ada@example.org", "--record", "new.db")
+    assert "GOVERN001" in run("record", "erase", "ada@example.org", "--record", "new.db", code=2)
+    assert "Erased: 1" in run("record", "erase", "Ada@example.org", "--record", "new.db", "--as", BEA)
     assert "Intact" in run("record", "verify", "--record", "new.db")
     assert b"ada@example.org" not in Path("new.db").read_bytes()
-    assert "KEEP003" in run("record", "erase", "ada@example.org", "--record", "new.db", code=2)
+    assert "KEEP003" in run("record", "erase", "ada@example.org", "--record", "new.db", "--as", BEA, code=2)

@@ -15,6 +15,7 @@ import contextlib
 import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ from click.testing import CliRunner
 DOCS = Path(__file__).parents[2] / "docs"
 UPDATE = os.environ.get("SHIPWORTHY_UPDATE_DOCS") == "1"
 WIDTH = 100
+# A command of ours alone: words, quoted or not, that a shell takes as they are, over one line or several.
+_OURS = re.compile(r"""shipworthy(?= |$)(?:[^|;&<>"'$()\\`*?~#\n]|\\\n|"[^"$`\\]*")*""")
 _FENCE = re.compile(r"^```(\w*)(?: +file=(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -114,11 +117,11 @@ def _console(block: Block, folder: Path) -> Iterator[tuple[str, str, str]]:
 
 def _command(command: str, folder: Path, status: int) -> tuple[int, str]:
     """A command's exit status and output. Our own runs in this process, which saves importing everything again."""
-    simple = re.fullmatch(r"shipworthy ([^|;&<>\"'$()\\]*)", command)
-    if simple:
+    if _OURS.fullmatch(command):
         from shipworthy.cli import main
 
-        result = CliRunner(env={"COLUMNS": str(WIDTH)}).invoke(main, simple[1].split(), prog_name="shipworthy")
+        words = shlex.split(command.replace("\\\n", " "))[1:]
+        result = CliRunner(env={"COLUMNS": str(WIDTH)}).invoke(main, words, prog_name="shipworthy")
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result.exit_code, result.output

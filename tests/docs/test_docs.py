@@ -20,6 +20,7 @@ DATA = {  # the name a reader gives to the download -> where it lies in ../share
 }
 HEADINGS = ["What it measures", "When it misleads", "Interval", "Example", "Source"]
 HERE = [path for path in PAGES if path.name not in OTHERS]
+SLOW = {"journey.md"}  # longer than a few seconds
 
 
 def title(path: Path) -> str:
@@ -36,11 +37,13 @@ def compas_as_published(shared_data, folder: Path) -> None:
     (folder / "compas-scores-two-years.csv").write_text("\n".join(map(",".join, cells)) + "\n", "utf-8")
 
 
-@pytest.mark.parametrize("path", HERE, ids=title)
+@pytest.mark.parametrize(
+    "path", [pytest.param(path, marks=[pytest.mark.slow] * (path.name in SLOW)) for path in HERE], ids=title
+)
 def test_every_snippet_runs_and_prints_what_the_page_shows(path, tmp_path, monkeypatch, shared_data):
     for name, source in DATA.get(path.name, {}).items():
         (tmp_path / name).symlink_to(shared_data(source))
-    if path.name == "compas.md":
+    if path.name in ("compas.md", "journey.md"):
         compas_as_published(shared_data, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)

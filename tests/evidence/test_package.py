@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -12,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from shipworthy.api.standing import SIGN_OFF
 from shipworthy.digest import canonical
 from shipworthy.errors import Stale, Unusable
 from shipworthy.evidence import excerpt
 from shipworthy.evidence import package as layout
+from shipworthy.evidence.attestations import ROWS
 from shipworthy.evidence.container import opened
 from shipworthy.evidence.unpacking import run_inside
 from shipworthy.evidence.verifying import Trust, verify_log, verify_package
@@ -406,7 +410,8 @@ def test_a_sign_off_that_says_something_else_than_was_signed_is_found(package, c
 
 
 def test_a_sign_off_of_other_evidence_is_told(pristine, package):
-    assert not any("sign-off" in note for note in verify_package(pristine, STRICT).notes)
+    told = [note for note in verify_package(pristine, STRICT).notes if "sign-off" in note]
+    assert told == [f"The sign-off 'S-1' is signed with the key of {BOB}."]
 
     def without_envelope(found: dict) -> None:
         body = found["documents"][0]["body"]
@@ -424,6 +429,83 @@ def test_a_sign_off_of_another_decision_is_told(package):
     found = verify_package(package, STRICT)
     assert found.faults == ()
     assert any("S-1" in note and "another decision" in note for note in found.notes)
+
+
+def test_sign_offs_of_two_signers_by_one_persons_key_are_found(package):
+    def second(found: dict) -> None:
+        other = copy.deepcopy(found["documents"][0])
+        body, other["id"], other["seq"] = other["body"], "S-2", 90
+        body.update(id="S-2", signer="person:" + "0" * 64)
+        statement = json.loads(envelope.read(body["envelope"].encode(), where="x").payload)
+        statement["predicate"].update(signOff="S-2", signer=body["signer"])
+        body["envelope"] = envelope.to_json(envelope.sign(canonical(statement), [BOBS])).decode()
+        found["documents"].append(other)
+
+    edit(package / "risk/sign-offs.json", second)
+    reseal(package, ADAS, BOBS)
+    assert codes(package) == ["PACK019", "PACK022"]
+
+
+def test_a_sign_off_whose_signature_is_a_statement_of_another_kind_is_found(package):
+    def change(found: dict) -> None:
+        body = found["documents"][0]["body"]
+        statement = json.loads(envelope.read(body["envelope"].encode(), where="x").payload)
+        assert statement["predicateType"] == SIGN_OFF
+        statement["predicateType"] = layout.SEAL_TYPE
+        body["envelope"] = envelope.to_json(envelope.sign(canonical(statement), [BOBS])).decode()
+
+    edit(package / "risk/sign-offs.json", change)
+    reseal(package, ADAS, BOBS)
+    assert codes(package) == ["PACK020"]
+
+
+def invented(found: dict) -> None:
+    """Another document before one, under the same number."""
+    one = copy.deepcopy(found["documents"][0])
+    one["id"] = one["body"]["id"] = "R-0"
+    found["documents"].insert(0, one)
+
+
+@pytest.mark.parametrize("most_log", [50_000, 3])
+def test_documents_that_the_log_does_not_tell_of_are_found(workshop, tmp_path, most_log):
+    package = packed(workshop, tmp_path / "part", most_log=most_log)
+    changes = [
+        ("risk/risks.json", invented),
+        ("risk/risks.json", lambda found: found["documents"][0].update(at="2026-11-20T12:00:00+00:00")),
+        ("risk/waivers.json", lambda found: found["documents"][0].update(actor="person:" + "0" * 64)),
+        ("risk/waivers.json", lambda found: found["documents"][0].update(seq=900)),
+        ("gates/decision.json", lambda found: found["decisions"][0].update(digest="sha256:" + "0" * 64)),
+    ]
+    for name, change in changes:
+        data = (package / name).read_bytes()
+        edit(package / name, change)
+        reseal(package, ADAS, BOBS)
+        assert set(codes(package)) == {"PACK022"}, name
+        (package / name).write_bytes(data)
+
+
+def test_hostile_types_are_faults_and_never_a_traceback(package):
+    for key, value in (("body", [1]), ("body", "x"), ("seq", [1]), ("seq", "1"), ("digest", {}), ("at", 1), ("id", [])):
+        for name, listed in (("risk/sign-offs.json", "documents"), ("gates/decision.json", "decisions")):
+            data = (package / name).read_bytes()
+            edit(package / name, lambda found, at=listed, k=key, v=value: found[at][0].update({k: v}))
+            reseal(package, ADAS, BOBS)
+            assert codes(package) == ["PACK022"], (name, key, value)
+            (package / name).write_bytes(data)
+    path = package / "attestations/eval-result.dsse.json"
+    statement = json.loads(envelope.read(path.read_bytes(), where="x").payload)
+    statement["subject"] = [{"name": "a", "digest": {"sha256": []}}, {"name": "b", "digest": {ROWS: {}}}]
+    path.write_bytes(envelope.to_json(envelope.sign(canonical(statement), [ADAS])))
+    reseal(package, ADAS, BOBS)
+    assert codes(package) == ["PACK020", "PACK020", "PACK021"]
+
+
+def test_a_log_alone_says_that_its_keys_are_unused_and_is_not_empty(pristine, tmp_path):
+    unused = "The keys were not used"
+    assert any(unused in note for note in verify_log(pristine / excerpt.LOG, Trust(register=TRUSTED)).notes)
+    assert not any(unused in note for note in verify_log(pristine / excerpt.LOG, Trust()).notes)
+    (tmp_path / "log.jsonl").touch()
+    assert [fault.code for fault in verify_log(tmp_path / "log.jsonl", Trust()).faults] == ["LOG001"]
 
 
 # Tampering: lines of the log
@@ -596,6 +678,34 @@ def test_names_that_lead_out_or_collide_are_refused(zipped, tmp_path, name):
     bad = rezip(zipped, tmp_path / "bad.zip", extra=[(name, b"x")])
     assert codes(bad)[0] == "PACK011"
     assert not (tmp_path.parent / "evil").exists()
+
+
+def test_bytes_in_front_of_or_between_the_files_of_a_zip_are_found(zipped, tmp_path):
+    bad, data = tmp_path / "bad.zip", zipped.read_bytes()
+    bad.write_bytes(b"#!/bin/sh\n" + data)
+    assert codes(bad) == ["PACK010"]
+    with zipfile.ZipFile(zipped) as old, zipfile.ZipFile(bad, "w", zipfile.ZIP_DEFLATED) as new:
+        for info in old.infolist():
+            new.writestr(info.filename, old.read(info))
+        new.writestr("hidden.html", b"hidden")
+        new.filelist.pop()  # its bytes stay, and no list names them
+    assert codes(bad) == ["PACK010"]
+
+
+def test_a_zip_that_was_written_to_a_pipe_is_read(zipped, tmp_path):
+    class Pipe(io.RawIOBase):
+        data = b""
+
+        def write(self, piece):
+            self.data += bytes(piece)
+            return len(piece)
+
+    pipe = Pipe()
+    with zipfile.ZipFile(zipped) as old, zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as new:
+        for info in old.infolist():
+            new.writestr(info.filename, old.read(info))
+    (tmp_path / "piped.zip").write_bytes(pipe.data)
+    assert codes(tmp_path / "piped.zip") == []
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

@@ -89,7 +89,15 @@ def test_a_stale_decision_is_stale_whatever_else_is_missing_and_a_fresh_rejectio
     assert "the data have changed" in found.reasons
     assert "risk has not signed" in found.reasons
     assert fit([*BOTH, signed("legal", "cyd", "reject")], decision=changed).fit == "hold"
-    assert fit([*BOTH, signed("legal", "cyd", "reject", stale=("old",))], decision=changed).fit == "stale"
+    assert fit([*BOTH, signed("legal", "cyd", "reject", stale=("old",))], decision=changed).fit == "hold"
+
+
+def test_a_rejection_holds_until_its_signer_takes_it_back():
+    old = signed("risk", "cyd", "reject", stale=("the decision was changed after signing",))
+    found = fit([*BOTH, old])
+    assert (found.fit, found.reasons) == ("hold", ("risk rejected it",))
+    assert fit([*BOTH, old, signed("risk", "cyd")]).fit == "ship"
+    assert fit([*BOTH, signed("risk", "cyd", "reject", stale=("other",), is_same_version=False)]).fit == "ship"
 
 
 def test_conditions_are_shown_and_lapse_after_their_day():
@@ -135,18 +143,19 @@ def test_fitness_properties(signoffs, tier, outcome, stale):
     may = (
         outcome == "ship"
         and not stale
-        and not any(one.verdict == "reject" and not one.stale for one in newest)
+        and not any(one.verdict == "reject" for one in newest)
         and set(REQUIRED[tier].roles) <= {one.role for one in good}
         and len({one.person for one in good}) >= REQUIRED[tier].persons
     )
     assert (found.fit == "ship") == may
     assert found.fit == "ship" or found.reasons
     assert found.until is None or found.fit == "ship"
-    without = fit([one for one in signoffs if not one.stale], tier=tier, decision=Decided(outcome=outcome, stale=stale))
-    if without.fit == "ship":  # a word that no longer counts never makes it worse, but by taking back an older one
+    counted = [one for one in signoffs if not one.stale or one.verdict == "reject"]
+    without = fit(counted, tier=tier, decision=Decided(outcome=outcome, stale=stale))
+    if without.fit == "ship":  # an approval that no longer counts never makes it worse, but by taking back an older one
         assert found.fit in ("ship", "stale", "undecided")
 
 
 def test_the_order_of_different_people_does_not_matter():
     words = [*BOTH, signed("legal", "cyd"), signed("qa", "dee", "reject", stale=("old",))]
-    assert {fit(order, tier="critical").fit for order in permutations(words)} == {"ship"}
+    assert {fit(order, tier="critical").fit for order in permutations(words)} == {"hold"}

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -104,6 +105,26 @@ def test_reference_compares_with_one_slice_alone(build):
         judge(build.requirement(compare="difference", at_least=-0.1), "rows", [arms], reference=arms.slices[2]).outcome
         == "met"
     )
+
+
+@pytest.mark.slow
+def test_a_reference_is_breached_by_luck_as_rarely_as_declared_against_simulation(build, shares):
+    """Five slices of 60 against one of 2,000, all at 5 %: Wilson's limits are breached in 8 % of samples and more."""
+    n = [2000] + [60] * 5
+    seen = shares(
+        lambda rng: [build.rates(rng.binomial(n, 0.05), n)], runs=300, reference=0, compare="difference", at_most=1e-9
+    )
+    assert seen["breached"] <= 0.05
+
+
+def test_clusters_are_not_breached_on_the_limits_that_are_shown(build):
+    """Limits that are wider for a claim than those shown decide it where rows of a cluster may be alike."""
+    arms = build.rates([62, 36], [400, 400])
+    asked = build.requirement(compare="difference", at_most=0.01)
+    low, high = arms.limits(0.95)
+    wide = replace(arms, gate=lambda _: (low - 0.05, high + 0.05))
+    assert judge(asked, "rows", [wide]).outcome == "breached"
+    assert judge(asked, "rows", [replace(wide, is_clustered=True)]).outcome == "undecided"
 
 
 def test_needed_grows_with_closeness(build):

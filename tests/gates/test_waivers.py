@@ -8,8 +8,8 @@ from datetime import date, timedelta
 import pytest
 
 from shipworthy.gates.rules import judge
-from shipworthy.gates.verdicts import Decision, decide
-from shipworthy.gates.waivers import Waiver, waive
+from shipworthy.gates.verdicts import Decision, decide, decided
+from shipworthy.gates.waivers import Waiver, terms_of, waive
 
 TODAY = date(2026, 6, 15)
 WAIVER = Waiver(
@@ -75,6 +75,33 @@ def test_a_slice_covers_a_pair_that_it_is_a_side_of(build):
     )
     assert waived(gap, slice={"group": "g0"})
     assert not waived(gap, slice={"group": "g2"})
+
+
+def test_leave_for_the_reference_group_is_no_leave_for_the_groups_compared_with_it(build):
+    against = {"compare": "difference", "at_most": 0.1, "reference": "g2"}
+    gap = judge(
+        build.requirement(**against), "rows", [build.rates([900, 100, 110], [1000] * 3)], reference={"group": "g2"}
+    )
+    assert not waived(gap, slice={"group": "g2"})
+    assert waived(gap, slice={"group": "g0"})
+
+
+@pytest.mark.parametrize(
+    "change", [{"at_most": 0.4}, {"severity": "major"}, {"metric": "accuracy"}, {"across": None}, {"reference": "g0"}]
+)
+def test_it_is_leave_from_what_was_asked_for_and_not_from_what_takes_its_id(build, breached, change):
+    assert waived(breached, terms=terms_of(build.requirement(at_most=0.5)))
+    assert not waived(breached, terms=terms_of(build.requirement(**{"at_most": 0.5} | change)))
+
+
+def test_a_decision_is_recomputed_from_what_results_state(build, breached):
+    met = judge(build.requirement(at_most=0.9), "rows", [build.rates([100], [1000])])
+    unsure = judge(build.requirement(at_most=0.5), "rows", [build.rates([5], [10])])
+    minor = judge(build.requirement(at_most=0.5, severity="minor"), "rows", [build.rates([900], [1000])])
+    waived_one = waive([breached], [WAIVER], version="2", today=TODAY)
+    for verdicts in ([], [met], [minor], [met, minor], [unsure], [breached, unsure], waived_one, [*waived_one, unsure]):
+        assert decided({"verdicts": [one.as_json() for one in verdicts]}) is decide(verdicts)
+    assert decided({}) is decided({"verdicts": 3}) is decided({"verdicts": [None]}) is Decision.UNDECIDED
 
 
 def test_the_longest_of_several_is_shown_and_a_met_one_gets_none(build, breached):

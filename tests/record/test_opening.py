@@ -160,6 +160,25 @@ def test_a_read_only_file(path):
     assert ran.stdout.split("\n")[:2] == ["1", "['RECORD005']"], ran.stderr
 
 
+NO_ROOM = """
+import resource, sys
+from shipworthy.errors import Unusable
+from shipworthy.record.store import Record
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
+try:
+    Record.open(sys.argv[1])
+except Unusable as error:
+    print([fault.code for fault in error.faults])
+"""
+
+
+@pytest.mark.parametrize("limit", [1_000, 20_000, 50_000])
+def test_no_room_is_no_damage(tmp_path, limit):
+    command = [sys.executable, "-c", NO_ROOM, str(tmp_path / "record.db"), str(limit)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.stdout == "['RECORD007']\n", ran.stderr
+
+
 def test_a_server_that_does_not_answer():
     found = fault("postgresql://ann:s3cret@127.0.0.1:9/db", patience=2)
     assert found.code == "RECORD006"

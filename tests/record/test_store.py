@@ -243,6 +243,19 @@ def test_a_risk_is_accepted_in_person(record, ann, bo, risk, now):
     record.write(ann, now, accepted.model_copy(update={"title": "Other"}))
 
 
+# People
+
+
+def test_one_address_is_one_person_however_it_is_spelt(record, ann, now):
+    for email, name in [("ann@example.org", "Ann L"), ("ANN@example.org", "Ann"), (" Ann@Example.org ", "")]:
+        assert record.person(email, name) == ann
+    assert (record.people()[ann].email, record.people()[ann].name) == ("ann@example.org", "Ann")
+    team = record.person("", "Team")
+    assert record.person("", "Team") == team != record.person("", "Other team")
+    record.erase(team, now, ann)
+    assert record.person("ann@example.org", "Ann") != ann
+
+
 # Erasure
 
 

@@ -28,22 +28,25 @@ def acting(record: Record, stated: str | None) -> Actor:
     An address that the record knows is that person, however the name is spelt now: nobody becomes two people, of whom
     one asks and the other approves. Raises Unusable (GOVERN001, KEYS001).
     """
-    said = stated or os.environ.get("SHIPWORTHY_ACTOR") or ""
-    if not said:
+    person = said(stated)
+    commitment = record.person(person.email, person.name)
+    return everyone(record)[commitment]
+
+
+def said(stated: str | None) -> keys.Person:
+    """Who is stated to act, not yet looked up. Raises Unusable (GOVERN001, KEYS001)."""
+    text = stated or os.environ.get("SHIPWORTHY_ACTOR") or ""
+    if not text:
         what, mend = "this is done by a person, and nobody says who it is", '--as "Ada <ada@example.org>"'
         raise Unusable(Fault(code="GOVERN001", what=what, where="--as, or SHIPWORTHY_ACTOR", mend=mend))
-    person = keys.person(said)
-    known = next((one for one in everyone(record).values() if one.identity == person.identity), None)
-    if known is not None:
-        return known
-    return Actor(person=record.person(person.email, person.name), shown=person.name, identity=person.identity)
+    return keys.person(text)
 
 
 def everyone(record: Record) -> dict[str, Actor]:
     """All people by commitment; an erased one is counted by the commitment alone."""
     found = {}
     for commitment, one in record.people().items():
-        identity = keys.Person(name="", email=one.email).identity if one.email else commitment
+        identity = keys.Person(name="", email=one.email.strip()).identity if one.email else commitment
         shown = one.name or one.email or commitment[:15]
         found[commitment] = Actor(person=commitment, shown=shown, identity=identity)
     return found

@@ -175,10 +175,10 @@ def ask(name: str, loaded: LoadedPlan, *, folder: Path, say: Say, replays: bool 
     if len(logs) > 1:
         findings += check_logs(name, logs)
     for variant, exchanges in answered.items():
-        scorings = _scorings(asking, variant)
+        scorings = [_with_labels(scoring, exchanges) for scoring in _scorings(asking, variant)]
         others = None if variant == loaded.plan.baseline else answered.get(loaded.plan.baseline)
         versions[variant] = _scored(asking, variant, exchanges, scorings, journals, findings=findings, others=others)
-        findings += _label_findings(name, scorings)
+        findings += _label_findings(name, scorings, variant)
     rows = folder / f"{name}.rows.parquet"
     assemble(versions, rows)
     return Asked(
@@ -484,6 +484,15 @@ def _scoring(asking: _Asking, spec: Any, variant: str | None, where: str) -> _Sc
     )
 
 
+def _with_labels(scoring: _Scoring, exchanges: Callable[[], Iterable[Exchange]]) -> _Scoring:
+    """See which of a version's answers the labels are about. Where some are about others, none of them corrects it."""
+    labels = scoring.labels
+    if labels is None:
+        return scoring
+    labels.take(exchanges())
+    return replace(scoring, column=replace(scoring.column, human=None)) if labels.stale else scoring
+
+
 def _has_baseline(asking: _Asking) -> bool:
     baseline = asking.loaded.plan.baseline
     return baseline is not None and baseline in _versions(asking.model)
@@ -608,7 +617,7 @@ def _suite_findings(name: str, suites: Sequence[Suite]) -> Iterator[Finding]:
         yield Finding(evaluation=name, check="suite", gravity="note", what=what)
 
 
-def _label_findings(name: str, scorings: Sequence[_Scoring]) -> Iterator[Finding]:
+def _label_findings(name: str, scorings: Sequence[_Scoring], variant: str | None) -> Iterator[Finding]:
     for scoring in scorings:
         labels = scoring.labels
         if labels is None:
@@ -629,6 +638,16 @@ def _label_findings(name: str, scorings: Sequence[_Scoring]) -> Iterator[Finding
         what += f"; left out: {', '.join(left)}" if left else ""
         gravity: Gravity = "warning" if left or not labels.used else "ok"
         yield Finding(evaluation=name, check="human labels", gravity=gravity, what=what, rows=labels.used)
+        on = scoring.column.name + (f" on {variant}" if variant else "")
+        if labels.stale:
+            what = (
+                f"{on}: labels that last are those of answers that stayed the same, which is no random sample: its "
+                "numbers are uncorrected; draw labels from this run, with `shipworthy label RUN --out` and a new file"
+            )
+            yield Finding(evaluation=name, check="stale labels", gravity="warning", what=what, rows=labels.stale)
+        if labels.unnamed:
+            what = f"{on}: {labels.unnamed:,} labels name no answer: they are taken to be about this run's answers"
+            yield Finding(evaluation=name, check="unnamed labels", gravity="warning", what=what, rows=labels.unnamed)
         if labels.rated:
             yield agreement_finding(name, scoring.column.name, labels.rated)
 

@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from shipworthy.api.checking import load
 from shipworthy.api.materials import materials
-from shipworthy.api.recording import version_id
+from shipworthy.api.recording import approvers_today, version_id
 from shipworthy.digest import digest
 from shipworthy.errors import ShipworthyError, Unusable
 from shipworthy.evidence.attestations import model_digest
 from shipworthy.evidence.manifest import NAME as MANIFEST
 from shipworthy.evidence.manifest import verify_manifest
 from shipworthy.evidence.store import plan_folder, read_plan, read_results, reopen
+from shipworthy.gates.waivers import lies_in, terms_of
 from shipworthy.observations.fingerprints import UNAVAILABLE, fingerprint
 from shipworthy.observations.sources import connect, file_digest, open_source
 from shipworthy.observations.table import prepare
 from shipworthy.plan.loading import LoadedPlan, plan_digest
-from shipworthy.plan.models import Plan
+from shipworthy.plan.models import Plan, Requirement
 from shipworthy.present import sentences
 from shipworthy.record import documents
 
@@ -93,7 +94,7 @@ def look(record: Record, kept: KeptRun, decision: documents.Decision | None, loo
             notes.append("the data were not read again")
         changes += _materials(results, then)
         changes += _models(record, kept, decision, then)
-        on_waivers, waivers, bound = _waivers(record, results, looking.now.date())
+        on_waivers, waivers, bound = _waivers(record, kept, results, then.plan, looking.now.date())
         changes += on_waivers
         system = record.get("system", kept.facts.system)
         if system is not None and (known := getattr(system.document, "tier", None)) != then.plan.system.tier:
@@ -335,21 +336,23 @@ def _models(record: Record, kept: KeptRun, decision: documents.Decision | None, 
 
 
 def _waivers(
-    record: Record, results: Mapping[str, Any], today: date
+    record: Record, kept: KeptRun, results: Mapping[str, Any], plan: Plan, today: date
 ) -> tuple[list[Change], dict[str, date], tuple[documents.Bound, ...]]:
     """The waivers that cover a verdict: what ended them, those in force, and each with its digest now."""
     changes, force, bound = list[Change](), dict[str, date](), list[documents.Bound]()
-    covers: dict[str, list[str]] = {}
+    covers: dict[str, list[Mapping[str, Any]]] = {}
     for verdict in results["verdicts"]:
         if verdict.get("waiver"):
-            covers.setdefault(str(verdict["waiver"]["id"]), []).append(str(verdict["requirement"]))
-    for id_, requirements in covers.items():
-        kept = record.get("waiver", id_)
-        again = f"{', '.join(requirements)} counts as not met again"
-        if kept is None or not isinstance(kept.document, documents.Waiver):
+            covers.setdefault(str(verdict["waiver"].get("id")), []).append(verdict)
+    asked = {one.id: one for one in plan.requirements}
+    least = approvers_today(record, kept.facts.system)
+    for id_, verdicts in covers.items():
+        known = record.get("waiver", id_)
+        again = f"{', '.join(str(one['requirement']) for one in verdicts)} counts as not met again"
+        if known is None or not isinstance(known.document, documents.Waiver):
             changes.append(Change(of="waiver", what=f"waiver {id_} is not in the record: {again}"))
             continue
-        one = kept.document
+        one = known.document
         bound.append(documents.Bound(id=id_, digest=content(one)))
         if one.status != "approved":
             said = one.status if one.status in ("refused", "withdrawn") else "put back to be approved"
@@ -357,9 +360,42 @@ def _waivers(
         elif not one.starts <= today <= one.ends:
             when = f"ended on {one.ends}" if one.ends < today else f"starts on {one.starts}"
             changes.append(Change(of="waiver", what=f"waiver {id_} {when}: {again}"))
+        elif len(one.approvers) < least:
+            few = f"was approved by {len(one.approvers)}, and the system's tier asks for {least} by now"
+            changes.append(Change(of="waiver", what=f"waiver {id_} {few}: {again}"))
+        elif others := [why for entry in verdicts if (why := _is_of_another(one, entry, kept, asked))]:
+            changes.append(Change(of="waiver", what=f"waiver {id_} {others[0]}: {again}"))
         else:
             force[id_] = one.ends
     return changes, force, tuple(bound)
+
+
+def _is_of_another(
+    waiver: documents.Waiver, entry: Mapping[str, Any], kept: KeptRun, asked: Mapping[str, Requirement]
+) -> str | None:
+    """In what a waiver of the record is not the leave that a verdict of a run takes from it; None where it is."""
+    scope, said = waiver.scope, entry["waiver"]
+    requirement, estimate = asked.get(str(entry["requirement"])), entry.get("estimate") or {}
+    if waiver.system != kept.facts.system:
+        return f"is of the system {waiver.system}, and not of {kept.facts.system}"
+    if requirement is None or waiver.requirement != requirement.id:
+        return f"is of {waiver.requirement}, and not of {entry['requirement']}"
+    if scope.version not in (None, kept.facts.version):
+        return f"is of version {scope.version}, and not of {kept.facts.version}"
+    evaluation = entry.get("evaluation") or estimate.get("evaluation")
+    if scope.evaluation not in (None, evaluation):
+        return f"is of the evaluation {scope.evaluation}, and not of {evaluation}"
+    if scope.requirement_digest not in (None, terms_of(requirement)):
+        return f"is of {requirement.id} as it was before it asked for something else"
+    is_named = requirement.reference is not None
+    if scope.slice is not None and not lies_in(
+        scope.slice, estimate.get("slice") or {}, estimate.get("reference"), is_named=is_named
+    ):
+        return "is of another slice"
+    for name, value in (("ends", waiver.ends.isoformat()), ("reason", waiver.reason), ("control", waiver.control)):
+        if said.get(name) != value:
+            return f"is not as the run has it: {name} is {brief(value)}, and the run says {brief(said.get(name))}"
+    return None
 
 
 def _newer(record: Record, kept: KeptRun) -> Iterator[Change]:

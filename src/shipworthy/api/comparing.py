@@ -157,6 +157,9 @@ def _of_runs(old: Path, new: Path, progress: Progress) -> tuple[LoadedPlan, list
         measured = measure_all(
             joined, metrics, rng=np.random.default_rng(loaded.plan.seed), baseline="baseline", with_curves=False
         )
+        if finding.rows:  # some cases are in one run alone: this run's rates are of its own rows
+            own = measure_all(observations, metrics, rng=np.random.default_rng(loaded.plan.seed), with_curves=False)
+            measured.values.update(own.values)
         evaluated.append(
             Evaluated(
                 name=name,

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shipworthy.api import keys
+from shipworthy.api.acting import acting, everyone, said
 from shipworthy.api.recording import actor_of, open_record, record_run, run_place
+from shipworthy.api.runs import MOST, current
 from shipworthy.errors import Fault, Unusable
 from shipworthy.evidence.files import write_atomically
 from shipworthy.evidence.manifest import verify_manifest
 from shipworthy.evidence.store import read_plan
 from shipworthy.integrity import chain, checkpoints
-from shipworthy.integrity.keys import SigningKey
+from shipworthy.integrity.keys import Person, SigningKey
+from shipworthy.record import documents
 
 if TYPE_CHECKING:
     from shipworthy.record.runs import KeptRun
@@ -78,12 +81,45 @@ def move(place: str | Path, target: str | Path) -> int:
 
 
 def erase(record: Record, email: str, *, actor: str | None, now: datetime) -> int:
-    """Forget everyone with this address: the log keeps its lines, and nobody can tell any more whom they name."""
-    who = actor_of(record, actor)
-    found = [one.person for one in record.people().values() if one.email is not None and one.email == email]
+    """Forget everyone with this address: the log keeps its lines, and nobody can tell any more whom they name.
+
+    Raises Unusable: GOVERN001 where no person says who erases, KEEP003 where nobody has the address, KEEP004 while
+    they stand in an open waiver or a sign-off in force: as somebody new they could approve what they asked for.
+    """
+    said(actor)
+    wanted = Person(name="", email=email.strip()).identity
+    found = {one.person for one in everyone(record).values() if one.identity == wanted and one.identity != one.person}
     if not found:
         what = f"nobody in the record has the address {email[:80]!r}"
         raise Unusable(Fault(code="KEEP003", what=what, where="EMAIL", mend="write it as the record has it"))
-    for person in found:
+    if bound := _open(record, found, now.date()):
+        what = f"they stand in {', '.join(bound[:10])}{' and others' if len(bound) > 10 else ''}"
+        mend = "erase them once these have ended or were withdrawn"
+        raise Unusable(Fault(code="KEEP004", what=what, where="EMAIL", mend=mend))
+    who = acting(record, actor).person
+    for person in sorted(found):
         record.erase(who, now, person)
     return len(found)
+
+
+def _open(record: Record, people: set[str], today: date) -> list[str]:
+    """Waivers requested or in force, and sign-offs not withdrawn on the current version, in which somebody stands."""
+    found = []
+    for kept in record.find("waiver", limit=MOST):
+        one = kept.document
+        if (
+            isinstance(one, documents.Waiver)
+            and people & {one.requester, *one.approvers}
+            and (one.status == "requested" or (one.status == "approved" and one.ends >= today))
+        ):
+            found.append(f"waiver {one.id}")
+    for kept in record.find("sign-off", limit=MOST):
+        one = kept.document
+        if (
+            isinstance(one, documents.SignOff)
+            and one.signer in people
+            and not one.withdrawn
+            and one.version == current(record, one.system).facts.version
+        ):
+            found.append(f"sign-off {one.id}")
+    return found

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from shipworthy.digest import digest
 from shipworthy.errors import Fault, Unusable
 from shipworthy.evidence.manifest import NAME as MANIFEST
+from shipworthy.gates.verdicts import decided
 from shipworthy.gates.waivers import Waiver
 from shipworthy.plan.models import Plan
 from shipworthy.version import __version__
@@ -57,13 +58,17 @@ def _said(stated: str | None) -> tuple[str, str] | None:
 
 
 def waivers_of(record: Record, system: str) -> list[Waiver]:
-    """The approved waivers of a system; the gate looks whether each is in force, and what it covers."""
+    """The approved waivers of a system; the gate looks whether each is in force, and what it covers.
+
+    One that fewer have approved than the tier of today asks for gives no leave: the system's tier was raised since.
+    """
     from shipworthy.record import documents
 
     found = []
+    least = approvers_today(record, system)
     for kept in record.find("waiver", system=system, status="approved", limit=MOST):
         one = kept.document
-        if isinstance(one, documents.Waiver):
+        if isinstance(one, documents.Waiver) and len(one.approvers) >= least:
             found.append(
                 Waiver(
                     id=one.id,
@@ -75,9 +80,19 @@ def waivers_of(record: Record, system: str) -> list[Waiver]:
                     version=one.scope.version,
                     evaluation=one.scope.evaluation,
                     slice=one.scope.slice,
+                    terms=one.scope.requirement_digest,
                 )
             )
     return found
+
+
+def approvers_today(record: Record, system: str) -> int:
+    """How many must approve a waiver of a system, at the tier that the record knows now."""
+    from shipworthy.record import documents
+
+    kept = record.get("system", system)
+    known = kept.document if kept is not None else None
+    return documents.approvers_at(known.tier) if isinstance(known, documents.System) else 1
 
 
 def known_waivers(place: str | Path, system: str, *, actor: str | None = None) -> list[Waiver]:
@@ -122,6 +137,10 @@ def record_run(record: Record, folder: Path, plan: Plan, *, actor: str, now: dat
     from shipworthy.record.runs import RunFacts
 
     results: dict[str, Any] = json.loads((folder / "results.json").read_bytes())
+    if results["decision"] != (given := decided(results)):
+        what = f"it says {str(results['decision'])[:40]!r}, and its verdicts and waivers give {given.value!r}"
+        mend = "check again: results.json was written by another hand"
+        raise Unusable(Fault(code="RECORD018", what=what, where="results.json: decision", mend=mend))
     locked = results["plan_locked_at"]
     facts = RunFacts(
         digest=run_digest(folder),

@@ -93,6 +93,11 @@ def propose(record: Record, run: str, word: Word, *, actor: str | None, looking:
     _refuse_unclear(word, looking.now.date())
     signer = acting(record, actor)
     old = decision_of(record, kept.facts.digest)
+    if word.outcome is not None and word.outcome == (old.outcome if old else kept.facts.decision):
+        what, mend = f"the decision is to {word.outcome} already", "leave --outcome and --reason out"
+        if word.outcome == "undecided":
+            what = "the decision is undecided already"
+        raise Unusable(Fault(code="GOVERN009", what=what, where="--outcome", mend=mend))
     seen = look(record, kept, old, looking)
     if word.verdict != "reject" and seen.changes:
         raise Unusable(_stale(kept, change) for change in seen.changes)

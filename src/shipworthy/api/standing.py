@@ -108,6 +108,7 @@ def standing(record: Record, kept: KeptRun, looking: Looking) -> Standing:
                 conditions=one.document.conditions,
                 due=one.document.due,
                 stale=tuple(change.what for change in one.changes),
+                is_same_version=one.document.version == facts.version,
             )
             for one in signatures
             if not one.document.withdrawn

@@ -57,6 +57,8 @@ def request(record: Record, run: str, wanted: Wanted, *, actor: str | None, now:
     asker = acting(record, actor)
     scope = Scope(
         version=None if wanted.any_version else facts.version,
+        evaluation=verdict.body.get("evaluation"),
+        requirement_digest=verdict.body.get("terms"),
         slice=_slice(record, facts.digest, verdict, wanted.slice) if wanted.slice else None,
     )
     while True:

@@ -31,8 +31,8 @@ _SECTIONS = {
         "signoffs": "List who signed what, and which of it still counts.",
         "status": "Say whether a system is fit to ship now, and what has changed.",
         "incident": "Keep the record of what went wrong in use.",
-    "kpi": "Show how well the programme works, over any window.",
-    "trace": "Follow each requirement to its test, risk, mitigation and signature.",
+        "kpi": "Show how well the programme works, over any window.",
+        "trace": "Follow each requirement to its test, risk, mitigation and signature.",
     },
     "Show": {
         "pack": "Pack a run with all that stands behind its decision, for anyone to verify.",

@@ -53,9 +53,11 @@ def command(
         return
     if not quiet:
         click.echo(f"{over.since:%Y-%m-%d} to {over.until:%Y-%m-%d %H:%M} UTC")
-    for one in found:
+    for one in found if verbose else (each for each in found if not each.reason):
         for line in _lines(one, verbose=verbose):
             click.echo(line)
+    if (silent := [one.title for one in found if one.reason]) and not (quiet or verbose):
+        click.echo(f"{len(silent)} more have nothing to say in this window; --verbose shows each with its reason.")
 
 
 def _explained(one: Definition, *, as_json: bool) -> None:

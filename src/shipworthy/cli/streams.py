@@ -24,7 +24,7 @@ class OutputLost(BaseException):
 
 
 class _Results(io.FileIO):
-    def write(self, content: Any, /) -> int | None:
+    def write(self, content: Any, /) -> int:
         try:
             return super().write(content)
         except OSError as error:
@@ -32,7 +32,7 @@ class _Results(io.FileIO):
 
 
 class _Words(io.FileIO):
-    def write(self, content: Any, /) -> int | None:
+    def write(self, content: Any, /) -> int:
         with contextlib.suppress(OSError):
             return super().write(content)
         return memoryview(content).nbytes

@@ -61,6 +61,7 @@ class Arms:
     variant: str | None = None
     baseline: str | None = None
     is_proportion: bool = False
+    is_clustered: bool = False  # rows of a unit are alike, which the limits shown may take too lightly
     limits_reason: str | None = None  # why a slice with a value has no interval, where it has none
     notes: tuple[str, ...] = ()
     missing: Array | None = None  # (S,) cases of which the outcome is not known, and counts either way
@@ -320,6 +321,7 @@ def proportion(
         highest=1.0,
         variant=context.variant,
         is_proportion=transform is None,
+        is_clustered=tally.clustered,
     )
 
 

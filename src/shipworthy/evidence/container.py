@@ -76,7 +76,7 @@ def opened(path: Path) -> Iterator[Container]:
     with contextlib.ExitStack() as stack:
         try:
             file = stack.enter_context(path.open("rb"))
-            found = _zip(stack.enter_context(zipfile.ZipFile(_bounded(file))), path.name)
+            found = _zip(stack.enter_context(zipfile.ZipFile(_bounded(file))), path.name, file)
         except _BROKEN as error:
             fault = _fault("PACK010", f"the package cannot be opened: {_why(error)}", path.name)
             found = Container(name=path.name, sizes={}, faults=(fault,), opener=_nothing)
@@ -124,9 +124,11 @@ def _folder(folder: Path) -> Container:
     return Container(name=folder.name, sizes=sizes, faults=tuple(faults), opener=opener)
 
 
-def _zip(archive: zipfile.ZipFile, name: str) -> Container:
+def _zip(archive: zipfile.ZipFile, name: str, file: BinaryIO) -> Container:
     sizes: dict[str, int] = {}
     faults: list[Fault] = []
+    if not _is_tiled(archive, file):
+        faults.append(_fault("PACK010", "bytes lie before or between its files that belong to none of them", name))
     packed = 0
     for info in archive.infolist():
         path = info.filename
@@ -150,6 +152,29 @@ def _zip(archive: zipfile.ZipFile, name: str) -> Container:
         return Container(name=name, sizes={}, faults=(_fault("PACK010", what, name),), opener=_nothing)
     faults += _unsafe(sizes)
     return Container(name=name, sizes=sizes, faults=tuple(faults), opener=archive.open)
+
+
+def _is_tiled(archive: zipfile.ZipFile, file: BinaryIO) -> bool:
+    """Whether the files follow each other from the first byte to the list of files, without gaps or overlaps.
+
+    Source: PKWARE APPNOTE 6.3.10, sections 4.3.7 and 4.3.9.
+    """
+    at = 0
+    for info in sorted(archive.infolist(), key=lambda one: one.header_offset):
+        if info.header_offset != at:
+            return False
+        file.seek(at)
+        header = file.read(30)
+        if len(header) < 30 or header[:4] != b"PK\x03\x04":
+            return False
+        at += 30 + sum(struct.unpack_from("<HH", header, 26)) + info.compress_size
+        if header[6] & 8:  # its checksum and sizes follow it
+            file.seek(at)
+            after, sizes = file.read(24), (info.CRC, info.compress_size, info.file_size)
+            forms = ("<LQQ", "<LLL") if max(sizes) < 1 << 32 else ("<LQQ",)
+            said = [sign + struct.pack(form, *sizes) for sign in (b"PK\x07\x08", b"") for form in forms]
+            at += next((len(one) for one in said if after.startswith(one)), 0)
+    return at == archive.start_dir
 
 
 def _bounded(file: BinaryIO) -> BinaryIO:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, TypeAlias
 
 import duckdb
+import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, Field, ValidationError
@@ -26,7 +27,7 @@ from shipworthy.evidence.write import write_documents
 from shipworthy.observations.answers import OF_CASE
 from shipworthy.observations.findings import Finding, Input
 from shipworthy.observations.sources import connect
-from shipworthy.observations.table import Axis, Observations, missing_of
+from shipworthy.observations.table import Axis, Observations, missing_of, of_system
 from shipworthy.plan.checks import Parts, Sited, check
 from shipworthy.plan.loading import LoadedPlan, plan_digest
 from shipworthy.plan.lock import lock_path
@@ -355,6 +356,9 @@ _UNREADABLE = (OSError, LookupError, AttributeError, ValueError, TypeError, pa.A
 def open_baseline(folder: Path, observations: Observations, *, where: str) -> tuple[Observations, Finding]:
     """Join the predictions of a baseline run to the same cases here, as the variant `baseline`.
 
+    Cases that only the baseline has come last, with nothing of this run's own: what it would have said there counts
+    either way in a change, so that no change is met by leaving cases out.
+
     Raises DataError (DATA020) where cases cannot be told apart or do not meet.
     """
     read_results(folder)
@@ -402,11 +406,16 @@ def open_baseline(folder: Path, observations: Observations, *, where: str) -> tu
                 mend="name a baseline over the same cases, with one row per id",
             )
         )
+    gone = old.anti_join(observations.table, [old[key].cast("string") == observations.table[key].cast("string")
+                                              for key in keys])  # fmt: skip
+    lost = observations.backend.to_pyarrow(gone.count()).as_py()
+    if lost:
+        matched = matched.union(_only_old(gone, matched, list(moved), generative=generative))
     joined = replace(
         observations,
         table=matched,
         cells=None,
-        rows=found["n"],
+        rows=observations.backend.to_pyarrow(matched.count()).as_py() if lost else found["n"],
         variants=(*observations.variants, "baseline"),
         roles=observations.roles | set(moved),
         score_ranges={**observations.score_ranges, **_range(matched, observations)},
@@ -416,10 +425,25 @@ def open_baseline(folder: Path, observations: Observations, *, where: str) -> tu
     return joined, Finding(
         evaluation=observations.evaluation,
         check="pairing with the baseline",
-        gravity="warning" if left else "ok",
-        what=f"{found['n']:,} of {observations.rows:,} cases are in the baseline run; changes are measured on them",
-        rows=left,
+        gravity="warning" if left or lost else "ok",
+        what=f"{found['n']:,} of {observations.rows:,} cases are in the baseline run; changes are measured on them"
+        + (f"; {left:,} cases of this run are not in the baseline and are left out of changes" if left else "")
+        + (f"; {lost:,} cases of the baseline are not in this run and count either way in changes" if lost else ""),
+        rows=left + lost,
     )
+
+
+def _only_old(gone: Any, matched: Any, moved: Sequence[str], *, generative: bool) -> Any:
+    """Rows that only the baseline has, in the columns of the pairs: what they are about, and the baseline's word."""
+    columns = {}
+    for column, kind in matched.schema().items():
+        role = column.removesuffix("@baseline") if column in moved else column
+        is_own = column not in moved and ("@" in column or (_differs(column) if generative else of_system(column)))
+        known = role in gone.columns and not is_own
+        value = gone[role] if known else ibis.null(kind)
+        columns[column] = value if value.type() == kind else value.try_cast(kind)
+    rows = gone.select(**columns)
+    return rows.filter([rows[c].notnull() for c in ("case", "label", "weight", "cluster", "query") if c in columns])
 
 
 def _differs(column: str) -> bool:

@@ -7,8 +7,10 @@ signed it, each file, and then whether what the files say of each other is true.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -23,6 +25,7 @@ from shipworthy.evidence.attestations import EVAL_RESULT, ROWS, STATEMENT
 from shipworthy.evidence.container import Container, opened
 from shipworthy.evidence.documents.privacy import is_visible
 from shipworthy.evidence.package import Item
+from shipworthy.gates.verdicts import decided
 from shipworthy.integrity import chain, envelope, keys, merkle
 from shipworthy.integrity import checkpoints as notes_of
 from shipworthy.integrity.checkpoints import Checkpoint
@@ -33,6 +36,10 @@ from shipworthy.integrity.reading import read_json
 MOST_FAULTS = 1_000
 MOST_TEXT = 64 << 20  # bytes of a file that is read and not only hashed
 _MEND = "get the package again from who made it"
+_SIGN_OFF = "https://shipworthy.dev/attestation/sign-off/v0.1"  # as `api.standing` signs it
+_DECISIONS = "gates/decision.json"
+_KINDS = ("risk", "mitigation", "waiver", "sign-off", "incident")  # each in risk/, in a file of its own
+_UNUSED_KEYS = "The keys were not used: a log is signed by its checkpoints, and none was given (--checkpoint)."
 _OWN_KEYS = (
     "Signatures were checked with the keys in the package itself: that shows only that it agrees with itself. "
     "Give --keys, a register that you got elsewhere and trust."
@@ -98,6 +105,13 @@ def is_package(path: Path) -> bool:
 def verify_run(folder: Path, *, sha256: str | None = None) -> Checked:
     """A run's folder against its manifest; `manifest.verify_manifest` says what is found."""
     faults = of_run.verify_manifest(folder, sha256=sha256)
+    if not faults:
+        try:
+            results = json.loads((folder / "results.json").read_bytes())
+        except (ValueError, RecursionError) as error:
+            faults = [_fault("PACK022", f"it cannot be read: {str(error)[:200]}", "results.json")]
+        else:
+            faults = list(_decision(results, "results.json"))
     return Checked(kind="run", faults=tuple(faults), notes=(), facts={})
 
 
@@ -108,8 +122,14 @@ def verify_log(path: Path, trust: Trust) -> Checked:
             chain.log_lines(file), trust.checkpoints, trust.register or NO_KEYS, where=path.name[:100]
         )
     faults = () if found.fault is None else (found.fault,)
+    if not faults and not found.entries:
+        what, mend = "the log is empty: it holds no entry that could be verified", "export the log again"
+        faults = (Fault(code="LOG001", what=what, where=path.name[:100], mend=mend),)
+    notes = [found.caveat]
+    if trust.register is not None and not trust.checkpoints:
+        notes.append(_UNUSED_KEYS)
     facts: dict[str, Json] = {"entries": found.entries, "head": found.head, "covered": found.covered}
-    return Checked(kind="log", faults=faults, notes=(found.caveat,), facts=facts)
+    return Checked(kind="log", faults=faults, notes=tuple(notes), facts=facts)
 
 
 def verify_package(path: Path, trust: Trust) -> Checked:
@@ -126,6 +146,17 @@ def verify_package(path: Path, trust: Trust) -> Checked:
         return Checked(kind="package", faults=faults, notes=tuple(dict.fromkeys(found.notes)), facts=found.told())
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Document:
+    """A document of the record as a package carries it."""
+
+    kind: str
+    id: str
+    seq: int  # of the log's entry that tells of it
+    told: tuple[str, str, str, str]  # what that entry has to say: object, after, at and actor
+    body: dict[str, Any]  # empty where it was forgotten
+
+
 @dataclass(kw_only=True)
 class _Package:
     """A package while it is verified."""
@@ -136,6 +167,7 @@ class _Package:
     listed: dict[str, Item] = field(default_factory=dict)
     register: Register = NO_KEYS
     signers: tuple[Person, ...] = ()
+    documents: tuple[_Document, ...] = ()
     entries: int = 0
     notes: list[str] = field(default_factory=list)
 
@@ -153,6 +185,7 @@ class _Package:
         yield from self._seal()
         yield from self._files()
         yield from self._runs()
+        yield from self._kept()
         yield from self._statements()
         yield from self._documents()
         yield from self._agreement()
@@ -165,7 +198,7 @@ class _Package:
             "withheld": sum(item.withheld for item in self.listed.values()),
             "root": layout.root(self.listed.values()),
             "evidence": layout.evidence_root(self.listed.values()),
-            "signed_by": [one.name if one.email.endswith("@withheld.invalid") else str(one) for one in self.signers],
+            "signed_by": [_named(one) for one in self.signers],
             "entries": self.entries,
         }
 
@@ -350,42 +383,54 @@ class _Package:
                 same = False
             if not same:
                 yield _fault("PACK021", "the bundle is not the envelopes beside it, by name", layout.BUNDLE)
-        for one in self._risk("sign-offs"):
-            yield from self._sign_off(one)
+        owners: dict[Person, Any] = {}
+        for one in self.documents:
+            if one.kind == "sign-off":
+                yield from self._sign_off(one, owners)
 
-    def _sign_off(self, one: Mapping[str, Any]) -> Iterator[Fault]:
-        """The envelope of a sign-off, and whether it was given for what is here."""
-        body = one.get("body") or {}
-        where = f"risk/sign-offs.json, {str(one.get('id'))[:80]}"
+    def _sign_off(self, one: _Document, owners: dict[Person, Any]) -> Iterator[Fault]:
+        """The envelope of a sign-off, whose it is, and whether it was given for what is here.
+
+        owners: persons that alone signed a sign-off before this one -> the signer that it named.
+        """
+        body = one.body
+        where = f"risk/sign-offs.json, {one.id[:80]}"
         if body.get("envelope"):
             try:
                 found = envelope.read(str(body["envelope"]).encode("utf-8", "replace"), where=where)
             except Unusable as error:
                 yield from error.faults
                 return
-            fault = envelope.verify(found, self.register, where=where).fault
+            signed = envelope.verify(found, self.register, where=where)
+            fault = signed.fault
             if fault is not None and (fault.code == "SIGN004" or not self.register.keys):
                 why = "no key is here to check it with" if not self.register.keys else "its key was revoked since"
-                self.notes.append(
-                    f"The signature of the sign-off {str(one.get('id'))[:80]!r} counts for nothing: {why}."
-                )
+                self.notes.append(f"The signature of the sign-off {one.id[:80]!r} counts for nothing: {why}.")
             elif fault is not None:
                 yield fault
+            else:
+                whose = ", ".join(map(_named, signed.persons))
+                self.notes.append(f"The sign-off {one.id[:80]!r} is signed with the key of {whose}.")
+                if len(signed.persons) == 1 and not body.get("withdrawn"):
+                    (person,) = signed.persons
+                    if owners.setdefault(person, body.get("signer")) != body.get("signer"):
+                        what = f"sign-offs of different signers are signed by one person, {_named(person)[:200]}"
+                        mend = "have each signer sign with a key that is registered as theirs"
+                        yield Fault(code="PACK019", what=what, where=where, mend=mend)
             if not _says(_statement(found.payload), body):
                 yield _fault("PACK020", "its signature is about something else than what it says", where)
         if not body.get("withdrawn") and (stale := self._stale(body)):
-            self.notes.append(f"The sign-off {str(one.get('id'))[:80]!r} was given for {stale} than is here.")
+            self.notes.append(f"The sign-off {one.id[:80]!r} was given for {stale} than is here.")
 
     def _stale(self, body: Mapping[str, Any]) -> str:
         """What of that which a sign-off is bound to is another here; empty where nothing is."""
         bound = body.get("bindings")
-        gate = self._json("gates/decision.json")
+        gate = self._json(_DECISIONS)
         if not isinstance(bound, dict) or bound.get("evidence") != layout.evidence_root(self.listed.values()):
             return "other evidence"
         if not isinstance(gate, dict) or bound.get("policy") != gate.get("plan_digest"):
             return "another plan"
-        decisions = gate.get("decisions")
-        bodies = [one.get("body") for one in decisions if isinstance(one, dict)] if isinstance(decisions, list) else []
+        bodies = [one.body for one in self.documents if one.kind == "decision"]
         return "" if bound.get("decision") in map(_content, bodies) else "another decision"
 
     def _documents(self) -> Iterator[Fault]:
@@ -413,6 +458,7 @@ class _Package:
             listing = self.listed.get(f"runs/{name}/{of_run.NAME}")
             if not isinstance(results, dict) or listing is None:
                 continue
+            yield from _decision(results, f"runs/{name}/results.json")
             stated = {"run": results.get("run"), "run_digest": f"sha256:{listing.sha256}"}
             stated |= {key: results.get(key) for key in ("decision", "plan_digest")}
             for path in (layout.PACKAGE, "gates/decision.json"):
@@ -449,14 +495,16 @@ class _Package:
         if told["complete"]:
             yield from self._whole_log(own, told["size"], root)
         else:
-            yield from self._part_of_log(own, told["size"], root, proofs)
+            about = told.get("about")
+            cut = type(about) is int and about > len(proofs)
+            yield from self._part_of_log(own, told["size"], root, proofs, cut=cut)
         for proof in proofs:
             if not merkle.verify_inclusion(proof.leaf, proof.seq, told["size"], proof.steps, root):
                 yield _fault("PACK023", f"the proof of entry {proof.seq:,} does not lead to the root", excerpt.PROOFS)
 
     def _whole_log(self, own: Sequence[Checkpoint], size: int, root: bytes) -> Iterator[Fault]:
-        promised = {one.get("seq"): (kind, one) for kind, one in self._kept()}
-        seen: dict[Any, Mapping[str, Any]] = {}
+        promised = {one.seq for one in self.documents}
+        seen: dict[int, Mapping[str, Any]] = {}
 
         def told(lines: Iterable[bytes]) -> Iterator[bytes]:
             for number, line in enumerate(lines):
@@ -482,15 +530,20 @@ class _Package:
             return
         if (found.tree.size, found.tree.root()) != (size, root):
             yield _fault("PACK023", "the proofs are about another log than the one that is here", excerpt.PROOFS)
-        for number, (kind, one) in promised.items():
-            entry = seen.get(number, {})
-            if (entry.get("object"), entry.get("after")) != (f"{kind}/{one.get('id')}", one.get("digest")):
-                what = f"{kind} {str(one.get('id'))[:80]!r} is not what entry {number} of the log tells of"
+        yield from self._told_of(seen)
+
+    def _told_of(self, entries: Mapping[int, Mapping[str, Any]], first: int = 0) -> Iterator[Fault]:
+        """Every document against the log's entry of its number; those before the number `first` are left out."""
+        for one in self.documents:
+            entry = entries.get(one.seq, {})
+            if one.seq >= first and tuple(entry.get(key) for key in ("object", "after", "at", "actor")) != one.told:
+                what = f"{one.kind} {one.id[:80]!r} is not what entry {one.seq} of the log tells of"
                 yield _fault("PACK022", what, "risk")
 
     def _part_of_log(
-        self, own: Sequence[Checkpoint], size: int, root: bytes, proofs: Sequence[excerpt.Proof]
+        self, own: Sequence[Checkpoint], size: int, root: bytes, proofs: Sequence[excerpt.Proof], *, cut: bool
     ) -> Iterator[Fault]:
+        """cut: the oldest entries about the system were left out, for there are too many."""
         given = self.trust.checkpoints
         if other := [one for one in given if one.size != size]:
             what = f"a checkpoint of {other[0].size:,} entries cannot be compared with a part of a log of {size:,}"
@@ -516,11 +569,16 @@ class _Package:
         self.entries = len(lines)
         if len(lines) != len(proofs):
             yield _fault("PACK023", f"{len(lines):,} entries and {len(proofs):,} proofs", excerpt.PROOFS)
+        seen: dict[int, Mapping[str, Any]] = {}
         for line, proof in zip(lines, proofs, strict=False):
-            entry = _object(line)
+            entry = seen[proof.seq] = _object(line)
             if line[-1:] != b"\n" or merkle.leaf_hash(line[:-1]) != proof.leaf or entry.get("seq") != proof.seq:
                 what = f"an entry is not the one that was proven: {proof.seq:,}"
                 yield _fault("PACK023", what, excerpt.ENTRIES)
+        first = min(seen, default=size) if cut else 0
+        if older := sum(one.seq < first for one in self.documents):
+            self.notes.append(f"{older:,} documents are older than this part of the log, and were not compared.")
+        yield from self._told_of(seen, first)
 
     # Reading
 
@@ -555,16 +613,28 @@ class _Package:
         found = [self._json(path) for path in self._there("runs/*/results.json")]
         return [one for one in found if isinstance(one, dict) and isinstance(one.get("inputs"), list)]
 
-    def _risk(self, name: str) -> list[dict[str, Any]]:
-        found = self._json(f"risk/{name}.json")
-        listed = found.get("documents") if isinstance(found, dict) else None
-        return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-
-    def _kept(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Every document of the record that the package holds, with its kind."""
-        for kind in ("risk", "mitigation", "waiver", "sign-off", "incident"):
-            for one in self._risk(f"{kind}s"):
-                yield kind, one
+    def _kept(self) -> Iterator[Fault]:
+        """Read every document of the record that the package holds; what has not the form of one is left out."""
+        places = [(kind, f"risk/{kind}s.json", "documents") for kind in _KINDS]
+        kept: dict[int, _Document] = {}
+        for kind, path, key in (*places, ("decision", _DECISIONS, "decisions")):
+            if not self._is_there(path):
+                continue
+            found = self._json(path)
+            listed = found.get(key) if isinstance(found, dict) else None
+            if not isinstance(listed, list):
+                yield _fault("PACK022", "it holds no list of documents", path)
+                continue
+            for one in listed:
+                try:
+                    document = _document(kind, one)
+                except ValueError as error:
+                    yield _fault("PACK022", f"a document is not one of the record: {error}", path)
+                    continue
+                if kept.setdefault(document.seq, document) is not document:
+                    what = f"entry {document.seq} of the log can tell of one document, and two name it"
+                    yield _fault("PACK022", what, path)
+        self.documents = tuple(kept.values())
 
 
 def _strangers(subjects: Sequence[Any], files: set[str], rows: set[str], *, with_rows: bool) -> Iterator[str]:
@@ -572,7 +642,7 @@ def _strangers(subjects: Sequence[Any], files: set[str], rows: set[str], *, with
     for one in subjects:
         name = str(one.get("name")) if isinstance(one, dict) else "?"
         found = one.get("digest") if isinstance(one, dict) else None
-        if not isinstance(found, dict):
+        if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
             yield name
         elif ROWS in found:
             if with_rows and found[ROWS] not in rows:
@@ -583,8 +653,10 @@ def _strangers(subjects: Sequence[Any], files: set[str], rows: set[str], *, with
 
 def _says(statement: Mapping[str, Any] | None, body: Mapping[str, Any]) -> bool:
     """Whether what was signed is what a sign-off says: its words, and the digests that it is bound to."""
-    about = statement.get("predicate") if statement else None
-    subjects, bound = (statement or {}).get("subject"), body.get("bindings")
+    if statement is None or statement.get("predicateType") != _SIGN_OFF:
+        return False
+    about = statement.get("predicate")
+    subjects, bound = statement.get("subject"), body.get("bindings")
     if not isinstance(about, dict) or not isinstance(subjects, list) or not isinstance(bound, dict):
         return False
     waivers = bound.get("waivers")
@@ -596,6 +668,31 @@ def _says(statement: Mapping[str, Any] | None, body: Mapping[str, Any]) -> bool:
     return (
         signed == wanted and about.get("signOff") == body.get("id") and all(about.get(k) == body.get(k) for k in said)
     )
+
+
+def _document(kind: str, one: Any) -> _Document:
+    """A document from outside. Raises ValueError."""
+    if not isinstance(one, dict) or not isinstance(one.get("body"), dict):
+        raise ValueError("it has no body")
+    if type(one.get("seq")) is not int or not 0 <= one["seq"] < 2**53:
+        raise ValueError("its seq is not the number of an entry")
+    if not all(isinstance(one.get(key), str) for key in ("id", "digest", "at", "actor")):
+        raise ValueError("its id, digest, time or actor is not text")
+    one["id"].encode()
+    if (body := one["body"]) and (body.get("kind"), body.get("id")) != (kind, one["id"]):
+        raise ValueError("its body is that of another")
+    try:
+        at = datetime.fromisoformat(one["at"]).astimezone(UTC)
+    except OverflowError:
+        raise ValueError("its time is none") from None
+    when = at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    told = (f"{kind}/{one['id']}", one["digest"], when, one["actor"])
+    return _Document(kind=kind, id=one["id"], seq=one["seq"], told=told, body=body)
+
+
+def _named(person: Person) -> str:
+    """A person as a note names one: without an address where there is none."""
+    return person.name if person.email.endswith("@withheld.invalid") else str(person)
 
 
 def _content(body: Any) -> str | None:
@@ -611,6 +708,14 @@ def _statement(payload: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return found if isinstance(found, dict) and found.get("_type") == STATEMENT else None
+
+
+def _decision(results: Any, where: str) -> Iterator[Fault]:
+    """A fault where a run states another decision than its verdicts and waivers give."""
+    found = results if isinstance(results, dict) else {}
+    if found.get("decision") != (given := decided(found)):
+        what = f"it states the decision {str(found.get('decision'))[:40]!r}, and its verdicts give {given.value!r}"
+        yield _fault("PACK022", what, where)
 
 
 def _object(line: bytes) -> Mapping[str, Any]:
@@ -637,8 +742,6 @@ def _public(pem: bytes) -> PublicKey:
 
 def _unnamed(public: PublicKey) -> Registration:
     """A key whose owner is withheld: it stands for itself."""
-    from datetime import UTC, datetime
-
     owner = Person(name=f"key {public.id[:16]}, whose owner is withheld", email=f"{public.id}@withheld.invalid")
     return Registration(public=public, person=owner, registered=datetime(1970, 1, 1, tzinfo=UTC))
 

@@ -46,6 +46,7 @@ class Signed:
     conditions: tuple[str, ...] = ()
     due: date | None = None  # the last day to meet the conditions
     stale: tuple[str, ...] = ()  # why this word, beside the decision's own staleness, no longer counts
+    is_same_version: bool = True  # of the system as the decision: such a rejection holds even when it is stale
 
     def lapsed(self, today: date) -> tuple[str, ...]:
         """Why it does not count today; nothing where it does."""
@@ -80,14 +81,16 @@ def fitness(
 ) -> Fitness:
     """Add it up: a rejection holds; then what is stale is stale; then the rules' hold; then what is missing is missing.
 
-    signoffs: the oldest first; of two by one person in one role the later counts. waivers: id -> last day, of those
-    that the decision rests on. A required role is given by an approval that is not stale. Conditions do not stop a
-    release until their day has passed. What minimal tiers do not require still counts: a rejection holds there too.
+    signoffs: the oldest first; of two by one person in one role the later counts. A rejection of the same version holds
+    until its signer withdraws it or signs again, whatever has changed since: no edit talks it away. waivers: id ->
+    last day, of those that the decision rests on. A required role is given by an approval that is not stale.
+    Conditions do not stop a release until their day has passed. What minimal tiers do not require
+    still counts: a rejection holds there too.
     """
     newest = list({(one.role, one.person): one for one in signoffs}.values())
     valid = [one for one in newest if not one.lapsed(today)]
     approvals = [one for one in valid if one.verdict != "reject"]
-    rejections = [one for one in valid if one.verdict == "reject"]
+    rejections = [one for one in newest if one.verdict == "reject" and (one.is_same_version or not one.stale)]
     stale = [*decision.stale, *(f"waiver {id_} ended on {end}" for id_, end in waivers.items() if end < today)]
     gone, missing = _not_given(newest, approvals, required, today)
     few = len({one.person for one in approvals})

@@ -6,10 +6,13 @@ one-sided limit. Each piece is tested at the full level: for all of them to pass
 (intersection-union, Berger 1982). *Breached* asks one piece to lie beyond the bound with a limit corrected for how many
 pieces were looked at: Holm over slices, the studentized range over all pairs, Bonferroni over comparisons with a
 reference and over the metrics of a summary. For proportions, one slice is judged on its exact limits (Clopper-Pearson;
-Korn-Graubard for clusters and weights), a pair is met on MOVER over the exact limits and breached on MOVER over
-Wilson's: enumerated over sizes from 20 to 2,000 and rates from .02 to .98, neither verdict is wrong more often than
-declared. Whatever is no proportion is judged on the limits of its gate for both verdicts: a mean of few values, all
-small by chance, has a narrow t interval far from its truth.
+Korn-Graubard for clusters and weights), and a pair is met on MOVER over the exact limits. All pairs of slices whose
+rows are independent are breached on MOVER over Wilson's: enumerated over sizes from 20 to 2,000 and rates from .02 to
+.98, neither verdict is wrong more often than declared. Comparisons with a reference, and pairs of slices with clusters,
+are breached on the exact limits too: the studentized range leaves room that Bonferroni does not, and on Wilson's limits
+they were breached by luck in up to 12 % and 28 % of samples at a nominal 5 %. Whatever is no proportion is judged on
+the limits of its gate for both verdicts: a mean of few values, all small by chance, has a narrow t interval far from
+its truth.
 """
 
 from __future__ import annotations
@@ -226,7 +229,8 @@ def _pairs(requirement: Requirement, pairs: Pairs, family: int, *, groups: int |
         level = 1 - 2 * alpha / (max(int(known.sum()), 1) * family * _sides(requirement))
         method = "mover, Bonferroni" if known.sum() > 1 else "mover"
     shown = pairs.limits(level)
-    breach = shown if pairs.arms.is_proportion else pairs.limits(level, exact=True)
+    by_wilson = pairs.arms.is_proportion and groups is not None and not pairs.arms.is_clustered
+    breach = shown if by_wilson else pairs.limits(level, exact=True)
     twin = _twins(pairs, len(pairs.arms.slices)) if groups is not None else None
     if groups is None:
         shown = pairs.limits(requirement.confidence)
@@ -459,7 +463,9 @@ def _why(  # noqa: PLR0917
     labels: int | None,
 ) -> str:
     estimate = piece.estimate
-    subject = _named(estimate.slice)
+    measured, subject = estimate.metric, _named(estimate.slice)
+    if estimate.compare == "change":
+        measured = f"change of {estimate.metric} against {estimate.baseline or 'the baseline'}"
     if estimate.compare == "difference":
         subject = f"{subject} minus {_named(estimate.reference)}"
     elif estimate.compare == "ratio":
@@ -469,8 +475,7 @@ def _why(  # noqa: PLR0917
         more = f" (and {blocked - 1} more)" if blocked > 1 else ""
         so = {Outcome.BREACHED: "so it lies beyond any bound", Outcome.MET: "so it clears any bound"}
         return (
-            f"{estimate.metric}, {subject}{more}: {estimate.reason}, "
-            f"{so.get(outcome, 'so the claim cannot be shown for it')}"
+            f"{measured}, {subject}{more}: {estimate.reason}, {so.get(outcome, 'so the claim cannot be shown for it')}"
         )
     bounds = " and ".join(
         text
@@ -480,7 +485,7 @@ def _why(  # noqa: PLR0917
         )
         if text
     )
-    said = f"{estimate.metric}, {subject}: {estimate.value:.4g}"
+    said = f"{measured}, {subject}: {estimate.value:.4g}"
     if estimate.low is not None or estimate.high is not None:
         low = "no lower limit" if estimate.low is None else f"{estimate.low:.4g}"
         high = "no upper limit" if estimate.high is None else f"{estimate.high:.4g}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from shipworthy.estimate.estimates import Estimate
-from shipworthy.gates.waivers import Waiver
+from shipworthy.gates.waivers import Waiver, terms_of
 from shipworthy.plan.models import Requirement
 
 
@@ -71,6 +72,8 @@ class Verdict:
         """The verdict as `shipworthy/results@1` writes it."""
         return {
             "requirement": self.requirement.id,
+            "evaluation": self.evaluation,
+            "terms": terms_of(self.requirement),
             "verdict": self.outcome.value,
             "severity": self.requirement.severity,
             "estimate": self.estimate.as_json() if self.estimate else None,
@@ -94,5 +97,18 @@ def decide(verdicts: Iterable[Verdict]) -> Decision:
     if Outcome.BREACHED in deciding:
         return Decision.HOLD
     if Outcome.UNDECIDED in deciding or not stopping:
+        return Decision.UNDECIDED
+    return Decision.SHIP
+
+
+def decided(results: Mapping[str, Any]) -> Decision:
+    """What `decide` makes of the verdicts that a `results.json` states, whatever decision it states beside them."""
+    found = results.get("verdicts")
+    entries = [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+    stopping = [one for one in entries if one.get("severity") != "minor"]
+    deciding = [one.get("verdict") for one in stopping if not one.get("waiver")]
+    if Outcome.BREACHED in deciding:
+        return Decision.HOLD
+    if not stopping or any(outcome != Outcome.MET for outcome in deciding):
         return Decision.UNDECIDED
     return Decision.SHIP

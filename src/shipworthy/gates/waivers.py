@@ -7,10 +7,37 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Self
 
-from shipworthy.estimate.estimates import Estimate
+from shipworthy.digest import digest
+from shipworthy.estimate.estimates import SliceKey
 
 if TYPE_CHECKING:
     from shipworthy.gates.verdicts import Verdict
+    from shipworthy.plan.models import Requirement
+
+
+def terms_of(requirement: Requirement) -> str:
+    """The digest of what a requirement asks for: a waiver is leave from that, and not from whatever takes its id."""
+    return digest(
+        {
+            "metric": requirement.metric,
+            "compare": requirement.compare,
+            "across": requirement.across,
+            "reference": requirement.reference,
+            "variant": requirement.variant,
+            "bound": requirement.bound,
+            "severity": requirement.severity,
+        }
+    )
+
+
+def lies_in(wanted: SliceKey | None, slice_: SliceKey, reference: SliceKey | None, *, is_named: bool) -> bool:
+    """Whether a slice, or a pair of slices, lies in the slice of a waiver; None narrows nothing.
+
+    is_named: the requirement names the reference. It is then a side of every pair, and leave for it is leave for none;
+    where all pairs are compared, either side counts.
+    """
+    sides = (slice_,) if is_named or reference is None else (slice_, reference)
+    return any((wanted or {}).items() <= side.items() for side in sides)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +53,7 @@ class Waiver:
     version: str | None = None
     evaluation: str | None = None
     slice: Mapping[str, str | int | float | bool | None] | None = None
+    terms: str | None = None  # `terms_of` the requirement as it was when leave was asked for
 
     def covers(self, verdict: Verdict, *, version: str, today: date) -> bool:
         """Whether it is about this verdict, and in force today.
@@ -38,23 +66,34 @@ class Waiver:
             or not self.starts <= today <= self.ends
             or self.version not in (None, version)
             or self.evaluation not in (None, verdict.evaluation)
+            or self.terms not in (None, terms_of(verdict.requirement))
         ):
             return False
         if self.slice is None:
             return True
         failing = [piece for piece in verdict.pieces if piece.outcome.value != "met"]
         all_kept = len(verdict.pieces) >= verdict.looked_at or len(failing) < len(verdict.pieces)
-        return bool(failing) and all_kept and all(self._is_about(piece.estimate) for piece in failing)
-
-    def _is_about(self, estimate: Estimate) -> bool:
-        wanted = (self.slice or {}).items()
-        return any(side is not None and wanted <= side.items() for side in (estimate.slice, estimate.reference))
+        is_named = verdict.requirement.reference is not None
+        return (
+            bool(failing)
+            and all_kept
+            and all(
+                lies_in(self.slice, piece.estimate.slice, piece.estimate.reference, is_named=is_named)
+                for piece in failing
+            )
+        )
 
     @classmethod
     def from_json(cls, record: Mapping[str, str], *, requirement: str) -> Self:
         """The waiver that a verdict of a run carries, without its scope, which had been looked at then."""
-        days = {name: date.fromisoformat(record[name]) for name in ("starts", "ends")}
-        return cls(id=record["id"], requirement=requirement, reason=record["reason"], control=record["control"], **days)
+        return cls(
+            id=record["id"],
+            requirement=requirement,
+            starts=date.fromisoformat(record["starts"]),
+            ends=date.fromisoformat(record["ends"]),
+            reason=record["reason"],
+            control=record["control"],
+        )
 
     def as_json(self) -> dict[str, object]:
         """The waiver as a verdict of `shipworthy/results@1` carries it."""

@@ -3,8 +3,8 @@
 Columns: `case`, `label`, and where they are known `attack`, `trial`, `variant`, `rater` and `response` (the digest of
 the answer that was read); others are not read. A label is a word of the judge's rubric, or a usual one for what its
 scorer measures (yes, no; full, partial, none; a number). A label whose digest is another answer's is about something
-that was not said this time: it is left out, and counted. Of two labels of one answer by one named rater the later
-counts.
+that was not said this time: it is left out, and counted; one without a digest is taken to be about this run's answer.
+Of two labels of one answer by one named rater the later counts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import csv
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -119,34 +119,63 @@ class Labels:
 
     words: Mapping[Key, Mapping[str | None, list[Value]]]  # by answer, by digest: one word for each rater
     used: int = 0
-    stale: int = 0  # about another answer than the one that was given
+    unnamed: int = 0  # of those: answers whose label names no answer, and is taken to be about this one
     split: int = 0  # raters disagree without a majority: the word of the one who was first counts
     raters: int = 0
     rated: list[list[Value]] = field(default_factory=list)  # the words of answers with several raters
     seen: set[Key] = field(default_factory=set)
+    fresh: set[Key] = field(default_factory=set)  # seen, and about an answer as it was given
+
+    @property
+    def stale(self) -> int:
+        """How many are about another answer than the one that was given.
+
+        Where there are any, the others are no random sample: a label lasts where an answer stays word for word the
+        same, as a refusal does, and goes where the answer changes.
+        """
+        return len(self.seen - self.fresh)
+
+    def take(self, exchanges: Iterable[Exchange]) -> None:
+        """Count which answers of a version the labels are about."""
+        for exchange in exchanges:
+            key = _key(exchange)
+            found = self.words.get(key)
+            if found is None:
+                continue
+            self.seen.add(key)
+            digest = response_digest(exchange.answer.text)
+            if None in found or digest in found:
+                self.fresh.add(key)
+            words = self._about(exchange)
+            if not words:
+                continue
+            if len(words) > 1:
+                self.rated.append(words)
+            ranked = Counter(words).most_common(2)
+            self.split += len(ranked) > 1 and ranked[0][1] == ranked[1][1]
+            self.unnamed += bool(found.get(None)) and not found.get(digest)
+            self.used += 1
 
     def of(self, exchange: Exchange) -> Value | None:
         """What people said of this answer: the word of most raters, of the first one where they are at odds.
 
         Leaving those out would leave out the hard cases, where judges err too.
         """
-        key = (exchange.case.id, exchange.case.attack, exchange.trial)
-        found = self.words.get(key)
-        if found is None:
-            return None
-        self.seen.add(key)
-        words = [*found.get(None, []), *found.get(response_digest(exchange.answer.text), [])]
+        words = self._about(exchange)
         if not words:
-            self.stale += 1
             return None
-        if len(words) > 1:
-            self.rated.append(words)
         (first, most), *others = Counter(words).most_common()
-        if others and others[0][1] == most:
-            self.split += 1
-            first = words[0]
-        self.used += 1
-        return first
+        return words[0] if others and others[0][1] == most else first
+
+    def _about(self, exchange: Exchange) -> list[Value]:
+        found = self.words.get(_key(exchange), {})
+        if not found:
+            return []
+        return [*found.get(None, []), *found.get(response_digest(exchange.answer.text), [])]
+
+
+def _key(exchange: Exchange) -> Key:
+    return exchange.case.id, exchange.case.attack, exchange.trial
 
 
 def read_labels(

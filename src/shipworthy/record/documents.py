@@ -10,7 +10,17 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 Kind: TypeAlias = Literal[
     "system", "version", "plan", "decision", "risk", "mitigation", "waiver", "sign-off", "incident", "answers"
@@ -195,7 +205,7 @@ class Risk(Document):
         if self.status == "accepted" and self.accepted_by is None:
             raise ValueError("an accepted risk names who accepts it: `accepted_by`")
         if self.status == "accepted" and self.accepted_by == self.owner:
-            raise ValueError("who owns a risk does not accept it: `accepted_by` is another person than `owner`")
+            raise ValueError("who owns a risk does not accept it: `accepted_by` has to be another person than `owner`")
         return self
 
 
@@ -227,6 +237,17 @@ class Scope(Part):
     version: Name | None = None
     evaluation: Name | None = None
     slice: Annotated[dict[Name, str | int | float | bool], Field(max_length=20)] | None = None
+    requirement_digest: Digest | None = None  # of what the requirement asked for, by `gates.waivers.terms_of`
+
+    @model_serializer(mode="wrap")
+    def _as_before_where_unknown(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Older waivers know no digest of their requirement, and keep their own."""
+        return {key: value for key, value in write(self).items() if key != "requirement_digest" or value is not None}
+
+
+def approvers_at(tier: Tier) -> int:
+    """How many must approve a waiver of a system of this tier."""
+    return CRITICAL_APPROVERS if tier == "critical" else 1
 
 
 class Waiver(Document):
@@ -258,7 +279,7 @@ class Waiver(Document):
     @property
     def needed(self) -> int:
         """How many approvers it takes."""
-        return CRITICAL_APPROVERS if self.tier == "critical" else 1
+        return approvers_at(self.tier)
 
     def terms(self) -> dict[str, Any]:
         """What approvers agree to: everything but who approved and how far it got."""

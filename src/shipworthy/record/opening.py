@@ -242,6 +242,9 @@ _OTHER = "name the record's file or database, or a new one"
 def _fault(error: DBAPIError, shown: str) -> Fault:
     said = _first_line(error.orig or error)
     state = getattr(error.orig, "sqlstate", None)
+    if getattr(error.orig, "sqlite_errorname", None) in _NO_ROOM:
+        return Fault(code="RECORD007", what=f"the record cannot grow: the disk is full, or a limit is reached ({said})",
+                     where=shown, mend="make room or raise the limit on a file's size, then repeat")  # fmt: skip
     for code, pattern, states, what, mend in _TROUBLES:
         if state in states or re.search(pattern, said, re.IGNORECASE):
             return Fault(code=code, what=f"{what} ({said})", where=shown, mend=mend)
@@ -254,6 +257,7 @@ def _fault(error: DBAPIError, shown: str) -> Fault:
     return Fault(code="RECORD008", what=f"the database fails ({said})", where=shown, mend="see the database's log")
 
 
+_NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE")  # the latter two past a file's largest size
 _TROUBLES: tuple[tuple[str, str, tuple[str, ...], str, str], ...] = (
     ("RECORD002", "not a database|malformed|file is encrypted|disk i/o error|unsupported file format", (),
      "the file is damaged, or not a record", "restore a backup, or name another file"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -35,10 +36,23 @@ def refuse(email: str, name: str) -> None:
         raise Unusable(Fault(code="RECORD017", what=what, where="person", mend="write them otherwise"))
 
 
+def address(email: str) -> str:
+    """What people are told apart by: an address whatever its case, without blanks around it."""
+    return unicodedata.normalize("NFKC", email).strip().casefold()
+
+
 def find(connection: Connection, email: str, name: str) -> str | None:
-    """The commitment that stands for a person already."""
-    here = (people.c.email == email, people.c.name == name)
-    return connection.execute(sa.select(people.c.person).where(*here)).scalar()
+    """The commitment that stands for a person already: whoever has the address, however the name is spelt.
+
+    Who has no address is found by name.
+    """
+    wanted = address(email)
+    rows = connection.execute(
+        sa.select(people.c.person, people.c.email, people.c.name)
+        .where(people.c.email.is_not(None))
+        .order_by(people.c.person)
+    )
+    return next((one for one, its, known in rows if address(its) == wanted and (wanted or known == name)), None)
 
 
 def commit_to(connection: Connection, email: str, name: str) -> str:

@@ -143,9 +143,8 @@ def _fault(name: str, model: type[Document], detail: ErrorDetails) -> Fault:
     where = f"{name}: {path}" if path else name
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "value_error":
-        return Fault(
-            code="RECORD014", what=str(context.get("error", detail["msg"])), where=where, mend="mend the field"
-        )
+        mend = "change what it names, or let another person do it where it says who does not"
+        return Fault(code="RECORD014", what=str(context.get("error", detail["msg"])), where=where, mend=mend)
     if kind == "extra_forbidden":
         known = ", ".join(model.model_fields) if len(detail["loc"]) == 1 else ""
         mend = f"the fields are {known}" if known else "remove it"

@@ -114,7 +114,10 @@ class Record:
     # People
 
     def person(self, email: str, name: str) -> str:
-        """The commitment that stands for a person from now on. Raises Unusable (RECORD011, RECORD017)."""
+        """The commitment that stands for a person from now on. Raises Unusable (RECORD011, RECORD017).
+
+        An address that the record knows keeps its commitment and the name that was written first.
+        """
         people.refuse(email, name)
         with reading(self._engine) as connection:
             known = people.find(connection, email, name)

@@ -1,0 +1,111 @@
+"""Facts into HTML: one environment for all templates, in which outside text is made visible and escaped."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from shipworthy.api.pages import score
+from shipworthy.charts import history, svg
+from shipworthy.present import numbers, safe, verdicts
+from shipworthy.present.verdicts import Mark
+from shipworthy.version import __version__
+from shipworthy.web import addresses, pictures
+
+_FITS = {
+    "ship": "Fit to ship",
+    "hold": "Hold",
+    "undecided": "Undecided",
+    "stale": "Stale",
+    "unknown": "Not known",
+}
+_STALE = Mark(shape="◐", word="stale", style="undecided", terminal="yellow")
+
+
+def render(template: str, facts: Mapping[str, Any]) -> str:
+    """A page. facts: what the template reads, beside `path`, the address of the page without its query."""
+    return _environment().get_template(template).render(facts)
+
+
+@cache
+def style() -> str:
+    """The one style sheet: that of the report, of its pictures, and what pages have beside."""
+    report = resources.files("shipworthy.evidence").joinpath("templates/report.css").read_text("utf-8")
+    own = resources.files("shipworthy.web").joinpath("templates/pages.css").read_text("utf-8")
+    return report + svg.STYLE + history.STYLE + own
+
+
+@cache
+def edition() -> str:
+    """A short name of the style sheet as it is now."""
+    return hashlib.sha256(style().encode()).hexdigest()[:12]
+
+
+def fit_mark(fit: str) -> Mark:
+    """The mark of "fit to ship?"."""
+    return _STALE if fit == "stale" else verdicts.decision_mark(fit)
+
+
+def day(at: date | datetime | None) -> str:
+    """A day, as 2026-11-21."""
+    return f"{at:%Y-%m-%d}" if at is not None else numbers.NOTHING
+
+
+def moment(at: datetime | None) -> str:
+    """A time, as 2026-11-21 09:30 UTC."""
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at is not None else numbers.NOTHING
+
+
+def _visible(value: object) -> object:
+    return safe.plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _rating(body: Mapping[str, Any], key: str) -> str:
+    one = body.get(key)
+    return f"{one['likelihood']} × {one['severity']} = {one['likelihood'] * one['severity']}" if one else "–"
+
+
+@cache
+def _environment() -> Environment:
+    page = Environment(
+        loader=PackageLoader("shipworthy.web", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page.filters |= {
+        "shorten": safe.shorten,
+        "count": numbers.count,
+        "day": day,
+        "moment": moment,
+        "fit_word": lambda fit: _FITS.get(fit, fit),
+        "score": score,
+        "rating": _rating,
+        "estimate": numbers.estimate,
+        "about": numbers.about,
+        "level": numbers.level,
+        "sentence": lambda text: text[:1].upper() + text[1:],
+    }
+    page.globals |= {
+        "to": addresses,
+        "bar": svg.bar,
+        "ends": svg.ends,
+        "shape": svg.shape,
+        "mark_of": verdicts.mark,
+        "decided": verdicts.decision_mark,
+        "fit_mark": fit_mark,
+        "claim_of": pictures.claim,
+        "over_runs": pictures.over_runs,
+        "edition": edition(),
+        "tool": __version__,
+    }
+    return page

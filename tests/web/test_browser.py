@@ -1,0 +1,84 @@
+"""A real browser loads every page: nothing is refused by the policy, nothing is said in its console."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+import uvicorn
+from web_site import served_app
+from web_story import NAMES
+
+from shipworthy.web import addresses
+from shipworthy.web.guard import Guard
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NAME = "lending-decisions"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="needs a browser (Debian's package chromium)"),
+]
+
+
+@contextmanager
+def running(app, port):
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", lifespan="off", ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def load(address, home):
+    """What the browser made of a page, and what its console said."""
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", f"--user-data-dir={home}"]
+    done = subprocess.run(
+        [CHROMIUM, *flags, "--dump-dom", address], capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+@pytest.fixture(scope="module")
+def port():
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_every_page_loads_in_silence(place, record, port, tmp_path):
+    runs = [one.facts.digest for one in record.runs(system=NAME)]
+    evil = record.runs(system=NAMES[0])[0].facts.digest
+    paths = [
+        "/", addresses.system(NAME), addresses.system(NAMES[0]), addresses.system(NAME, "trace"),
+        addresses.requirement(NAME, "FAIR-1"), addresses.run(runs[0]), addresses.run(runs[0]) + "/report",
+        addresses.run(evil), addresses.with_query("/compare", before=runs[1], after=runs[0]), "/risks", "/waivers",
+        "/sign-offs", "/catalogues", "/audit", "/search?q=alert", "/nope",
+    ]  # fmt: skip
+    with running(served_app(place, record, f"127.0.0.1:{port}"), port) as site:
+        for path in paths:
+            page, console = load(site + path, tmp_path / "home")
+            assert console == [], path
+            assert "</footer>" in page, path
+            assert "<title>owned" not in page, path
+
+
+def test_the_console_does_say_what_the_policy_refuses(port, tmp_path):
+    async def hostile(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
+        await send({"type": "http.response.body", "body": b"<title>x</title><script>document.title='owned'</script>"})
+
+    with running(Guard(hostile, hosts=[f"127.0.0.1:{port}"], answer=None), port) as site:
+        page, console = load(site, tmp_path / "home")
+    assert "<title>x</title>" in page
+    assert console

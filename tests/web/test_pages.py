@@ -1,0 +1,286 @@
+"""Every page, with everything that it links to: read as a browser reads it, and as JSON against its own schema."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import urlencode
+
+import pytest
+from web_reader import Page
+from web_story import HOSTILE, NAMES, NOW, SCRIPT
+
+from shipworthy.web import addresses
+from shipworthy.web.guard import POLICY
+
+jsonschema = pytest.importorskip("jsonschema", reason="needs the extra generative")
+NAME = "lending-decisions"
+PARTS = ("/systems", "/risks", "/waivers", "/sign-offs", "/compare", "/catalogues", "/audit", "/search")
+
+
+def twin(address: str) -> str:
+    path, mark, query = address.partition("?")
+    return ("/systems.json" if path == "/" else f"{path}.json") + mark + query
+
+
+def routes(client) -> set[str]:
+    return {route.path for route in client.app.routes if route.path != "/openapi.json"}
+
+
+def matching(client, address: str) -> str:
+    scope = {"type": "http", "method": "GET", "path": client.build_request("GET", address).url.path, "headers": []}
+    return next((route.path for route in client.app.routes if route.matches(scope)[0].name == "FULL"), "")
+
+
+@pytest.fixture(scope="module")
+def site(client):
+    """Every address that can be reached by links from the first page, with what came back."""
+    found, waiting = (
+        {},
+        ["/", "/systems", "/search?q=women", "/search?q=alert", "/favicon.ico", "/style.css", "/icon.svg"],
+    )
+    while waiting:
+        address = waiting.pop(0).partition("#")[0]
+        if not address or address in found:
+            continue
+        found[address] = client.get(address)
+        if found[address].headers["content-type"].startswith("text/html") and not address.endswith("/report"):
+            waiting += Page(found[address].text).links
+    return found
+
+
+def pages(site) -> dict[str, object]:
+    return {
+        address: one
+        for address, one in site.items()
+        if one.headers["content-type"].startswith("text/html") and not address.endswith("/report")
+    }
+
+
+def test_every_route_is_reached_by_links_alone(site, client):
+    reached = {matching(client, address) for address in site} | {
+        matching(client, twin(address)) for address in pages(site)
+    }
+    assert reached == routes(client)
+
+
+def test_every_page_is_well_formed_inert_and_accessible(site):
+    wrong = {address: Page(one.text).wrong for address, one in pages(site).items()}
+    assert {address: faults for address, faults in wrong.items() if faults} == {}
+    assert len(wrong) > 60
+
+
+def test_every_link_leads_somewhere(site):
+    gone = {address: one.status_code for address, one in site.items() if one.status_code != 200}
+    # What a document names and nobody has written has no page; the page says so.
+    assert set(gone.values()) <= {404}
+    assert all(address.startswith(("/documents/", addresses.system(NAMES[0]) + "/requirements")) for address in gone)
+    assert all("WEB001" in site[address].text for address in gone)
+
+
+def test_every_answer_carries_its_headers(site):
+    for address, one in site.items():
+        policy = one.headers["content-security-policy"]
+        if address.endswith("/report") and one.status_code == 200:
+            assert policy.startswith("default-src 'none'; style-src 'sha256-")
+            assert "sandbox" in policy
+        else:
+            assert policy == POLICY
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert one.headers["x-content-type-options"] == "nosniff"
+        assert one.headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.slow
+def test_json_twins_validate_against_the_published_schema(site, client):
+    schema = client.get("/openapi.json").json()
+    looked = 0
+    for address, page in pages(site).items():
+        answer = client.get(twin(address))
+        assert answer.status_code == page.status_code, address
+        assert answer.headers["content-type"] == "application/json"
+        told = json.loads(answer.text, parse_constant=pytest.fail)
+        if answer.status_code != 200:
+            assert set(told) == {"faults"}
+            continue
+        route = matching(client, twin(address))
+        body = schema["paths"][route]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+        jsonschema.validate(told, {**body, "components": schema["components"]})
+        looked += 1
+    assert looked > 60
+
+
+def test_a_page_and_its_twin_come_from_one_call(client):
+    address = f"/systems/{NAME}"
+    by_address, by_header = client.get(f"{address}.json"), client.get(address, headers={"accept": "application/json"})
+    assert by_address.json() == by_header.json()
+    assert client.get(address, headers={"accept": "text/html,application/json;q=0.9"}).text.startswith(
+        "<!doctype html>"
+    )
+
+
+def test_hostile_names_have_pages_of_their_own(client):
+    for name in NAMES:
+        told = client.get(addresses.system(name) + ".json").json()
+        assert told["system"]["id"] == name
+        page = Page(client.get(addresses.system(name)).text)
+        assert page.wrong == []
+
+
+def test_hostile_text_is_shown_and_not_run(client):
+    page = client.get("/risks").text
+    assert SCRIPT not in page
+    assert "&lt;script&gt;" in page
+    assert "49" not in Page(client.get(addresses.document("risk", "../R?#/" + SCRIPT)).text).text  # {{7*7}}
+    assert "\u202e" not in page
+    answer = client.get("/search?" + urlencode({"q": HOSTILE}))
+    assert Page(answer.text).wrong == []
+    assert answer.status_code == 200
+
+
+def test_the_first_page_says_who_is_fit_and_those_first_that_need_somebody(client):
+    told = client.get("/systems.json").json()
+    assert [row["name"] for row in told["systems"][:2]] == [NAME, NAMES[0]]
+    row = told["systems"][0]
+    assert (row["released"], row["open_risks"], row["worst_risk"], row["overdue"]) == ("2026.10", 2, 15, 1)
+    assert row["fit"]["fit"] == row["newest"]["decision"]
+    assert client.get("/systems.json?tier=high").json()["systems"] == [row]
+    assert client.get("/systems.json?fit=ship").json()["systems"] == []
+    assert "No system is like that" in client.get("/?fit=ship").text
+
+
+def test_a_system_shows_its_requirements_over_its_runs(client, record):
+    told = client.get(f"/systems/{NAME}.json").json()
+    assert [one["version"] for one in told["versions"]] == ["2026.06", "2026.08", "2026.10", "2026.11"]
+    histories = {one["requirement"]: one for one in told["histories"]}
+    assert set(histories) == {"FAIR-1", "FAIR-2", "ACC-1", "ACC-2"}
+    for one in histories.values():
+        kept = record.verdicts(system=NAME, requirement=one["requirement"])[::-1]
+        assert [point["estimate"]["value"] for point in one["points"]] == [v.body["estimate"]["value"] for v in kept]
+    assert histories["ACC-1"]["text"] == "At least eight in ten decisions are right"
+    assert [one["what"] for one in told["owed"] if one["is_overdue"]] == [
+        "treat the risk “Women are refused loans that men are granted”"
+    ]
+    assert any(one["who"] == "risk" and "sign" in one["what"] for one in told["owed"])
+
+
+def test_comparison_puts_the_worse_first_and_only_changes_are_loud(client, record):
+    first, last = record.runs(system=NAME)[-1].facts.digest, record.runs(system=NAME)[0].facts.digest
+    told = client.get("/compare.json", params={"before": first, "after": last}).json()
+    back = client.get("/compare.json", params={"before": last, "after": first}).json()
+    assert [one["way"] for one in told["pairs"]][0] == "better"
+    assert [one["way"] for one in back["pairs"]][0] == "worse"
+    assert {one["requirement"]: one["way"] for one in told["pairs"]}["ACC-1"] == "better"
+    for one in told["pairs"]:
+        changed = one["before"]["verdict"] != one["after"]["verdict"]
+        apart = one["before"]["estimate"]["high"] < one["after"]["estimate"]["low"]
+        apart |= one["after"]["estimate"]["high"] < one["before"]["estimate"]["low"]
+        assert one["is_loud"] == (changed or apart)
+    same = client.get("/compare.json", params={"before": last, "after": last}).json()
+    assert not any(one["is_loud"] for one in same["pairs"])
+
+
+def test_trace_follows_a_requirement_and_marks_each_gap(client):
+    told = client.get(f"/systems/{NAME}/trace.json").json()
+    links = {one["requirement"]["requirement"]: one for one in told["links"]}
+    fair = links["FAIR-1"]
+    assert [[one["id"] for one in fair[key]] for key in ("risks", "mitigations", "waivers")] == [
+        ["R-1"],
+        ["M-1"],
+        ["W-1"],
+    ]
+    assert [one["version"] for one in fair["verified_by"]] == ["2026.06"]
+    assert links["ACC-2"]["gaps"] == ["mapped to no control"]
+    assert told["gaps"] == ["the plan was not locked before the run"]
+    assert [one["id"] for one in told["loose"]] == ["R-2"]
+
+
+def test_the_log_is_filtered_paged_and_handed_out_byte_for_byte(client, record):
+    told = client.get("/audit.json").json()
+    assert told["is_checked"]
+    assert told["faults"] == []
+    assert told["entries"][0]["seq"] == record.size() - 1
+    assert told["checkpoints"][0]["origin"] == "example.org/lending/audit"
+    below = client.get("/audit.json?below=3").json()["entries"]
+    assert [one["seq"] for one in below] == [2, 1, 0]
+    waivers = client.get("/audit.json?action=waiver&about=W-1").json()["entries"]
+    assert [one["action"] for one in waivers] == ["waiver.update", "waiver.create"]
+    assert waivers[0]["by"] == "Bea Okafor"
+    assert client.get("/audit/log.jsonl").content == b"".join(line + b"\n" for line in record.log())
+
+
+def test_coverage_counts_what_was_measured_and_names_what_is_unknown(client):
+    told = client.get("/catalogues.json").json()
+    nist = next(one for one in told["catalogues"] if one["name"] == "nist-ai-rmf@1.0")
+    assert nist["covered"] == ["MEASURE-2.5", "MEASURE-2.11"]
+    assert len(nist["covered"]) + len(nist["missing"]) == nist["total"]
+    assert client.get("/catalogues.json", params={"system": NAME}).json()["unknown"] == []
+    evil = client.get("/catalogues.json", params={"system": NAMES[0]}).json()
+    assert evil["runs"] == 1
+
+
+def test_search_finds_documents_runs_and_requirements(client, record):
+    def hits(text):
+        return {(one["kind"], one["id"]) for one in client.get("/search.json", params={"q": text}).json()["hits"]}
+
+    run = record.runs(system=NAME)[0].facts
+    assert ("risk", "R-1") in hits("SHORTER for women")
+    assert ("run", run.digest) in hits(run.run)
+    assert ("run", run.digest) in hits(run.version)
+    assert hits("FAIR-1") >= {("requirement", "FAIR-1"), ("waiver", "W-1"), ("risk", "R-1")}
+    assert hits("no such words") == set()
+
+
+def test_pages_of_an_empty_record_say_the_next_command(empty):
+    for part in PARTS:
+        answer = empty.get(part)
+        page = Page(answer.text)
+        assert (answer.status_code, page.wrong) == (200, []), part
+        assert "shipworthy " in page.text.partition("Search")[2].rpartition("Shipworthy")[0] or part == "/search", part
+        assert empty.get(part + ".json").status_code == 200
+
+
+def test_today_is_the_clock_that_was_handed_in(client):
+    assert f"{NOW:%Y-%m-%d}" in client.get("/").text
+
+
+def test_bounds_are_those_of_the_plan_that_each_run_followed(client, record, place, tmp_path):
+    """A gap between any two has no direction, which the record alone does not say; another plan's bound is not lent."""
+    told = client.get(f"/systems/{NAME}.json").json()
+    good = {one["requirement"]: one["points"][-1]["good"] for one in told["histories"]}
+    assert good == {"FAIR-1": [-0.05, 0.05], "FAIR-2": [0.8, 1.25], "ACC-1": [0.8, None], "ACC-2": [0.72, None]}
+    from shipworthy.api import pages
+    from shipworthy.api.pages import Library
+
+    library = Library(record=record, place=place)
+    stricter = {
+        id: one.model_copy(update={"at_most": 0.01} if id == "FAIR-1" else {})
+        for id, one in pages.promises(library, record.runs(system=NAME)[0]).items()
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pages, "promises", lambda *given: stricter)
+        found = {one.requirement: one.points[-1] for one in pages.histories(library, NAME)}
+    assert (found["FAIR-1"].good, found["FAIR-1"].text) == ((None, 0.05), "")
+    assert found["FAIR-2"].good == (0.8, 1.25)
+
+
+def test_a_history_is_drawn_to_its_axis():
+    from shipworthy.charts.axis import axis
+    from shipworthy.charts.history import History, Moment, history
+    from shipworthy.present.verdicts import BREACHED, MET, UNDECIDED
+
+    moments = (
+        Moment(name="1", text="t", value=0.25, low=0.0, high=0.5, mark=BREACHED),
+        Moment(name="2", text="t", value=None, low=None, high=None, mark=UNDECIDED),
+        Moment(name='<3 "x', text="t", value=1.0, low=0.75, high=None, mark=MET),
+    )
+    drawn = history(
+        History(title="T", axis=axis([0, 1]), moments=moments, bounds=(0.5, None)), labels=[(0.5, "<half>")]
+    )
+    assert '<line class="bound" x2="100%" y1="50%" y2="50%"/>' in drawn
+    assert '<rect class="wrong" y="50%" width="100%" height="50%"/>' in drawn  # below the bound
+    assert '<line class="whisker" x1="16.6667%" x2="16.6667%" y1="100%" y2="50%"/>' in drawn
+    assert 'x1="83.3333%" x2="83.3333%" y1="25%" y2="0%"' in drawn  # no upper limit: to the end of the axis
+    assert drawn.count('class="whisker"') == 2
+    assert "<3" not in drawn
+    assert "<half>" not in drawn
