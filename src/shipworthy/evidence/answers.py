@@ -168,7 +168,7 @@ def _scorer(spec: object) -> str:
         return plain(spec)
     kind = next((key for key in spec if key not in ("name", "measures")), "scorer")
     by = f" asked of {plain(spec['subject'])}" if "subject" in spec else ""
-    labels = ", corrected with labels of people" if "human_labels" in spec else ""
+    labels = ", with labels of people" if "human_labels" in spec else ""
     return f"{plain(spec.get('name', kind))}{'' if spec.get('name', kind) == kind else f' ({plain(kind)})'}{by}{labels}"
 
 
