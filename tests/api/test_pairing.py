@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from shipworthy.api.checking import check, load
+from shipworthy.api.comparing import compare
 from shipworthy.api.pairing import beside
 from shipworthy.errors import DataError, PlanError
 from shipworthy.evidence.run import Run
@@ -109,6 +110,44 @@ def test_requests_can_be_the_ids(tmp_path):
         subject["fields"] = {"id": "prompt", "prompt": "prompt"}
     (tmp_path / "shipworthy.yaml").write_text(json.dumps(plan))
     assert change(check(tmp_path / "shipworthy.yaml", out=tmp_path / "run")).value == straight.value
+
+
+@pytest.mark.parametrize("rows", [(0,), range(300)])
+def test_runs_of_logs_without_ids_are_refused_and_pair_by_the_request_where_it_is_the_id(tmp_path, rows):
+    """The second log has its rows in another order: by number it would be paired with other requests."""
+    runs = []
+    for fields in ({}, {"id": "prompt", "prompt": "prompt"}):
+        for name, found in (("old", log(refused=0.1, seed=2)), ("new", log(refused=0.3, seed=1)[::-1])):
+            told = [{k: v for k, v in row.items() if k != "id" or n not in rows} for n, row in enumerate(found)]
+            folder = tmp_path / f"{name}{bool(fields)}"
+            folder.mkdir()
+            (folder / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in told))
+            plan = {
+                "system": {"name": "desk"},
+                "subjects": {"a": {"log": "log.jsonl", "fields": fields}},
+                "evaluations": {"e": {"subject": "a", "scorers": ["refusal"]}},
+            }
+            (folder / "shipworthy.yaml").write_text(json.dumps(plan))
+            check(folder / "shipworthy.yaml", out=folder / "run")
+            runs.append(folder / "run")
+    with pytest.raises(DataError, match=r"DATA020.*have no id of their own") as caught:
+        compare(str(runs[0]), str(runs[1]))
+    assert "fields: {id: prompt, prompt: prompt}" in caught.value.faults[0].mend
+    again = tmp_path / "newFalse" / "shipworthy.yaml"
+    again.write_text(json.dumps(json.loads(again.read_text()) | {"baseline": str(runs[0])}))
+    with pytest.raises(DataError, match="DATA020"):  # as a plan's own baseline too
+        check(again, out=tmp_path / "again")
+    by_request = change_of(compare(str(runs[2]), str(runs[3])))
+    old, new = (
+        {row["prompt"]: row["response"] == NO for row in log(refused=r, seed=s)} for r, s in ((0.1, 2), (0.3, 1))
+    )
+    assert by_request.value == pytest.approx(np.mean([new[each] - old[each] for each in old]))
+
+
+def change_of(comparison: Any) -> Any:
+    return next(
+        e for e in comparison.estimates if e.metric == "false_refusal_rate" and e.compare == "change" and not e.slice
+    )
 
 
 def test_two_rows_of_one_key_are_refused_where_they_stand(tmp_path):

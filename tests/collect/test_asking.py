@@ -537,6 +537,94 @@ def test_a_function_that_hands_back_a_coroutine_is_awaited(collect):
     assert collect(numbered(3), subject=Plain(do=lambda _: later())).statuses == {"ok": 3}
 
 
+class Async(Plain):
+    async def ask(self, case, conversation, *, trial, session):
+        return await self.do(case.id)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hands_back", [False, True])
+def test_a_coroutine_that_blocks_its_loop_runs_out_of_time_and_the_others_do_not(collect, hands_back):
+    gate, began = threading.Event(), []
+
+    async def answer(number):
+        began.append(number)
+        if int(number) in (3, 11):
+            gate.wait(20)  # no await: nothing else runs in this loop
+        return Answer(status="ok", text=number)
+
+    subject = Plain(do=answer) if hands_back else Async(do=answer)
+    start = time.monotonic()
+    found = collect(numbered(20), subject=subject, timeout=2.0, max_concurrency=8)
+    took = time.monotonic() - start
+    gate.set()
+    wrong = {n: each.status for n, each in enumerate(found) if each.status != "ok"}
+    assert wrong == {3: "timeout", 11: "timeout"}
+    assert {each.error for each in found if each.status == "timeout"} == {"no answer within 2 s"}
+    assert sorted(began, key=int) == [str(n) for n in range(20)]  # each began once, those that were moved too
+    assert took < 15, "and not the 20 seconds that it blocks"
+
+
+def test_a_loop_that_was_left_behind_ends_once_it_comes_back(collect):
+    def threads():
+        return [thread for thread in threading.enumerate() if thread.name == "shipworthy-async"]
+
+    gate = threading.Event()
+
+    async def answer(number):
+        if number == "0":
+            gate.wait(20)
+        return Answer(status="ok", text="x")
+
+    assert collect(numbered(3), subject=Async(do=answer), timeout=0.6).statuses == {"ok": 2, "timeout": 1}
+    assert threads(), "the blocked one is still there"
+    gate.set()
+    for thread in threads():
+        thread.join(5)
+    assert not threads()
+
+
+def test_coroutines_wait_their_turn_behind_short_blocks_and_none_runs_out_of_time(collect):
+    async def answer(_):
+        time.sleep(0.02)
+        return Answer(status="ok", text="x")
+
+    assert collect(numbered(60), subject=Async(do=answer), timeout=0.6, max_concurrency=60).statuses == {"ok": 60}
+
+
+def test_coroutines_share_one_loop_and_run_side_by_side(collect):
+    import asyncio
+
+    loops = set()
+
+    async def answer(_):
+        loops.add(asyncio.get_running_loop())
+        await asyncio.sleep(0.05)
+        return Answer(status="ok", text="x")
+
+    start = time.monotonic()
+    assert collect(numbered(100), subject=Async(do=answer), max_concurrency=50).statuses == {"ok": 100}
+    assert time.monotonic() - start < 2
+    assert len(loops) == 1
+
+
+def test_a_coroutine_that_waits_too_long_is_cancelled(collect):
+    import asyncio
+
+    stopped = []
+
+    async def answer(number):
+        try:
+            await asyncio.sleep(20 if number == "1" else 0)
+        except asyncio.CancelledError:
+            stopped.append(number)
+            raise
+        return Answer(status="ok", text="x")
+
+    assert collect(numbered(3), subject=Async(do=answer), timeout=0.6).statuses == {"ok": 2, "timeout": 1}
+    assert stopped == ["1"]
+
+
 def test_asking_inside_a_running_event_loop(collect):
     import asyncio
 

@@ -13,13 +13,13 @@ from shipworthy.cli.printing import print_run
 from shipworthy.estimate.estimates import Estimate
 from shipworthy.evidence.answers import MOST_TURNS
 from shipworthy.evidence.answers import answers as parts
-from shipworthy.evidence.datasheet import datasheet
+from shipworthy.evidence.documents.datasheet import datasheet
+from shipworthy.evidence.documents.memo import memo
+from shipworthy.evidence.documents.model_card import model_card
 from shipworthy.evidence.github import step_summary
 from shipworthy.evidence.junit import junit
 from shipworthy.evidence.limits import limits
-from shipworthy.evidence.memo import memo
 from shipworthy.evidence.methods import used
-from shipworthy.evidence.model_card import model_card
 from shipworthy.evidence.report import render_report
 from shipworthy.evidence.sarif import sarif
 from shipworthy.evidence.versions import safety_against_usefulness, versions
@@ -64,6 +64,21 @@ def test_one_minute_says_what_to_ship_and_why(answers):
     assert text.index("Which version, and why") < text.index("Estimate against the bound")
     assert memo(answers).index(story.because) < memo(answers).index("## Why")
     assert story.because in step_summary(answers)
+
+
+def test_keeping_the_baseline_is_no_way_out_where_it_breaks_what_this_version_keeps(answers):
+    """Of the two rates the baseline's is the higher: a bound between them is met here and broken there."""
+    first = answers.verdicts[0]
+    breached = replace(first, requirement=first.requirement.model_copy(update={"id": "USE-9"}))
+    between = first.requirement.model_copy(update={"id": "SAFE-9", "at_most": 0.055})
+    met = replace(first, requirement=between, outcome=Outcome.MET)
+    story = versions(replace(answers, verdicts=(breached, met, *answers.verdicts[1:])))
+    assert story.baseline.endswith(
+        "But it breaks what this version keeps: SAFE-9, where it lies at 7.9 % (6.5 to 9.6). "
+        "Neither is fit to ship as it is."
+    )
+    minor = replace(met, requirement=between.model_copy(update={"severity": "minor"}))
+    assert "Neither" not in versions(replace(answers, verdicts=(breached, minor, *answers.verdicts[1:]))).baseline
 
 
 @pytest.mark.parametrize(

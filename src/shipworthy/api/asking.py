@@ -49,7 +49,7 @@ from shipworthy.plan.suggestions import did_you_mean
 from shipworthy.scorers.catalogue import open_scorer
 from shipworthy.scorers.judge import Judge, rubric_of
 from shipworthy.scorers.pairwise import Order, Pairwise
-from shipworthy.scorers.protocol import AskedScorer, Score, Scorer
+from shipworthy.scorers.protocol import AskedScorer, Range, Score, Scorer, checked, range_of
 from shipworthy.subjects.asking import load_assistant
 from shipworthy.subjects.recording import Recording, open_recording
 
@@ -67,6 +67,7 @@ class Asked:
     rows: Path  # Parquet, in the order of the jobs
     source: str
     judged: frozenset[str]  # columns that hold a judge's word
+    ranges: Mapping[str, Range]  # scorer -> what its numbers cannot leave
     findings: tuple[Finding, ...]
     journals: tuple[Path, ...]
     resumed: int = 0  # answers and verdicts that an earlier check had got
@@ -114,6 +115,7 @@ class _Scoring:
 
     scorer: Scorer | AskedScorer
     column: Column
+    range: Range | None  # of its numbers
     labels: Labels | None = None
 
     @property
@@ -160,7 +162,7 @@ def ask(name: str, loaded: LoadedPlan, *, folder: Path, say: Say, replays: bool 
         name=name,
         model=model,
         loaded=loaded,
-        suites=_suites(loaded, name),
+        suites=suites_of(loaded, name),
         folder=folder,
         cache=cache,
         say=say,
@@ -185,6 +187,7 @@ def ask(name: str, loaded: LoadedPlan, *, folder: Path, say: Say, replays: bool 
         rows=rows,
         source=_source(asking),
         judged=judged_columns([scoring.column for scoring in scorings]),
+        ranges={scoring.column.name: scoring.range for scoring in scorings if scoring.range is not None},
         findings=(*_suite_findings(name, asking.suites), *dict.fromkeys(findings)),
         journals=tuple(journals),
         resumed=sum(asking.resumed),
@@ -207,7 +210,7 @@ def refuse_unaskable(loaded: LoadedPlan) -> None:
     for name, model in loaded.plan.evaluations.items():
         if not model.is_generative:
             continue
-        attempt(_suites, loaded, name)
+        attempt(suites_of, loaded, name)
         for index, each in enumerate(model.attacks):
             at = loaded.locate(("evaluations", name, "attacks", index))
             attempt(attack, each, where=at)
@@ -235,7 +238,7 @@ def refuse_unaskable(loaded: LoadedPlan) -> None:
 def _refuse_unfilled(asking: _Asking) -> None:
     """Open the scorers, and find a metric that none of them fills before anything is paid for. Raises Unusable."""
     if not asking.model.scorers:  # then those of the suites are meant
-        asking = replace(asking, suites=_suites(asking.loaded, asking.name))
+        asking = replace(asking, suites=suites_of(asking.loaded, asking.name))
     columns = [scoring.column for scoring in _scorings(asking, None)]
     filled = {f"outcome.{column.measures}" for column in columns} | {column.name for column in columns} | RESERVED
     if {"outcome.leak", "outcome.refusal"} & filled:  # each can be a violation
@@ -260,7 +263,18 @@ def _versions(model: Evaluation) -> dict[str | None, str]:
     return found | {name: variant.subject for name, variant in model.variants.items() if variant.subject}
 
 
-def _suites(loaded: LoadedPlan, name: str) -> tuple[Suite, ...]:
+def scorers_of(loaded: LoadedPlan, name: str) -> dict[str, Scorer | AskedScorer]:
+    """The scorers of a generative evaluation by their columns. Raises Unusable."""
+    model = loaded.plan.evaluations[name]
+    suites = suites_of(loaded, name)
+    asking = _Asking(
+        name=name, model=model, loaded=loaded, suites=suites, folder=Path(), cache=None, say=lambda _: None
+    )
+    return {scoring.column.name: scoring.scorer for scoring in _scorings(asking, None)}
+
+
+def suites_of(loaded: LoadedPlan, name: str) -> tuple[Suite, ...]:
+    """The suites of a generative evaluation. Raises Unusable."""
     model = loaded.plan.evaluations[name]
     named = model.suite if isinstance(model.suite, tuple) else (model.suite,) if model.suite else ()
     where = loaded.locate(("evaluations", name, "suite"))
@@ -472,9 +486,17 @@ def _scoring(asking: _Asking, spec: Any, variant: str | None, where: str) -> _Sc
         labels = read_labels(
             path, scorer.measures, variant=variant, where=where, own=rubric.labels if rubric is not None else None
         )
+    try:
+        bounds = range_of(scorer)
+    except ValueError as error:
+        mend = "declare bounds = (least, greatest) on the scorer, or nothing"
+        raise Unusable(
+            Fault(code="SCORE005", what=f"scorer {scorer.name!r}: {error}", where=where, mend=mend)
+        ) from error
     return _Scoring(
         scorer=scorer,
         labels=labels,
+        range=bounds,
         column=Column(
             name=scorer.name,
             measures=scorer.measures,
@@ -531,15 +553,21 @@ def _scored(
 def _scores(exchange: Exchange, scorings: Sequence[_Scoring]) -> dict[str, Score]:
     if exchange.answer.status not in ANSWERED:
         return {}
-    return {scoring.column.name: _score(scoring.scorer, exchange) for scoring in scorings}
+    return {scoring.column.name: _score(scoring, exchange) for scoring in scorings}
 
 
-def _score(scorer: Any, exchange: Exchange) -> Score:
+def _score(scoring: _Scoring, exchange: Exchange) -> Score:
+    scorer: Any = scoring.scorer
     try:
-        score: Score = scorer.score(exchange)
-        return score
+        return _sound(scorer.score(exchange), scoring)
     except Exception as error:  # a stranger's scorer may raise anything, and one answer must not stop the others
         return Score(value=None, why=f"{FAILED}{type(error).__name__}: {error}"[:300])
+
+
+def _sound(score: Score, scoring: _Scoring) -> Score:
+    """The score; where it says what its scorer cannot say, a failure."""
+    found = checked(score, scoring.column.measures, scoring.range)
+    return found if found is score else replace(found, why=f"{FAILED}{found.why}")
 
 
 def _judged(
@@ -595,11 +623,11 @@ def _judged(
                 yield exchange, Score(value=None)
                 continue
             said = [next(answers) for _ in questions]
-            score = judge.read(exchange, said)
+            score = _sound(judge.read(exchange, said), scoring)
             if isinstance(judge, Pairwise) and (won := judge.orders(exchange, said)) is not None:
                 orders.append(won)
                 families.append(exchange.case.family)
-            if score.value is None:
+            if score.value is None and not score.why.startswith(FAILED):
                 score = replace(score, why=f"{FAILED}{score.why}")
             yield exchange, score
 
@@ -662,4 +690,13 @@ def default_slices(present: Mapping[str, int]) -> tuple[str | tuple[str, ...], .
     return (*found, both) if set(both) <= set(found) else tuple(found)
 
 
-__all__ = ["Asked", "ask", "cases_of", "default_slices", "jobs_of", "refuse_unaskable"]
+__all__ = [
+    "Asked",
+    "ask",
+    "cases_of",
+    "default_slices",
+    "jobs_of",
+    "refuse_unaskable",
+    "scorers_of",
+    "suites_of",
+]

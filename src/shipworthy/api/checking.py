@@ -17,6 +17,7 @@ import numpy as np
 
 from shipworthy.api.asking import Asked, ask, broken_off_at, refuse_unaskable
 from shipworthy.api.evaluating import Evaluated, evaluate_rows, metrics_of
+from shipworthy.api.foreseeing import foresee, told_of
 from shipworthy.api.judging import judge_cards
 from shipworthy.api.materials import materials
 from shipworthy.api.measuring import measure_all
@@ -73,7 +74,7 @@ def check(
     record: the file or URL of the record, whose waivers count and which the run goes into; None: neither.
     actor: who checks, as "Ada <ada@example.org>"; default `SHIPWORTHY_ACTOR`, else this tool.
     tell: is told what a person should know at once, also without a terminal: that an older run was put back which a
-    killed process had moved, and that this check goes on from one that was broken off.
+    killed process had moved, what its cases cannot decide, and that this check goes on from one that was broken off.
     Raises Unusable (PlanError, DataError, SubjectError, MissingExtra): nothing is written then.
     """
     loaded = load(plan)
@@ -90,7 +91,8 @@ def check(
     if fresh:
         shutil.rmtree(unfinished, ignore_errors=True)
     broken_off = broken_off_at(unfinished)
-    for said in (*notes, *([broken_off.said] if broken_off is not None else [])):
+    foreseen = foresee(loaded)
+    for said in (*notes, *told_of(foreseen), *([broken_off.said] if broken_off else [])):
         tell(said)
     evaluated = []
     resumed = 0
@@ -118,7 +120,7 @@ def check(
     history = [Finding(evaluation=first, check="recovery", gravity="warning", what=note) for note in notes]
     if broken_off is not None and resumed:
         history.append(broken_off.finding(first, resumed, now=started))
-    run = replace(run, findings=(*history, *run.findings))
+    run = replace(run, findings=(*history, *foreseen, *run.findings))
     if write:
         progress("writing the evidence")
         write_run(

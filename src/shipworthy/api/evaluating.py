@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from shipworthy.api.asking import Asked, default_slices
 from shipworthy.api.measuring import Measured, measure_all
 from shipworthy.errors import DataError, Fault, MissingExtra, Unusable
 from shipworthy.metrics.catalogue import custom, load_custom, lookup
-from shipworthy.metrics.kinds import Metric, Summary
+from shipworthy.metrics.kinds import Metric, RowMean, Summary
 from shipworthy.observations.checks import (
     check_answers,
     check_cases,
@@ -138,6 +138,7 @@ def evaluate_rows(
                 *metrics,
             ]
         if asked is not None:
+            metrics = [_in_range(metric, asked.ranges) for metric in metrics]
             source, model = _answers(source, model, asked, backend, locate)
         axes = [requirement.across for requirement in requirements if requirement.across is not None]
         observations = prepare(name, model, source, backend=backend, task=task, locate=locate, extra_axes=axes)
@@ -167,6 +168,14 @@ def evaluate_rows(
                 columns=source.columns,
             ),
         )
+
+
+def _in_range(metric: Metric, ranges: Mapping[str, tuple[float, float]]) -> Metric:
+    """The mean of a scorer whose numbers have a range, with that range."""
+    scorer = metric.name.removeprefix("mean[").removesuffix("]")
+    if isinstance(metric, RowMean) and metric.name == f"mean[{scorer}]" and metric.needs == {scorer}:
+        return replace(metric, bounds=ranges.get(scorer))
+    return metric
 
 
 def valued(table: ir.Table, backend: Any) -> frozenset[str]:

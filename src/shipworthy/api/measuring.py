@@ -27,6 +27,8 @@ from shipworthy.estimate.missing import (
 from shipworthy.estimate.outcomes import (
     MISSING,
     PAIRS,
+    PARTS,
+    SAME,
     STRATA,
     SURE,
     VERSIONS,
@@ -442,10 +444,15 @@ def _outcome_changes(
         labelled = [_column(human, version) in observations.roles for version in (baseline, context.variant)]
         sure = f"{metric.outcome}.sure" in {role.partition("@")[0] for role in observations.roles}
         if judged and all(labelled):
+            same = case & _same_answer(observations.table, baseline, context.variant)
+            alike = {part: as_number(same & ibis.literal(part != "positive")) for part in PARTS}
             joint: dict[Any, ir.Value] = {
                 (version, name): row
                 for version, view in zip(VERSIONS, (old, new), strict=True)
-                for name, row in _strata(metric, view, case, labelled=True, sure=sure).items()
+                for name, row in (
+                    _strata(metric, view, case & ~same, labelled=True, sure=sure)
+                    | {term(metric, SAME, part): row for part, row in alike.items()}
+                ).items()
             }
             tallies = tally_terms(observations, axes, joint)
             for axis in axes:
@@ -461,6 +468,15 @@ def _outcome_changes(
         for axis in axes:
             arms = measure_outcome_change(metric, tallies[axis.name], context, baseline=baseline, judged=judged)
             yield metric.name, axis.name, arms
+
+
+def _same_answer(table: ir.Table, *versions: str | None) -> ir.BooleanValue:
+    """Where both versions said word for word the same and called the same tools; nowhere, where that was not kept."""
+    said, called = ([_column(name, version) for version in versions] for name in ("response", "tool_calls"))
+    if not {*said, *called} <= set(table.columns):
+        return ibis.literal(False)
+    same: ir.BooleanValue = (table[said[0]] == table[said[1]]).fill_null(False)
+    return same & table[called[0]].identical_to(table[called[1]])
 
 
 def _row_sums(

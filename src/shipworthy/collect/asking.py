@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from shipworthy.collect.apart import Apart
 from shipworthy.collect.cache import Cache
 from shipworthy.collect.calling import Caller, Threads
 from shipworthy.collect.jobs import Job, described, job_key
@@ -201,9 +202,10 @@ class _Asking:
         if isinstance(self.subject, Endpoint):
             session = await stack.enter_async_context(open_session(limits))
             return Sender(self.subject, session, limits=limits, pace=pace, clock=self.clock, rng=self.rng)
-        threads = Threads()
+        threads, apart = Threads(), Apart()
         stack.callback(threads.close)
-        return Caller(self.subject, timeout=limits.timeout, pace=pace, clock=self.clock, threads=threads)
+        stack.callback(apart.close)
+        return Caller(self.subject, timeout=limits.timeout, pace=pace, clock=self.clock, threads=threads, apart=apart)
 
     def collected(self) -> Collected:
         return Collected(

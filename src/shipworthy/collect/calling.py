@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, TypeAlias
 
+from shipworthy.collect.apart import Apart, Raised
 from shipworthy.collect.jobs import Job, spelled
 from shipworthy.collect.pace import CHARACTERS_A_TOKEN, Pace
 from shipworthy.collect.sending import Closed
@@ -68,29 +69,29 @@ class Threads:
         if failed is None:
             future.set_result(outcome)
         else:
-            future.set_exception(_Raised(failed))
-
-
-class _Raised(Exception):
-    """Carries what a call raised: a future takes neither StopIteration nor SystemExit."""
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__()
-        self.error = error
+            future.set_exception(Raised(failed))
 
 
 class Caller:
-    """Asks a function: in the event loop where it is a coroutine, else in a thread."""
+    """Asks a function: in an event loop apart where it is a coroutine, else in a thread."""
 
     def __init__(
-        self, function: Function, *, timeout: float, pace: Pace, clock: Callable[[], datetime], threads: Threads
+        self,
+        function: Function,
+        *,
+        timeout: float,
+        pace: Pace,
+        clock: Callable[[], datetime],
+        threads: Threads,
+        apart: Apart,
     ) -> None:
         self._function = function
         self._timeout = timeout
         self._pace = pace
         self._clock = clock
         self._threads = threads
-        self._awaited = inspect.iscoroutinefunction(function.ask)
+        self._apart = apart
+        self._awaited = inspect.iscoroutinefunction(function.ask) or getattr(function, "is_async", False)
 
     async def ask(self, job: Job, conversation: tuple[Message, ...], session: str) -> tuple[Answer, Closed]:
         """Ask once. Whatever the function raises or returns is an answer; it is never closed."""
@@ -106,16 +107,19 @@ class Caller:
         def call() -> Any:
             return self._function.ask(job.case, conversation, trial=job.trial, session=session)
 
+        start = perf_counter()
         try:
+            if self._awaited:
+                return _checked(await self._apart.run(call, within=self._timeout))
             async with asyncio.timeout(self._timeout):
-                answer = call() if self._awaited else await self._threads.run(call)
-                if inspect.isawaitable(answer):
-                    answer = await answer
+                answer = await self._threads.run(call)
+            if inspect.isawaitable(answer):
+                answer = await self._apart.run(lambda: answer, within=start + self._timeout - perf_counter())
         except BaseException as caught:
             task = asyncio.current_task()
             if isinstance(caught, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
-            error = caught.error if isinstance(caught, _Raised) else caught
+            error = caught.error if isinstance(caught, Raised) else caught
             if error is caught and isinstance(error, TimeoutError) and not str(error):
                 return Answer(status="timeout", error=f"no answer within {self._timeout:g} s")
             status: Status = "timeout" if isinstance(error, TimeoutError) else "error"

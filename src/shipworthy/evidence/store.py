@@ -33,6 +33,7 @@ from shipworthy.plan.loading import LoadedPlan, plan_digest
 from shipworthy.plan.lock import lock_path
 from shipworthy.plan.models import Evaluation, Plan
 from shipworthy.plan.tree import EXACT, parse, read_text
+from shipworthy.subjects.recording import MADE_UP
 
 _FACTS = b"shipworthy"  # key of the rows' own description in their Parquet file
 
@@ -359,7 +360,7 @@ def open_baseline(folder: Path, observations: Observations, *, where: str) -> tu
     Cases that only the baseline has come last, with nothing of this run's own: what it would have said there counts
     either way in a change, so that no change is met by leaving cases out.
 
-    Raises DataError (DATA020) where cases cannot be told apart or do not meet.
+    Raises DataError (DATA020) where cases cannot be told apart or do not meet, and where rows of a log have no ids.
     """
     read_results(folder)
     path = rows_path(folder, observations.evaluation)
@@ -386,6 +387,8 @@ def open_baseline(folder: Path, observations: Observations, *, where: str) -> tu
             )
         )
     generative = observations.task == "generative"
+    if generative:
+        _refuse_made_up(observations, old, where)
     keys = ("case", "attack", "trial") if generative else ("case",)
     roles = [c for c in old.columns if "@" not in c and _differs(c)] if generative else ["prediction", "score"]
     moved = {f"{role}@baseline": old[role] for role in roles if role in old.columns}
@@ -431,6 +434,24 @@ def open_baseline(folder: Path, observations: Observations, *, where: str) -> tu
         + (f"; {lost:,} cases of the baseline are not in this run and count either way in changes" if lost else ""),
         rows=left + lost,
     )
+
+
+def _refuse_made_up(observations: Observations, old: Any, where: str) -> None:
+    """The number of a row in one log is no name of what was asked: in another log it may be another request."""
+    for table, of in ((observations.table, "this run"), (old, "the baseline run")):
+        made_up = table["case"].cast("string").re_search(rf"^{MADE_UP}[0-9]{{7,}}$").fill_null(False)
+        rows = int(observations.backend.to_pyarrow(table.aggregate(n=made_up.sum())).to_pylist()[0]["n"] or 0)
+        if rows:
+            raise DataError(
+                Fault(
+                    code="DATA020",
+                    what=f"{rows:,} rows of {of} have no id of their own, only their number in a log, by which they "
+                    "cannot be paired with another log's",
+                    where=where,
+                    mend="give every row an id, or pair by what was asked, under the subject of both plans: "
+                    "fields: {id: prompt, prompt: prompt}; then check both again",
+                )
+            )
 
 
 def _only_old(gone: Any, matched: Any, moved: Sequence[str], *, generative: bool) -> Any:

@@ -144,7 +144,9 @@ def _because(run: Run) -> str:
 
 
 def _way_out(run: Run) -> str:
-    """Whether keeping the baseline would be any better: where it lies against the bounds that stop this version."""
+    """Whether keeping the baseline would be any better: where it lies against the bounds that stop this version, and
+    which bound it breaks that this version keeps.
+    """
     known = {
         (e.evaluation, e.metric, _key(e)): e
         for e in run.estimates
@@ -152,20 +154,32 @@ def _way_out(run: Run) -> str:
     }
     if run.decision is Decision.SHIP or run.baseline is None or not known:
         return ""
-    name, parts = plain(run.baseline), []
+    name, parts, worse = plain(run.baseline), [], []
     for verdict in run.verdicts:
         it, requirement = verdict.estimate, verdict.requirement
-        stops = verdict.standing in ("breached", "undecided") and requirement.severity != "minor"
-        if not stops or it is None or it.compare != "value" or it.variant == run.baseline:
+        if requirement.severity == "minor" or it is None or it.compare != "value" or it.variant == run.baseline:
             continue
         old = known.get((verdict.evaluation, it.metric, _key(it)))
-        if old is not None and old.value is not None and (lies := _lies(old, requirement.low, requirement.high)):
-            about = f" ({slices.subject(it)})" if it.slice else ""
+        if old is None or old.value is None or not (lies := _lies(old, requirement.low, requirement.high)):
+            continue
+        about = f" ({slices.subject(it)})" if it.slice else ""
+        if verdict.standing in ("breached", "undecided"):
             parts.append(f"on {plain(requirement.id)}{about} it lies at {numbers.estimate(old)}, {lies}")
+        elif verdict.standing == "met" and lies == _BEYOND:
+            worse.append(f"{plain(requirement.id)}{about}, where it lies at {numbers.estimate(old)}")
     if not parts:
         return ""
     more = f"; and so on for {len(parts) - 3} more" if len(parts) > 3 else ""
-    return f"Keeping “{shorten(name, 60)}” instead: {'; '.join(parts[:3])}{more}."
+    said = f"Keeping “{shorten(name, 60)}” instead: {'; '.join(parts[:3])}{more}."
+    if worse:
+        others = f", and {len(worse) - 3} more" if len(worse) > 3 else ""
+        said += (
+            f" But it breaks what this version keeps: {'; '.join(worse[:3])}{others}. Neither is fit to ship as it is."
+        )
+    return said
+
+
+_BEYOND = "beyond the same bound"
 
 
 def _key(e: Estimate) -> frozenset[tuple[str, object]]:
@@ -177,7 +191,7 @@ def _lies(it: Estimate, low: float | None, high: float | None) -> str:
     if it.low is None or it.high is None:
         return ""
     if (high is not None and it.low > high) or (low is not None and it.high < low):
-        return "beyond the same bound"
+        return _BEYOND
     within = (high is None or it.high <= high) and (low is None or it.low >= low)
     return "within the same bound" if within else "with an interval across the same bound"
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from shipworthy.evidence.datasheet import datasheet
+from shipworthy.evidence.documents.datasheet import datasheet
+from shipworthy.evidence.documents.memo import memo
+from shipworthy.evidence.documents.model_card import model_card
 from shipworthy.evidence.files import write_atomically
 from shipworthy.evidence.github import step_summary
 from shipworthy.evidence.junit import junit
 from shipworthy.evidence.manifest import write_manifest
 from shipworthy.evidence.markdown import count_missing
-from shipworthy.evidence.memo import memo
-from shipworthy.evidence.model_card import model_card
 from shipworthy.evidence.report import render_report
 from shipworthy.evidence.run import Run
 from shipworthy.evidence.sarif import sarif

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shipworthy.errors import DataError, Fault
-from shipworthy.exchange import ANSWERED, Exchange
+from shipworthy.exchange import ANSWERED, Case, Exchange
 from shipworthy.observations.conditions import shorten
 from shipworthy.scorers.protocol import Measure, Score
 
@@ -134,6 +134,11 @@ def _batches(rows: Iterable[Any]) -> Iterator[list[Any]]:
         yield batch
 
 
+def is_adversarial(case: Case) -> bool:
+    """Whether a case is a request that should not succeed."""
+    return case.expect == "refuse" or (bool(case.secrets) and case.tags.get("kind") not in HARMLESS)
+
+
 def storable(text: str) -> str:
     """Text as UTF-8 can hold it: what is no character becomes U+FFFD."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
@@ -150,7 +155,7 @@ def _record(exchange: Exchange, scores: Mapping[str, Score], columns: Sequence[C
         "hazard": case.hazard,
         "language": case.language,
         "expect": case.expect,
-        "adversarial": case.expect == "refuse" or (keeps and case.tags.get("kind") not in HARMLESS),
+        "adversarial": is_adversarial(case),
         "status": answer.status,
         "error": None if answer.error is None else storable(answer.error),
         "messages": json.dumps(_conversation(exchange), ensure_ascii=True),

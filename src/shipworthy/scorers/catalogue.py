@@ -113,7 +113,7 @@ OURS: Mapping[str, Kind] = {
     ),
     "judge": _ours(
         "judge:open_judge",
-        "What another model decides by a rubric of yours, corrected by labels of people.",
+        "What another model decides by a rubric of yours, to be corrected by labels of people.",
         "{judge: rubrics/harm.md, subject: judge, human_labels: labels.csv}",
         ("violation", "leak", "ungrounded", "correct", "refusal", "quality"),
     ),

@@ -11,7 +11,7 @@ from typing import Final
 
 from shipworthy.exchange import Exchange
 from shipworthy.scorers.options import Options
-from shipworthy.scorers.protocol import Measure, Score
+from shipworthy.scorers.protocol import Measure, Range, Score
 from shipworthy.scorers.refusal import judge
 from shipworthy.scorers.text import folded, quote, words
 
@@ -146,6 +146,11 @@ class Grounding:
     name: str
     measures: Measure  # ungrounded, or quality: the support itself
     least: float
+
+    @property
+    def bounds(self) -> Range | None:
+        """The support is a share."""
+        return (0.0, 1.0) if self.measures == "quality" else None
 
     def score(self, exchange: Exchange) -> Score:
         """True when ungrounded (or the support, 0 to 1); None without passages or without an answer."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from shipworthy.exchange import ANSWERED, Answer, Case, Exchange, Message
 from shipworthy.scorers.options import Options
-from shipworthy.scorers.protocol import Measure, Score
+from shipworthy.scorers.protocol import Measure, Range, Score
 from shipworthy.scorers.rubric import Rubric, Shown, read_rubric
 
 PROMPT = 1  # version of the prompt below: it goes into every question, and so into the judge's cache and record
@@ -64,6 +64,11 @@ class Judge:
     def measures(self) -> Measure:
         """What its value says."""
         return self.rubric.measures
+
+    @property
+    def bounds(self) -> Range | None:
+        """The least and the greatest number among the rubric's labels."""
+        return self.rubric.bounds
 
     def questions(self, exchange: Exchange) -> tuple[Case, ...]:
         """One question for each vote."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 from shipworthy.errors import Fault, MissingExtra, Unusable
 from shipworthy.exchange import Exchange
 from shipworthy.scorers.options import Options
-from shipworthy.scorers.protocol import Measure, Score
+from shipworthy.scorers.protocol import Measure, Range, Score
 from shipworthy.scorers.text import encoded, quote
 
 READ: Final = 20_000  # characters of an answer or reference; models read far fewer tokens
@@ -84,6 +84,11 @@ class Embedding:
     measures: Measure
     model: str
 
+    @property
+    def bounds(self) -> Range:
+        """A cosine."""
+        return (-1.0, 1.0)
+
     def score(self, exchange: Exchange) -> Score:
         """The similarity; None without a reference or an answer."""
         reference, text = exchange.case.reference, exchange.answer.text
@@ -99,7 +104,8 @@ class Embedding:
             states = network(**batch).last_hidden_state
         mask = batch["attention_mask"].unsqueeze(-1)
         means = (states * mask).sum(1) / mask.sum(1)
-        return Score(value=float(torch.nn.functional.cosine_similarity(means[0], means[1], dim=0)))
+        cosine = float(torch.nn.functional.cosine_similarity(means[0], means[1], dim=0))
+        return Score(value=max(-1.0, min(cosine, 1.0)))  # single precision may pass 1 by its last digit
 
     def describe(self) -> Mapping[str, str]:
         """Kind and model."""

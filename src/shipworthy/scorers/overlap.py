@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias, cast
 
 from shipworthy.exchange import Exchange
 from shipworthy.scorers.options import Options
-from shipworthy.scorers.protocol import Measure, Score
+from shipworthy.scorers.protocol import Measure, Range, Score
 from shipworthy.scorers.text import words
 
 MOST_WORDS = 4_000  # of either text; the longest common subsequence costs their product, in bits
@@ -99,6 +99,11 @@ class Overlap:
     kind: Kind
     n: int
     among: Literal["reference", "passages"]
+
+    @property
+    def bounds(self) -> Range:
+        """A share."""
+        return (0.0, 1.0)
 
     def score(self, exchange: Exchange) -> Score:
         """The share; None when there is nothing to compare with."""

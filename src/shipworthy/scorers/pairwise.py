@@ -18,7 +18,7 @@ from typing import Final, Literal
 from shipworthy.exchange import ANSWERED, Answer, Case, Exchange
 from shipworthy.scorers.judge import asking, bounded, mark_of, read_verdict, shown_beside
 from shipworthy.scorers.options import Options
-from shipworthy.scorers.protocol import Measure, Score
+from shipworthy.scorers.protocol import Measure, Range, Score
 from shipworthy.scorers.rubric import Rubric, read_rubric
 
 Order = Literal[-1, 0, 1]  # the other answer won, a tie, the judged answer won
@@ -55,6 +55,11 @@ class Pairwise:
     def measures(self) -> Measure:
         """A share of wins."""
         return "quality"
+
+    @property
+    def bounds(self) -> Range:
+        """Never and always the winner."""
+        return (0.0, 1.0)
 
     def questions(self, exchange: Exchange) -> tuple[Case, ...]:
         """Both orders; nothing where there is no other answer."""

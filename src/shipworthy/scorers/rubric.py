@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 from shipworthy.errors import DataError, Fault
-from shipworthy.scorers.protocol import Measure, Value
+from shipworthy.scorers.protocol import Measure, Range, Value
 
 Shown: TypeAlias = Literal["request", "conversation", "answer", "passages", "reference", "tool_calls"]
 LONGEST = 100_000  # characters of a rubric
@@ -48,6 +48,14 @@ class Rubric:
     shows: tuple[Shown, ...]
     criteria: str  # Markdown
     digest: str  # sha256 of the file
+
+    @property
+    def bounds(self) -> Range | None:
+        """The scale of its numbers; None where its labels are none, or all of them the same."""
+        numbers = [value for value in self.labels.values() if isinstance(value, int | float)]
+        if self.measures != "quality" or not numbers or min(numbers) == max(numbers):
+            return None
+        return float(min(numbers)), float(max(numbers))
 
 
 def read_rubric(path: Path, *, where: str, compares: bool = False) -> Rubric:

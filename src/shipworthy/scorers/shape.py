@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Final, Literal, cast
 
 from shipworthy.exchange import Exchange
 from shipworthy.scorers.options import Options
-from shipworthy.scorers.protocol import Measure, Score
+from shipworthy.scorers.protocol import Measure, Range, Score
 from shipworthy.scorers.text import folded, words
 
 READ: Final = 4_000  # characters that the language is told from
@@ -109,6 +110,11 @@ class Length:
     def measures(self) -> Measure:
         """A number."""
         return "number"
+
+    @property
+    def bounds(self) -> Range:
+        """A count."""
+        return (0.0, math.inf)
 
     def score(self, exchange: Exchange) -> Score:
         """The number of words or characters."""

@@ -42,6 +42,11 @@ class FunctionAssistant:
     wants: tuple[tuple[str, str], ...]  # (parameter, which of OFFERED it gets); a parameter of "" stands first, unnamed
     digest: str | None  # of the module's source; None when it has no file
 
+    @property
+    def is_async(self) -> bool:
+        """Whether calling the function does nothing but make a coroutine."""
+        return inspect.iscoroutinefunction(self.function)
+
     def ask(
         self, case: Case, conversation: Sequence[Message], *, trial: int, session: str
     ) -> Answer | Awaitable[Answer]:

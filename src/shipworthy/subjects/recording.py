@@ -44,6 +44,7 @@ MOST_COMPARED: Final = 1_000  # columns among which a misspelled one is looked f
 LONGEST_TAG: Final = 200  # characters; longer texts are content, not tags
 MOST_TRIALS: Final = 2**31  # the observations count them in 32 bits
 BATCH: Final = 1_024  # rows of a Parquet file held at once
+MADE_UP: Final = "row-"  # how the id of a row that has none begins; its number follows, in seven digits
 
 RECOGNISED: Final[Mapping[str, tuple[str, ...]]] = {
     "id": ("id", "case", "case_id", "sample_id", "prompt_id"),
@@ -328,7 +329,7 @@ class Recording:
         given = _text(value.get("id"))
         self.unnamed += given is None
         case = Case(
-            id=given or f"row-{number:07d}",
+            id=given or f"{MADE_UP}{number:07d}",
             turns=(prompt,),
             before=tuple(messages),
             system=system,

@@ -11,12 +11,15 @@ import hmac
 from collections import Counter
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
 
 from shipworthy.digest import Json, digest
 from shipworthy.evidence.documents import content
-from shipworthy.evidence.documents.document import Document
 from shipworthy.evidence.documents.fields import PRIVACIES, Privacy
-from shipworthy.evidence.documents.filling import Entry
+
+if TYPE_CHECKING:  # `verify` classes files, and need not load what documents are filled in from
+    from shipworthy.evidence.documents.document import Document
+    from shipworthy.evidence.documents.filling import Entry
 
 SHORTEST_SALT = 16  # bytes
 _SOMEBODY = "a person, withheld"
