@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
 
-from shipworthy.api.checking import load
+from shipworthy.api.asking import refuse_unaskable, suites_of
 from shipworthy.api.evaluating import metrics_of
 from shipworthy.errors import NotEstimable
 from shipworthy.estimate.arms import FEWEST_CLUSTERS
 from shipworthy.estimate.changes import exact_change
-from shipworthy.metrics.catalogue import load_custom
+from shipworthy.metrics.catalogue import UnknownMetric, load_custom, lookup
 from shipworthy.metrics.kinds import CellRate, Metric, OutcomeRate, RowMean
-from shipworthy.plan.loading import LoadedPlan
+from shipworthy.observations.answers import Column, judged_columns
+from shipworthy.plan.loading import LoadedPlan, load_plan
 from shipworthy.plan.models import CustomMetric, Evaluation, Requirement
+from shipworthy.scorers.catalogue import open_scorer
+from shipworthy.scorers.protocol import AskedScorer
 from shipworthy.stats.cluster import FEWEST_BEHIND, kish_design_effect
-from shipworthy.stats.interval import critical
+from shipworthy.stats.difference import mover_difference
+from shipworthy.stats.interval import Array, Interval, critical
+from shipworthy.stats.judged_power import JudgedArm, judged_size
 from shipworthy.stats.power import LARGEST, n_for_exact_bound, n_to_show_close
+from shipworthy.stats.ratio import mover_ratio
 
+ASSUMED_SENSITIVITY, ASSUMED_SPECIFICITY = 0.85, 0.95  # of a judge
+WORST_RATE = 0.5  # at which a rate varies most
 ASSUMED_GROUPS = 2
 ASSUMED_DISCORDANCE = 0.1
 ASSUMED_CLUSTER = 5  # rows in a cluster
@@ -38,6 +47,7 @@ class SliceSize:
     share: float | None  # of the population, where the plan states it
     cases: int  # of the metric's denominator
     total: int | None  # rows in all at which this slice is expected to hold that many
+    labels: int | None = None  # of people, on each verdict of the judge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,15 +64,81 @@ class Size:
     )  # rows in all: with shares, as many as fill the smallest slice; None when cases are some of the rows
     assumes: tuple[str, ...]
     reason: str | None = None
+    labels: int | None = None  # of people, on each verdict of the judge: per slice, and of a change per version too
 
 
-def size(plan: Path | str) -> list[Size]:
-    """Plan the sample for every requirement of a plan. Needs no data. Raises PlanError."""
-    loaded = load(plan)
-    return [_size(loaded, requirement) for requirement in loaded.plan.requirements]
+def size(
+    plan: Path | str, *, sensitivity: float = ASSUMED_SENSITIVITY, specificity: float = ASSUMED_SPECIFICITY
+) -> list[Size]:
+    """Plan the sample for every requirement of a plan. Needs no data.
+
+    sensitivity, specificity: of a judge that is corrected with labels of people (`human_labels`), in (0, 1]: the share
+    of hits that it calls one, and of the others that it does not. Raises PlanError, Unusable, ValueError.
+    """
+    for name, value in (("sensitivity", sensitivity), ("specificity", specificity)):
+        if not 0 < value <= 1:
+            raise ValueError(f"{name} must be above 0 and at most 1. Got {value!r}")
+    loaded = open_plan(plan)
+    judges = {name: _judges(loaded, name) for name, each in loaded.plan.evaluations.items() if each.is_generative}
+    return [_size(loaded, requirement, judges, (sensitivity, specificity)) for requirement in loaded.plan.requirements]
 
 
-def _size(loaded: LoadedPlan, requirement: Requirement) -> Size:
+@dataclass(frozen=True, kw_only=True)
+class _Judge:
+    """A scorer whose word is corrected, or should be."""
+
+    columns: frozenset[str]  # where its word counts: its own, and outcomes
+    labelled: bool  # people's labels are planned
+
+
+def open_plan(plan: Path | str, *, labels: bool = True) -> LoadedPlan:
+    """Load a plan of which the files of labels need not be there yet. labels: say in it where they will be.
+
+    Raises PlanError with every fault.
+    """
+
+    def mend(name: str) -> str | None:
+        try:
+            lookup(name)
+        except UnknownMetric as error:
+            return error.faults[0].mend
+        return None
+
+    loaded = load_plan(Path(plan), known_metric=mend)
+    evaluations = {
+        name: each.model_copy(update={"scorers": tuple(_bare(spec) for spec in each.scorers)})
+        for name, each in loaded.plan.evaluations.items()
+    }
+    bare = replace(loaded, plan=loaded.plan.model_copy(update={"evaluations": evaluations}))
+    refuse_unaskable(bare)
+    return loaded if labels else bare
+
+
+def _bare(spec: Any) -> Any:
+    return {k: v for k, v in spec.items() if k != "human_labels"} if isinstance(spec, Mapping) else spec
+
+
+def _judges(loaded: LoadedPlan, name: str) -> list[_Judge]:
+    """The judges of an evaluation."""
+    model = loaded.plan.evaluations[name]
+    found = []
+    specs: list[Any] = list(model.scorers) or [spec for suite in suites_of(loaded, name) for spec in suite.scorers]
+    for index, spec in enumerate(specs):
+        labelled = isinstance(spec, Mapping) and "human_labels" in spec
+        where = loaded.locate(("evaluations", name, "scorers", index) if model.scorers else ("evaluations", name))
+        scorer = open_scorer(_bare(spec), folder=loaded.path.parent, where=where)
+        if labelled or isinstance(scorer, AskedScorer):
+            column = Column(name=scorer.name, measures=scorer.measures, judged=True)
+            found.append(_Judge(columns=judged_columns([column]), labelled=labelled))
+    return found
+
+
+def _size(
+    loaded: LoadedPlan,
+    requirement: Requirement,
+    judges: Mapping[str, Sequence[_Judge]],
+    assumed: tuple[float, float],
+) -> Size:
     name = requirement.evaluation or next(iter(loaded.plan.evaluations), None)
     evaluation = loaded.plan.evaluations.get(name) if name else None
     customs = [entry for entry in evaluation.metrics if isinstance(entry, CustomMetric)] if evaluation else []
@@ -71,6 +147,9 @@ def _size(loaded: LoadedPlan, requirement: Requirement) -> Size:
     compare = summary.compare if summary else requirement.compare
     levels = _levels(requirement, evaluation)
     assumes: list[str] = []
+    spoken = {metric.outcome for metric in metrics if isinstance(metric, OutcomeRate)}
+    asked = [judge for judge in judges.get(name or "", ()) if judge.columns & spoken]
+    labels = None
     try:
         power = 1 - (1 - requirement.power) / len(metrics)  # for all metrics of a summary to be met together
         cases, share = max(_cases(requirement, compare, metric, levels, assumes, power=power) for metric in metrics)
@@ -83,6 +162,14 @@ def _size(loaded: LoadedPlan, requirement: Requirement) -> Size:
             assumes.append(
                 f"clusters of {size} rows with an intraclass correlation of {icc:g}: for others "
                 f"multiply by (1 + (rows - 1) × correlation) / {kish_design_effect(size, icc):g}"
+            )
+        if asked and all(judge.labelled for judge in asked):
+            arm = JudgedArm(rate=share, sensitivity=assumed[0], specificity=assumed[1], cluster=size, icc=icc)
+            cases, labels = _labelled(requirement, compare, arm, levels, assumes, power=power, start=cases)
+        elif asked:
+            _say(
+                assumes,
+                f"the judge of {requirement.metric} is right: plan human_labels: for it, and labels are counted",
             )
         if evaluation is not None and evaluation.roles.weight is not None:
             assumes.append("equal weights: for others multiply by 1 + the squared coefficient of variation")
@@ -111,6 +198,7 @@ def _size(loaded: LoadedPlan, requirement: Requirement) -> Size:
             share=share,
             cases=cases,
             total=math.ceil(cases / share) if share and among == "rows" else None,
+            labels=labels,
         )
         for level, share in known.items()
     )
@@ -123,7 +211,53 @@ def _size(loaded: LoadedPlan, requirement: Requirement) -> Size:
         slices=slices,
         total=max(totals, default=None if among != "rows" else cases * max(len(slices), 1)),
         assumes=tuple(assumes),
+        labels=labels,
     )
+
+
+def _labelled(
+    requirement: Requirement,
+    compare: str,
+    arm: JudgedArm,
+    levels: Mapping[str, float | None],
+    assumes: list[str],
+    *,
+    power: float,
+    start: int,
+) -> tuple[int, int]:
+    """Cases in each slice and labels on each verdict, for the limits on which corrected rates are judged."""
+    groups = (len(levels) or ASSUMED_GROUPS) if requirement.across is not None else 1
+    low = -math.inf if requirement.low is None else requirement.low
+    high = math.inf if requirement.high is None else requirement.high
+    arms, first, second = groups, np.zeros(0, dtype=int), np.zeros(0, dtype=int)
+    if compare == "change":
+        arm, arms = replace(arm, rate=WORST_RATE), 2 * groups
+        first, second = np.arange(groups), np.arange(groups, 2 * groups)
+        _say(assumes, f"of a judge's word, a rate of {WORST_RATE:g} in both versions, whose answers all differ")
+    elif compare != "value":
+        arms = max(groups, 2)
+        first, second = np.nonzero(~np.eye(arms, dtype=bool))
+        if requirement.reference is not None:
+            first, second = np.arange(1, arms), np.zeros(arms - 1, dtype=int)
+    together = -1.0 if arm.cluster > 1 and compare != "change" else 0.0  # clusters may lie in several slices
+    between = mover_ratio if compare == "ratio" else mover_difference
+
+    def met(values: Array, lower: Array, upper: Array) -> Array:
+        if compare != "value":
+            a, b = (Interval(lower[:, at], upper[:, at]) for at in (first, second))
+            lower, upper = map(np.asarray, between(values[:, first], a, values[:, second], b, correlation=together))
+        return np.asarray(((lower >= low) & (upper <= high)).all(axis=1))
+
+    found = judged_size(arm, arms, met, alpha=1 - requirement.confidence, power=power, start=start)
+    _say(
+        assumes,
+        f"a judge with a sensitivity of {arm.sensitivity:g} and a specificity of {arm.specificity:g} "
+        "(--sensitivity, --specificity)",
+    )
+    _say(
+        assumes, "labels are of answers drawn at random from each verdict of the judge: all of them, where it has fewer"
+    )
+    return found.cases, found.labels
 
 
 def _levels(requirement: Requirement, evaluation: Evaluation | None) -> Mapping[str, float | None]:

@@ -122,7 +122,7 @@ class Arms:
             high=None if reason or not np.isfinite(high) else high,
             level=level,
             n=int(self.n[index]),
-            effective_n=None if reason else float(self.effective[index]),
+            effective_n=None if reason or np.isnan(self.effective[index]) else float(self.effective[index]),
             method=None if reason else self.method,
             reason=reason or (None if np.isfinite(low) or np.isfinite(high) else self.limits_reason),
             missing=0 if self.missing is None else int(self.missing[index]),

@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shipworthy.estimate.arms import Arms, Context, Limits, correlated, few, proportion, slice_of
+from shipworthy.estimate.arms import (
+    ROUNDING,
+    Arms,
+    Context,
+    Limits,
+    correlated,
+    effective_units,
+    few,
+    proportion,
+    slice_of,
+)
 from shipworthy.estimate.changes import measure_change
 from shipworthy.metrics.kinds import CellRate, OutcomeRate
 from shipworthy.observations.tally import Array, Tally, Term
+from shipworthy.stats.cluster import cluster_wilson, least_design_effect
+from shipworthy.stats.interval import Interval, critical
 from shipworthy.stats.judged import Corrected, strat_mover
+from shipworthy.stats.judged import Limits as Method
 from shipworthy.stats.labelling import labels_to_decide
+from shipworthy.stats.proportion import clopper_pearson
 from shipworthy.stats.ranged import Ranged, ranged_difference
 
-Stratum: TypeAlias = Literal["yes", "no", "none", "sure yes", "sure no"]
+Stratum: TypeAlias = Literal["yes", "no", "none", "sure yes", "sure no", "same"]
 Part: TypeAlias = Literal["rows", "labelled", "positive"]
 PARTS: tuple[Part, ...] = ("rows", "labelled", "positive")
 STRATA: tuple[Stratum, ...] = ("yes", "no", "none")  # what the scorer said: a hit, no hit, nothing
 SURE: tuple[Stratum, ...] = ("sure yes", "sure no")  # no judge's word counts here, and nobody has to label
+SAME: Stratum = "same"  # of a change: both versions gave the same answer, and so nothing changed
 UNCORRECTED = "judge uncorrected"
 EITHER_WAY = "missing counted either way"
+SHOWN = 1.2  # of the design effect: a floor that lies higher above it is worth a word
 MISSING = -1
+UNSHOWN = "too few clusters hold a hit, or these are too unequal, to show how alike their answers are"
 NO_RANGE = "some of its cases have no value, and what they could be has no known range"
 CLAIMED = (1.0, 0.0)  # what a judge's verdicts yes and no claim, where nobody has looked
 
@@ -125,7 +142,8 @@ def _corrected(metric: OutcomeRate, tally: Tally, context: Context) -> Arms:
     n = cases.sum(axis=1)
     reasons = few(n, tally, context, case=_vector(metric, tally, *strata))
     people = labelled[:, judged].sum(axis=1)
-    is_known = (people > 0) | (cases[:, judged].sum(axis=1) == 0)
+    is_shared = np.zeros(len(n), dtype=bool) if SAME not in strata else cases[:, strata.index(SAME)] > 0
+    is_known = (people > 0) | (cases[:, judged].sum(axis=1) == 0) | is_shared
     reasons = [
         reason or (None if one else "no labels of people here: the judge cannot be corrected")
         for reason, one in zip(reasons, is_known.tolist(), strict=True)
@@ -134,24 +152,27 @@ def _corrected(metric: OutcomeRate, tally: Tally, context: Context) -> Arms:
     size = len(reasons)
     if not ok.any():
         return _unknown(metric, tally, context, n, reasons)
-    share_effect, effect, freedom = _design(metric, tally, cases, labelled, positives)
-
+    rows = None if tally.is_simple else _Drawn.of(metric, tally, cases, labelled, positives)
+    crowding = np.ones(cases.shape) if rows is None else _crowding(metric, tally, cases, labelled)
     working = _working(cases, labelled, positives)
 
-    def at(level: float, method: Literal["wilson", "clopper-pearson"]) -> Corrected:
+    def at(
+        level: float, method: Method, chosen: Array | int = ok, more: tuple[Array, Array] | None = None
+    ) -> Corrected:
+        """Of these slices, or of one with `more` labels, as (labelled, positives)."""
+        seen, found = more or (labelled[chosen], positives[chosen])
         return strat_mover(
-            cases[ok],
-            labelled[ok],
-            positives[ok],
-            working=working[ok],
+            cases[chosen],
+            seen,
+            found,
+            working=working[chosen],
             level=level,
             method=method,
-            deff=effect[ok],
-            df=None if freedom is None else freedom[ok],
-            share_deff=share_effect[ok],
+            deff=crowding[chosen],
+            drawn=None if rows is None else rows.limits(cases[chosen], seen, found, chosen, level=level, method=method),
         )
 
-    def limits_by(method: Literal["wilson", "clopper-pearson"]) -> Limits:
+    def limits_by(method: Method) -> Limits:
         def limits(level: float) -> tuple[Array, Array]:
             low, high = np.full(size, -np.inf), np.full(size, np.inf)
             found = at(level, method).interval
@@ -163,8 +184,11 @@ def _corrected(metric: OutcomeRate, tally: Tally, context: Context) -> Arms:
     def needed_labels(index: int, bound: float, alpha: float, power: float) -> int | None:
         if not ok[index] or not 0 < bound < 1:
             return None
-        found = (part[index] for part in (cases, labelled, positives))  # as if rows were independent
-        return labels_to_decide(*found, bound=bound, alpha=alpha, power=power, method="clopper-pearson")
+        found = (part[index] for part in (cases, labelled, positives))
+        level = 1 - 2 * alpha
+        return labels_to_decide(
+            *found, bound=bound, power=power, limits=lambda n, k: at(level, "clopper-pearson", index, (n, k)).interval
+        )
 
     found = at(0.95, "wilson")  # of which estimate and ends depend neither on the level nor on the method
     values, least, greatest = np.full((3, size), np.nan)
@@ -175,12 +199,13 @@ def _corrected(metric: OutcomeRate, tally: Tally, context: Context) -> Arms:
         slices=tuple(slice_of(tally.parts, key, context.conditions) for key in tally.keys),
         values=values,
         n=n,
-        effective=np.where(ok, np.where(people > 0, people, n), np.nan),
+        effective=np.where(ok & (people > 0), people, np.where(ok & ~is_shared, n, np.nan)),
         reasons=tuple(reasons),
         method="strat-mover",
         limits=limits_by("wilson"),
         gate=limits_by("clopper-pearson"),
-        gate_method="strat-mover on clopper-pearson",
+        gate_method="strat-mover on clopper-pearson" + ("" if rows is None else " and korn-graubard"),
+        gate_reasons=None if rows is None else tuple(UNSHOWN if one else None for one in rows.unshown.tolist()),
         ends=(least, greatest),
         straddling=tally.clustered,
         lowest=0.0,
@@ -192,8 +217,8 @@ def _corrected(metric: OutcomeRate, tally: Tally, context: Context) -> Arms:
 
 
 def _strata(metric: OutcomeRate, tally: Tally) -> tuple[Stratum, ...]:
-    """The strata that a tally has terms of: STRATA, and SURE where an outcome is not the judge's alone."""
-    return (*STRATA, *(stratum for stratum in SURE if term(metric, stratum) in tally.terms))
+    """Strata that a tally has terms of: STRATA, SURE where an outcome is not a judge's alone, and SAME of a change."""
+    return (*STRATA, *(stratum for stratum in (*SURE, SAME) if term(metric, stratum) in tally.terms))
 
 
 def _working(cases: Array, labelled: Array, positives: Array) -> Array:
@@ -204,8 +229,8 @@ def _working(cases: Array, labelled: Array, positives: Array) -> Array:
     rate = np.divide(positives[:, :2], labelled[:, :2], out=claimed.copy(), where=labelled[:, :2] > 0)
     total = cases[:, :2].sum(axis=1)
     known = np.divide((cases[:, :2] * rate).sum(axis=1), total, out=np.full(len(cases), 0.5), where=total > 0)
-    sure = np.broadcast_to(CLAIMED, (len(cases), 2))  # labelled by themselves
-    return np.column_stack([claimed, known, sure])[:, : cases.shape[1]]
+    settled = np.zeros((len(cases), cases.shape[1] - len(STRATA)))  # labelled by themselves: never looked at
+    return np.column_stack([claimed, known, settled])
 
 
 def _unknown(metric: OutcomeRate, tally: Tally, context: Context, n: Array, reasons: Sequence[str | None]) -> Arms:
@@ -224,38 +249,101 @@ def _unknown(metric: OutcomeRate, tally: Tally, context: Context, n: Array, reas
     )
 
 
-def _design(
-    metric: OutcomeRate, tally: Tally, cases: Array, labelled: Array, positives: Array
-) -> tuple[Array, Array, Array | None]:
-    """Design effects of clusters: (S,) of the verdicts' shares; (S, strata) of the labels, and degrees of freedom."""
-    if tally.is_simple:
-        return np.ones(len(cases)), np.ones(cases.shape), None
-    rate = np.divide(positives, labelled, out=np.full(cases.shape, 0.5), where=labelled > 0)
-    total = np.maximum(cases.sum(axis=1), 1)
-    value = (cases * rate).sum(axis=1) / total
+@dataclass(frozen=True, kw_only=True)
+class _Drawn:
+    """What drawing the cases in clusters leaves open of a corrected rate, were every case labelled: that of a rate
+    whose hits are estimated, a row's as the rate of its verdict and what labels of it add. Arrays of (S,).
 
-    def vectors(part: Part) -> Array:
+    Labels are drawn row by row, whatever the clusters, so their errors are independent: they are left out of how alike
+    the rows of a cluster are, and counted apart.
+    Source: the difference estimator, Särndal, Swensson and Wretman (1992), Model Assisted Survey Sampling, section 6.3.
+    """
+
+    effect: tuple[Array, Array]  # design effect with what is unlabelled no hit, and a hit
+    least: tuple[Array, Array]  # what the sizes of the clusters cost at least, likewise
+    worth: Array  # equal clusters
+
+    @property
+    def unshown(self) -> NDArray[np.bool_]:
+        """(S,) where a claim is judged as if the rows of a cluster were more alike than they look."""
+        sides = [floor > SHOWN * effect for floor, effect in zip(self.least, self.effect, strict=True)]
+        return np.asarray(sides[0] | sides[1])
+
+    @classmethod
+    def of(cls, metric: OutcomeRate, tally: Tally, cases: Array, labelled: Array, positives: Array) -> _Drawn:
+        """From the sums over clusters of rows, labels and hits by what the judge said."""
         strata = _strata(metric, tally)
-        return np.array([[name == term(metric, h, part) for name in tally.terms] for h in strata], dtype=float)
+        case = np.broadcast_to(_vector(metric, tally, *strata), tally.raw.shape)
+        n = np.maximum(cases.sum(axis=1), 1)
+        cc = _form(case, tally, case)
+        most = np.maximum(np.maximum(tally.largest, cc / n), 1)
+        weight = np.divide(cases, labelled, out=np.zeros(cases.shape), where=labelled > 0)
+        effects, floors = [], []
+        for guess in (0.0, 1.0):
+            rate = np.divide(positives, labelled, out=np.full(cases.shape, guess), where=labelled > 0)
+            each = np.stack([rate, -weight * rate, weight], axis=2)  # of a row, a label, a label that says it is a hit
+            hit = np.zeros(tally.raw.shape)
+            for h, stratum in enumerate(strata):
+                hit[:, [tally.terms.index(term(metric, stratum, part)) for part in PARTS]] = each[:, h]
+            hits = (cases * rate).sum(axis=1)
+            hh, hc = _form(hit, tally, hit), _form(hit, tally, case)
+            squares = (
+                (cases - labelled) * rate**2
+                + positives * (rate + weight * (1 - rate)) ** 2
+                + (labelled - positives) * (rate - weight * rate) ** 2
+            ).sum(axis=1)
+            p = hits / n
+            alike = hh - 2 * p * hc + p**2 * cc - (squares - n * p**2)
+            apart = n * p * (1 - p)
+            effect = 1 + np.divide(alike, apart, out=most - 1, where=apart > 0)
+            effects.append(np.clip(effect * tally.units / np.maximum(tally.units - 1, 1), 1, most))
+            floors.append(np.asarray(least_design_effect(np.clip(hits, 0, n), n, hh, hc, cc, most, squares=squares)))
+        return cls(
+            effect=(effects[0], effects[1]),
+            least=(floors[0], floors[1]),
+            worth=effective_units(tally, case[0]),
+        )
 
-    rows, seen, hits = vectors("rows"), vectors("labelled"), vectors("positive")
-    correction = tally.units / np.maximum(tally.units - 1, 1)
+    def limits(
+        self, cases: Array, labelled: Array, positives: Array, chosen: Array | int, *, level: float, method: Method
+    ) -> Interval:
+        """Lower limit of the least rate and upper limit of the greatest: Wilson's, or Korn and Graubard's."""
+        n, found = cases.sum(axis=-1), []
+        for side, guess in enumerate((0.0, 1.0)):
+            rate = np.divide(positives, labelled, out=np.full(cases.shape, guess), where=labelled > 0)
+            p = np.clip((cases * rate).sum(axis=-1) / n, 0, 1)
+            effect, worth = np.maximum(self.effect[side], self.least[side])[chosen], self.worth[chosen]
+            if method == "wilson":
+                found.append(cluster_wilson(p, n, effect, worth, level=level)[side])
+            else:
+                sure = n / effect
+                sure = sure * (critical(level) / np.asarray(critical(level, worth - 1))) ** 2
+                found.append(clopper_pearson(p * sure, sure, level=level)[side])
+        return Interval(*found)
 
-    def effect(residual: Array, spread: Array) -> Array:
-        """Variance over clusters against that of as many independent rows; at worst the largest cluster."""
-        found = np.einsum("st,stu,su->s", residual, tally.second, residual) * correction
-        ratio = np.divide(found, spread, out=np.broadcast_to(tally.largest, found.shape).copy(), where=spread > 0)
-        return np.asarray(np.clip(ratio, 1, np.maximum(tally.largest, 1)))
 
-    shares = effect((rate - value[:, None]) @ rows, (cases * (rate - value[:, None]) ** 2).sum(axis=1))
-    effects, freedom = np.ones(cases.shape), np.ones(cases.shape)
-    for h in range(cases.shape[1]):
-        q = rate[:, h]
-        effects[:, h] = effect(hits[h] - q[:, None] * seen[h], labelled[:, h] * q * (1 - q))
-        squares = np.einsum("t,stu,u->s", seen[h], tally.second, seen[h])
-        freedom[:, h] = np.divide(labelled[:, h] ** 2, squares, out=np.zeros(len(cases)), where=squares > 0) - 1
-    effects = np.minimum(effects, np.maximum(labelled, 1))
-    return shares, effects, freedom
+def _form(left: Array, tally: Tally, right: Array) -> Array:
+    return np.asarray(np.einsum("st,stu,su->s", left, tally.second, right))
+
+
+def _crowding(metric: OutcomeRate, tally: Tally, cases: Array, labelled: Array) -> Array:
+    """(S, strata) design effect of labels that crowd in clusters more than labels drawn row by row would.
+
+    1 where they do not; where people labelled whole clusters, as many as a cluster has, for its labels may all agree.
+    """
+    found = np.ones(cases.shape)
+    for h, stratum in enumerate(_strata(metric, tally)):
+        rows, seen = (
+            np.array([name == term(metric, stratum, part) for name in tally.terms], dtype=float)
+            for part in ("rows", "labelled")
+        )
+        there, drawn = (np.einsum("t,stu,u->s", one, tally.second, one) for one in (rows, seen))
+        n, k = np.maximum(cases[:, h], 1), np.maximum(labelled[:, h], 1)
+        whole, company = there / n, drawn / k  # of a row, and of a label, in its cluster
+        usual = 1 + (k - 1) / np.maximum(n - 1, 1) * (whole - 1)
+        crowd = np.divide(company - usual, whole - usual, out=np.zeros(len(n)), where=whole > usual + ROUNDING)
+        found[:, h] = 1 + np.clip(crowd, 0, 1) * np.maximum(company - 1, 0)
+    return found
 
 
 VERSIONS = ("old", "new")  # of which the terms of a corrected change are pairs with `term`'s names
@@ -264,9 +352,10 @@ VERSIONS = ("old", "new")  # of which the terms of a corrected change are pairs 
 def measure_corrected_change(metric: OutcomeRate, tally: Tally, context: Context, *, baseline: str) -> Arms:
     """Change of a judge-corrected share, on the cases that both versions were asked.
 
-    tally: with the terms (version, `term`), for each of VERSIONS.
+    tally: with the terms (version, `term`), for each of VERSIONS. Cases in SAME, which both versions answered word for
+    word alike, changed by nothing, whatever a judge or people said of them: only the others have to be looked at.
     """
-    names = [term(metric, stratum, part) for part in PARTS for stratum in (*STRATA, *SURE)]
+    names = [term(metric, stratum, part) for part in PARTS for stratum in (*STRATA, *SURE, SAME)]
     sides = [
         tally.merged({(version, name): name for name in names if (version, name) in tally.terms})
         for version in VERSIONS

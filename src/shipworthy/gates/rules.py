@@ -65,6 +65,7 @@ class _Judged:
     n: Array
     describe: Callable[[int], Estimate]
     blocked: Callable[[int], str | None]  # why no verdict is possible on a sample like this, where that is known
+    exact: bool = False  # limits are Clopper and Pearson's, of rates
     twin: NDArray[np.int64] | None = None  # the same pair in the other order
 
 
@@ -159,6 +160,7 @@ def _slices(requirement: Requirement, arms: Arms, family: int) -> _Judged:
         n=arms.n,
         describe=lambda index: display[index],
         blocked=lambda index: _too_small_for_any(requirement, arms, index) or _unjudged(arms, index),
+        exact=arms.is_proportion and arms.compare == "value" and arms.gate is not None,
     )
 
 
@@ -176,16 +178,19 @@ def _hidden(requirement: Requirement, part: _Judged, index: int) -> str | None:
 
 
 def _too_small_for_any(requirement: Requirement, arms: Arms, index: int) -> str | None:
-    """Whether even a slice of this size without a single failure could not meet the claim: the rule of three."""
+    """Whether even a slice of this size without a single failure could not meet the claim: the rule of three. Where no
+    sample could, and the estimate is beyond the bound, a breach is what it takes.
+    """
     bounds = [requirement.high, None if requirement.low is None else 1 - requirement.low]
     failing = [bound for bound in bounds if bound is not None]
-    judgeable = arms.is_proportion and arms.compare == "value" and not np.isnan(arms.values[index])
+    value = float(arms.values[index])
+    judgeable = arms.is_proportion and arms.compare == "value" and not np.isnan(value)
     if not judgeable or len(failing) != 1 or not 0 < failing[0] < 1:
         return None
     try:
         least = n_without_failure(failing[0], alpha=1 - requirement.confidence)
     except NotEstimable as error:
-        return str(error)
+        return None if _is_bad(requirement, value) else str(error)
     if arms.effective[index] >= least:
         return None
     perfect = 0 if requirement.high is not None else 1
@@ -193,7 +198,7 @@ def _too_small_for_any(requirement: Requirement, arms: Arms, index: int) -> str 
 
 
 def _too_small_for_a_pair(requirement: Requirement, pairs: Pairs, index: int) -> str | None:
-    """Whether even equal rates in slices of these sizes could not meet a claim that they are close."""
+    """Whether even equal rates in slices of these sizes could not meet a claim that they are close; likewise."""
     arms, ends = pairs.arms, np.array([pairs.first[index], pairs.second[index]])
     room = [requirement.high, None if requirement.low is None else -requirement.low]
     bounds = [bound for bound in room if bound is not None]
@@ -211,7 +216,7 @@ def _too_small_for_a_pair(requirement: Requirement, pairs: Pairs, index: int) ->
         if large >= least:
             least = smallest_group_that_can_pass(rate, limit, alpha=alpha, other=int(large))
     except NotEstimable as error:
-        return str(error)
+        return None if _is_bad(requirement, float(pairs.values[index])) else str(error)
     if small >= least:
         return None
     return f"slices of this size could not meet it even at equal rates: the smaller takes about {least:,} cases"
@@ -348,6 +353,7 @@ def _piece(
             power=power,
             breach_confidence=part.breach_confidence,
             ends=(float(part.ends[0][index]), float(part.ends[1][index])),
+            exact=part.exact,
         )
     return Piece(
         estimate=part.describe(index),

@@ -57,11 +57,13 @@ def design_effect(p: ArrayLike, cases: ArrayLike, se: ArrayLike, largest: ArrayL
 
 
 def least_design_effect(  # noqa: PLR0917 (as above)
-    hits: ArrayLike, cases: ArrayLike, hits2: ArrayLike, cross: ArrayLike, cases2: ArrayLike, largest: ArrayLike
-) -> Number:
+    hits: ArrayLike, cases: ArrayLike, hits2: ArrayLike, cross: ArrayLike, cases2: ArrayLike, largest: ArrayLike,
+    *, squares: ArrayLike | None = None,
+) -> Number:  # fmt: skip
     """Design effect that the sizes of the units cost a rate at least, judged by the rarer of hits and misses.
 
     hits, cases, hits2, cross, cases2: sums over units of h, c, h^2, h c, c^2; largest: cases of the largest unit.
+    squares: sum over cases of the squared hit, where a hit is no 0 or 1 but a weighted label; None: that of hits.
     A sample that has no hit in its large units looks as if units cost nothing. So what counts is how often a second
     case of a unit is a hit, given that one is: Kish's 1 + (m - 1) rho, with m = cases2 / cases. rho is 1 where that
     rests on fewer than FEWEST_BEHIND units with hits, which count less where they are small beside the largest.
@@ -70,11 +72,14 @@ def least_design_effect(  # noqa: PLR0917 (as above)
     Source: Kish (1965), Survey Sampling, sections 5.4 and 11.7; Ridout, Demetrio and Firth (1999), Biometrics 55,
     137-148, for a correlation from pairs.
     """
-    h, c, hh, hc, cc, most = _arrays(hits, cases, hits2, cross, cases2, largest)
+    h, c, hh, hc, cc, most, own = _arrays(
+        hits, cases, hits2, cross, cases2, largest, hits if squares is None else squares
+    )
     swap = h > c / 2
+    own = np.where(swap, c - 2 * h + own, own)
     h, hh, hc = np.where(swap, c - h, h), np.where(swap, cc - 2 * hc + hh, hh), np.where(swap, cc - hc, hc)
     rate = np.divide(h, c, out=np.zeros_like(h), where=c > 0)
-    pairs, both = np.maximum(hc - h, 0), np.maximum(hh - h, 0)  # of a hit with any other case, and with another hit
+    pairs, both = np.maximum(hc - h, 0), np.maximum(hh - own, 0)  # of a hit with any other case, and with another hit
     alike = np.divide(both, pairs, out=np.ones_like(h), where=pairs > 0)
     behind = np.divide(h**2, hh, out=np.zeros_like(h), where=hh > 0)
     company = np.divide(pairs, h * (most - 1), out=np.zeros_like(h), where=(h > 0) & (most > 1))

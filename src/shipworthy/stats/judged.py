@@ -42,6 +42,7 @@ def strat_mover(
     df: ArrayLike | None = None,
     share_deff: ArrayLike = 1.0,
     finite: bool = False,
+    drawn: Interval | None = None,
 ) -> Corrected:
     """Rate of positive cases from a judge's verdicts on all and labels on some: Wilson per verdict, joined by MOVER.
 
@@ -52,9 +53,12 @@ def strat_mover(
     level: two-sided, in (0, 1); 1 - 2 alpha for a one-sided bound. method: limits within a stratum.
     deff: design effect of the labels, (..., strata), and df: their independent units - 1 for Student's t; a stratum
     with df < 1 counts as unlabelled in the limits. share_deff: design effect of the verdicts' shares, (...). Where
-    clusters straddle verdicts, use `judged_design_effect` for both.
+    clusters straddle verdicts, use `judged_design_effect` for both, or `drawn`.
     finite: True where the judged cases *are* the population: no sampling error of the shares, and labels drawn without
     replacement (a stratum that is labelled throughout has no error left).
+    drawn: what drawing the judged cases leaves open, were all of them labelled: the lower limit of a rate of `least`
+    and the upper limit of a rate of `greatest` (...). It takes the place of the shares' variance, and what the labels
+    leave open is that of `finite`.
     theta = sum W_h q_h; low = theta - sqrt(sum W_h^2 (q_h - l_h)^2 + z^2 sum W_h (q_h - theta)^2 / N), high alike.
     Raises NotEstimable without judged cases, ValueError on impossible counts.
     Source: MOVER, Zou and Donner (2008), Stat. Med. 27, 1693-1702; post-stratification, Cochran (1977), section 5A.9.
@@ -74,7 +78,10 @@ def strat_mover(
     freedom = None if df is None else np.broadcast_to(np.asarray(df, dtype=float), cases.shape)
     known = n > 0 if freedom is None else (n > 0) & (freedom >= 1)
     rate = np.divide(k, n, out=np.zeros_like(k), where=n > 0)
-    low, high = _stratum_limits(rate, n / effect, known, freedom, cases if finite else None, level=level, method=method)
+    finite = finite or drawn is not None
+    low, high = _stratum_limits(
+        rate, n, effect, known, freedom, finite=cases if finite else None, level=level, method=method
+    )
 
     claims = (
         np.full(cases.shape, np.nan) if working is None else np.broadcast_to(np.asarray(working, float), cases.shape)
@@ -86,14 +93,19 @@ def strat_mover(
     if not np.all(spread >= 0):
         raise ValueError(f"share_deff must not be negative. Got {share_deff!r}")
 
-    def side(guess: float, limit: Array) -> tuple[Array, Array]:
+    def side(guess: float, limit: Array, reach: Number | None) -> tuple[Array, Array]:
         value = np.where(known, rate, guess)
         centre = _pooled(weight, value)
         within = _pooled(weight**2, (value - limit) ** 2)
-        between = _pooled(weight, (value - centre[..., None]) ** 2) * spread
-        return centre, np.asarray(np.sqrt(within + z**2 * between))
+        between = z**2 * _pooled(weight, (value - centre[..., None]) ** 2) * spread
+        if reach is not None:
+            between = (centre - reach) ** 2
+        return centre, np.asarray(np.sqrt(within + between))
 
-    (least, down), (greatest, up) = side(0.0, low), side(1.0, high)
+    (least, down), (greatest, up) = (
+        side(guess, limit, reach)
+        for guess, limit, reach in zip((0.0, 1.0), (low, high), drawn or (None, None), strict=True)
+    )
     bottom = np.clip(least - down, 0, np.fmin(least, estimate))
     top = np.clip(greatest + up, np.fmax(greatest, estimate), 1)
     return Corrected(
@@ -244,25 +256,26 @@ def _gain(sensitivity: ArrayLike, specificity: ArrayLike) -> Array:
 def _stratum_limits(
     rate: Array,
     n: Array,
+    effect: Array,
     known: NDArray[np.bool_],
     df: Array | None,
-    cases: Array | None,
     *,
+    finite: Array | None,
     level: float,
     method: Limits,
 ) -> tuple[Array, Array]:
-    """Limits of each stratum's rate from n effective labels; 0 and 1 where not known.
+    """Limits of each stratum's rate from n labels, each worth 1 / effect; 0 and 1 where not known.
 
-    cases: size of a finite stratum, of which n were drawn without replacement.
+    finite: sizes of finite strata, of which n were drawn without replacement.
     """
     if method not in ("wilson", "clopper-pearson"):
         raise ValueError(f"method must be 'wilson' or 'clopper-pearson'. Got {method!r}")
-    size = np.where(known, n, 1.0)
+    size = np.where(known, n / effect, 1.0)
     exhausted = np.zeros(known.shape, dtype=bool)
-    if cases is not None:  # variance falls by (N - n) / (N - 1): as if this many more had been drawn with replacement
-        left = cases - n
+    if finite is not None:  # variance falls by (N - n) / (N - 1): as if this many more had been drawn with replacement
+        left = finite - n
         exhausted = known & (left <= 0)
-        size = np.where(known & (left > 0), n * (cases - 1) / np.where(left > 0, left, 1), size)
+        size = np.where(known & (left > 0), n / effect * (finite - 1) / np.where(left > 0, left, 1), size)
     freedom = None if df is None else np.where(known, df, 1.0)
     hits = np.minimum(np.where(known, rate, 0) * size, size)
     if method == "wilson":

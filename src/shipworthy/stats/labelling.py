@@ -5,14 +5,15 @@ Counts per slice and verdict, shape (..., strata), as in `judged.strat_mover`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from shipworthy.stats.interval import Array
-from shipworthy.stats.judged import Corrected, Limits, strat_mover
+from shipworthy.stats.interval import Array, Interval
+from shipworthy.stats.judged import Limits, strat_mover
 
 Design: TypeAlias = Literal["balanced", "neyman"]
 
@@ -31,11 +32,13 @@ def labels_to_decide(
     design: Design = "balanced",
     method: Limits = "wilson",
     finite: bool = False,
+    limits: Callable[[Array, Array], Interval] | None = None,
 ) -> int | None:
     """How many further labels would decide with chance `power` on which side of `bound` the corrected rate lies.
 
     judged, labelled, positives: counts of one slice, shape (strata,). alpha: error of each one-sided limit, as in the
-    gate. design: as `allocate_labels`. Returns 0 where the bound is decided already; None where even labelling every
+    gate. design: as `allocate_labels`. limits: of the rate, from (labelled, positives); None: `strat_mover`'s,
+    by alpha, method and finite. Returns 0 where the bound is decided already; None where even labelling every
     judged case would probably not decide it (then more *judged* cases are needed), or where nothing is labelled yet.
     Plans at the present rates, each with half a positive and half a negative added, so that a verdict whose few labels
     all agree still counts as uncertain; the future estimate is taken as normal around the present one.
@@ -46,7 +49,12 @@ def labels_to_decide(
     if not 0 < bound < 1:
         raise ValueError(f"bound must be in (0, 1). Got {bound!r}")
     level, margin = 1 - 2 * _error(alpha), float(ndtri(_inside(power)))
-    now = strat_mover(cases, n, k, level=level, method=method, finite=finite)
+    if limits is None:
+
+        def limits(labels: Array, found: Array) -> Interval:
+            return strat_mover(cases, labels, found, level=level, method=method, finite=finite).interval
+
+    now = limits(n, k)
     if _decided(now, bound, 0.0):
         return 0
     if n.sum() == 0:
@@ -60,7 +68,7 @@ def labels_to_decide(
         share = np.divide(extra, later, out=np.zeros_like(n), where=later > 0)
         chance = np.divide(rate * (1 - rate), extra, out=np.zeros_like(n), where=extra > 0)
         moved = float(np.sqrt(((weight * share) ** 2 * chance).sum()))
-        then = strat_mover(cases, later, k + extra * rate, level=level, method=method, finite=finite)
+        then = limits(np.asarray(later, dtype=float), k + extra * rate)
         return _decided(then, bound, margin * moved)
 
     most = int((cases - n).sum())
@@ -153,8 +161,8 @@ def _whole(extra: Array, most: Array, total: int) -> NDArray[np.int64]:
     return whole.reshape(extra.shape)
 
 
-def _decided(corrected: Corrected, bound: float, margin: float) -> bool:
-    low, high = (float(np.asarray(side)) for side in corrected.interval)
+def _decided(interval: Interval, bound: float, margin: float) -> bool:
+    low, high = (float(np.asarray(side)) for side in interval)
     return low - margin >= bound or high + margin <= bound
 
 
