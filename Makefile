@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick lint lock bench bench-predictive bench-generative clean
+.PHONY: help demo test quick lint lock bench bench-predictive bench-generative bench-record clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 16
@@ -44,13 +44,16 @@ lint: $(VENV)/test.stamp  ## Lint, format, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: bench-predictive bench-generative  ## Measure against the floor and the peers; writes docs/performance.md
+bench: bench-predictive bench-generative bench-record  ## Measure against the floor and the peers; writes docs/performance.md
 
 bench-predictive: $(VENV)/test.stamp .venv-peers/stamp
 	$(BIN)/python benchmarks/run.py
 
 bench-generative: $(VENV)/test.stamp .venv-peers/stamp .venv-peers/inspect.stamp .venv-peers/npm.stamp
 	$(BIN)/python benchmarks/asking.py
+
+bench-record: $(VENV)/test.stamp
+	$(BIN)/python benchmarks/record.py --postgresql
 
 .venv-peers/stamp: requirements/peers.in
 	$(PYTHON) -m venv .venv-peers

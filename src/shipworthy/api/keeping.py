@@ -81,11 +81,14 @@ def move(place: str | Path, target: str | Path) -> int:
 
 
 def erase(record: Record, email: str, *, actor: str | None, now: datetime) -> int:
-    """Forget everyone with this address: the log keeps its lines, and nobody can tell any more whom they name.
+    """Forget everyone with this address, and how they signed in: the log keeps its lines, and nobody can tell any more
+    whom they name.
 
     Raises Unusable: GOVERN001 where no person says who erases, KEEP003 where nobody has the address, KEEP004 while
     they stand in an open waiver or a sign-off in force: as somebody new they could approve what they asked for.
     """
+    from shipworthy.record.accounts import Accounts
+
     said(actor)
     wanted = Person(name="", email=email.strip()).identity
     found = {one.person for one in everyone(record).values() if one.identity == wanted and one.identity != one.person}
@@ -99,6 +102,7 @@ def erase(record: Record, email: str, *, actor: str | None, now: datetime) -> in
     who = acting(record, actor).person
     for person in sorted(found):
         record.erase(who, now, person)
+        Accounts(record).close(person)
     return len(found)
 
 

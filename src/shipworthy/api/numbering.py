@@ -21,7 +21,7 @@ _TRIES = 20  # others write at the same moment
 def next_number(record: Record, kind: Kind, letter: str) -> int:
     """One more than the highest number that a document of a kind has."""
     numbered = re.compile(rf"{letter}-([1-9][0-9]{{0,8}})")
-    found = (numbered.fullmatch(one.id) for one in record.find(kind, limit=MOST))
+    found = (numbered.fullmatch(one) for one in record.ids(kind))
     return max((int(match[1]) for match in found if match), default=0) + 1
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from shipworthy.api.acting import everyone, shown
@@ -14,43 +15,48 @@ from shipworthy.api.pages import (
     Fit,
     Library,
     Measured,
+    People,
     RunRow,
     Shown,
     absent,
     controls,
     fit_of,
     histories,
+    left_out,
     of_system,
     run_row,
-    score,
     show,
-    stand,
+    stands,
 )
+from shipworthy.api.pages.library import system_of
 from shipworthy.api.standing import Standing
 from shipworthy.catalogues.catalogue import UnknownControl, all_catalogues
 from shipworthy.catalogues.coverage import coverage
 from shipworthy.catalogues.finding import find as find_control
 from shipworthy.catalogues.finding import is_own
 from shipworthy.errors import Unusable
+from shipworthy.evidence.trace import hanging_on
 from shipworthy.integrity import checkpoints
 from shipworthy.present.safe import shorten
 from shipworthy.record import documents
 from shipworthy.record.documents import KINDS, Kind
 
 if TYPE_CHECKING:
+    from shipworthy.record.finding import Order, Where
     from shipworthy.record.store import Record
 
 LINES = 100  # of the log on a page
 FARTHEST = 50_000  # lines that a filter looks back
 CHECKED = 20_000  # lines up to which the page checks the chain without being asked
 HITS = 25  # of one kind
-_WINDOW = 5_000  # lines read at once
+VERSIONS = 200  # of a document
+SIGNED = 20  # decisions with their signatures on a page
 _MOST_RUNS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listed:
-    """Documents of one kind."""
+    """A page of the documents of one kind."""
 
     kind: str
     items: list[Shown]
@@ -59,7 +65,8 @@ class Listed:
     statuses: list[str]  # that there are
     page: int
     has_more: bool
-    total: int
+    total: int  # of the kind and system
+    matching: int  # of these, with the status
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +75,8 @@ class SignOffs:
 
     decisions: list[Signed]
     system: str | None
+    page: int
+    has_more: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,6 +114,7 @@ class DocumentPage:
 
     newest: Shown
     versions: list[Shown]
+    left_out: list[str]  # what the page does not show, in sentences
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,6 +139,7 @@ class TracePage:
     loose: list[Shown]  # risks that hang on no requirement
     signatures: list[Signature]
     gaps: list[str]
+    left_out: list[str]  # what the page does not show, in sentences
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -194,6 +205,7 @@ class CoveragePage:
     catalogues: list[Covered]
     unknown: list[str]  # ids that no catalogue has
     runs: int
+    left_out: list[str]  # what the page does not show, in sentences
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -214,34 +226,63 @@ class SearchPage:
     query: str
     hits: list[Hit]
     is_cut: bool
+    system: str | None
+    left_out: list[str]  # what was not searched, in sentences
 
 
 def listed(
     library: Library, kind: Kind, *, today: date, system: str | None = None, status: str | None = None, page: int = 1
 ) -> Listed:
     """Risks, the worst first; waivers, those that end first; others by id."""
-    found = of_system(library.record, kind, system, today)
-    statuses = sorted({_word(one.state) for one in found})
-    total = len(found)
-    if status is not None:
-        found = [one for one in found if _word(one.state) == status]
-    if kind == "risk":
-        found.sort(key=lambda one: (one.state != "open", -(score(one) or 0), one.id))
+    record, people = library.record, everyone(library.record)
+    states = record.states(kind, system=system)
+    words: dict[str, tuple[Where, int]]
+    words = {state: ({"system": system, "status": state}, count) for state, count in states.items()}
     if kind == "waiver":
-        found.sort(key=lambda one: (_word(one.state) in _OVER, one.due or date.max, one.id))
-    start = (page - 1) * PAGE
+        words = _waivers(record, system, today, states)
+    total = sum(states.values())
+    groups: list[tuple[Where, int]]
+    if status is not None:
+        groups = [words[status]] if status in words else []
+    elif kind == "risk":
+        rest, first = [state for state in states if state != "open"], states.get("open", 0)
+        groups = [({"system": system, "status": "open"}, first), ({"system": system, "status": rest}, total - first)]
+    elif kind == "waiver":
+        over = sum(count for word, (_, count) in words.items() if word in _OVER)
+        groups = [({"system": system, "live_on": today}, total - over), ({"system": system, "over_on": today}, over)]
+    else:
+        groups = [({"system": system}, total)]
+    order: Order = "worst" if kind == "risk" else "due" if kind == "waiver" else "id"
+    items, start, matching = list[Shown](), (page - 1) * PAGE, 0
+    for where, count in groups:
+        if start < count and len(items) < PAGE:
+            found = record.find(kind, order=order, offset=start, limit=PAGE - len(items), **where)
+            items += [show(one, today, people) for one in found]
+        start, matching = max(0, start - count), matching + count
     return Listed(
-        kind=kind, items=found[start : start + PAGE], system=system, status=status, statuses=statuses, page=page,
-        has_more=len(found) > start + PAGE, total=total,
+        kind=kind, items=items, system=system, status=status, statuses=sorted(words), page=page,
+        has_more=matching > page * PAGE, total=total, matching=matching,
     )  # fmt: skip
 
 
 _OVER = ("ended", "refused", "withdrawn")
 
 
-def _word(state: str) -> str:
-    """A state without its numbers: "requested, 1 of 2 approved" is requested."""
-    return "approved" if state.startswith("from ") else state.partition(",")[0]
+def _waivers(
+    record: Record, system: str | None, today: date, states: Mapping[str, int]
+) -> dict[str, tuple[Where, int]]:
+    """What a waiver in each state meets, in the words of `waivers.state` without their numbers, and how many do."""
+    approved: Where = {"system": system, "status": "approved"}
+    ended: Where = {**approved, "due_before": today}
+    comes: Where = {**approved, "due_from": today, "starts_after": today}
+    holds: Where = {**approved, "due_from": today, "starts_by": today}
+    past, later = record.count("waiver", **ended), record.count("waiver", **comes)
+    found: dict[str, tuple[Where, int]] = {
+        state: ({"system": system, "status": state}, count) for state, count in states.items() if state != "approved"
+    }
+    found |= {"ended": (ended, past), "approved": (comes, later)}
+    found["in force"] = holds, states.get("approved", 0) - past - later
+    return {word: one for word, one in found.items() if one[1]}
 
 
 def document_page(library: Library, kind: str, id_: str, *, today: date) -> DocumentPage:
@@ -250,33 +291,37 @@ def document_page(library: Library, kind: str, id_: str, *, today: date) -> Docu
     if not history:
         raise absent(f"the record has no {shorten(kind, 30)} {shorten(id_, 80)!r}", "search for it by a word of it")
     people = everyone(library.record)
-    versions = [show(one, today, people) for one in reversed(history)]
-    return DocumentPage(newest=versions[0], versions=versions[:200])
+    versions = [show(one, today, people) for one in history[: -VERSIONS - 1 : -1]]
+    left = [f"The newest {VERSIONS:,} of {len(history):,} versions are shown."] if len(history) > VERSIONS else []
+    return DocumentPage(newest=versions[0], versions=versions, left_out=left)
 
 
-def sign_offs(library: Library, *, now: datetime, system: str | None = None) -> SignOffs:
-    """The decision of each system that has a run, with its signatures."""
-    names = [one.id for one in library.record.find("system", limit=PAGE)] if system is None else [system]
-    if system is not None and library.record.get("system", system) is None:
-        raise absent(f"the record has no system {shorten(system, 80)!r}", "the first page lists those that it has")
-    found = [(name, stand(library, name, now=now)) for name in names]
-    return SignOffs(
-        decisions=[_signed(library, name, stands) for name, stands in found if stands is not None], system=system
-    )
+def sign_offs(library: Library, *, now: datetime, system: str | None = None, page: int = 1) -> SignOffs:
+    """The decision of each system that has a run, with its signatures; by name."""
+    record = library.record
+    if system is not None:
+        names, has_more = [system_of(record, system).id], False
+    else:
+        kept = record.find("system", limit=SIGNED + 1, offset=(page - 1) * SIGNED)
+        names, has_more = [one.id for one in kept[:SIGNED]], len(kept) > SIGNED
+    decisions = [
+        _signed(library, name, found) for name, found in stands(library, names, now=now).items() if found is not None
+    ]
+    return SignOffs(decisions=decisions, system=system, page=page, has_more=has_more)
 
 
-def _signed(library: Library, name: str, stands: Standing | str) -> Signed:
-    if isinstance(stands, str):
-        fit = fit_of(library, name, stands)
+def _signed(library: Library, name: str, found: Standing | str) -> Signed:
+    if isinstance(found, str):
+        fit = fit_of(library, name, found)
         return Signed(system=name, fit=fit, roles=[], persons=0, missing=[], signatures=[])
-    signatures = _signatures(stands)
+    signatures = _signatures(found)
     given = {one.role for one in signatures if not one.stale and not one.is_withdrawn}
     return Signed(
         system=name,
-        fit=fit_of(library, name, stands),
-        roles=list(stands.required.roles),
-        persons=stands.required.persons,
-        missing=[role for role in stands.required.roles if role not in given],
+        fit=fit_of(library, name, found),
+        roles=list(found.required.roles),
+        persons=found.required.persons,
+        missing=[role for role in found.required.roles if role not in given],
         signatures=signatures,
     )
 
@@ -303,25 +348,19 @@ def _signatures(stands: Standing) -> list[Signature]:
 def trace_page(library: Library, system: str, *, now: datetime) -> TracePage:
     """Every requirement of the run that a system stands on, with its risks, mitigations, checks and gaps."""
     record, today = library.record, now.date()
-    if record.get("system", system) is None:
-        raise absent(f"the record has no system {shorten(system, 80)!r}", "the first page lists those that it has")
-    stands, people = stand(library, system, now=now), everyone(record)
+    system_of(record, system)
+    found, people = stands(library, [system], now=now)[system], everyone(record)
     runs = record.runs(system=system, limit=_MOST_RUNS)
     known = {one.facts.digest: one for one in runs}
-    kept = stands.run if isinstance(stands, Standing) else (runs[0] if runs else None)
-    risks, mitigations, waivers = (of_system(record, kind, system, today) for kind in _FOLLOW)
+    kept = found.run if isinstance(found, Standing) else (runs[0] if runs else None)
+    risks, mitigations, waivers = (of_system(record, kind, system, today, people=people) for kind in _FOLLOW)
     links = []
-    for history in histories(library, system) if kept is not None else ():
+    told, more = histories(library, system) if kept is not None else ([], 0)
+    for history in told:
         newest = next((one for one in reversed(history.points) if one.run == kept.facts.digest), None) if kept else None
         if newest is None:
             continue
-        own = [one for one in risks if newest.requirement in _list(one, "requirements")]
-        names, named = {one.id for one in own}, {name for one in own for name in _list(one, "mitigations")}
-        done = [
-            one
-            for one in mitigations
-            if newest.requirement in _list(one, "requirements") or names & set(_list(one, "risks")) or one.id in named
-        ]
+        own, done = hanging_on(newest.requirement, risks, mitigations, body=lambda one: one.body or {})
         checks = [(one.body or {}).get("verification") for one in done]
         verified = [run_row(known[check], people) for check in dict.fromkeys(checks) if check in known]
         links.append(
@@ -335,23 +374,22 @@ def trace_page(library: Library, system: str, *, now: datetime) -> TracePage:
             )
         )
     hung = {one.id for link in links for one in link.risks}
-    signatures = _signatures(stands) if isinstance(stands, Standing) else []
+    signatures = _signatures(found) if isinstance(found, Standing) else []
     gaps = []
     if kept is not None and not any(one.verdict != "reject" and not one.is_withdrawn for one in signatures):
         gaps.append("nobody has approved the decision")
     if kept is not None and kept.facts.locked is None:
         gaps.append("the plan was not locked before the run")
+    left = left_out(record, system, *_FOLLOW)
+    if more:
+        left.append(f"{more:,} further requirements, whose newest verdict is better, are left out.")
     return TracePage(
         system=system, run=run_row(kept, people) if kept else None, links=links,
-        loose=[one for one in risks if one.id not in hung], signatures=signatures, gaps=gaps,
+        loose=[one for one in risks if one.id not in hung], signatures=signatures, gaps=gaps, left_out=left,
     )  # fmt: skip
 
 
 _FOLLOW: tuple[Kind, Kind, Kind] = ("risk", "mitigation", "waiver")
-
-
-def _list(one: Shown, key: str) -> Sequence[str]:
-    return (one.body or {}).get(key) or ()
 
 
 def _gaps(it: Measured, risks: Sequence[Shown], done: Sequence[Shown], known: Mapping[str, Any]) -> Iterator[str]:
@@ -383,55 +421,40 @@ def audit_page(
 ) -> AuditPage:
     """The newest lines of the log that meet every filter, and the state of the chain.
 
-    action: how it begins, such as risk or risk.update. about: a piece of the object's name. below: only lines before
-    this number. check: check the whole chain, however long it is.
+    action: how it begins, such as risk or risk.update. about: how the object begins, such as risk/R-1; without a kind,
+    a piece of its name, looked for among the FARTHEST newest lines. below: only lines before this number. check: check
+    the whole chain, however long it is.
     """
     record = library.record
     size = record.size()
     end = size if below is None else max(0, min(below, size))
     people = everyone(record)
-    entries: list[Entry] = []
-    looked, position = 0, end
-    while position > 0 and len(entries) <= LINES and looked < FARTHEST:
-        start = max(0, position - (_WINDOW if action or about else LINES + 1))
-        window = _lines(record, start, position)
-        looked += len(window)
-        for line in reversed(window):
-            one = json.loads(line)
-            if (action and not one["action"].startswith(action)) or (about and about not in one["object"]):
-                continue
-            entries.append(
-                Entry(
-                    seq=one["seq"], at=one["at"], by=shown(people, one["actor"]), action=one["action"],
-                    object=one["object"], before=one["before"], after=one["after"], previous=one["previous"],
-                    details=one.get("details"),
-                )
-            )  # fmt: skip
-            if len(entries) > LINES:
-                break
-        position = start
-    more = len(entries) > LINES
-    entries = entries[:LINES]
-    is_cut = not more and position > 0
-    do_check = check or size <= CHECKED
-    verified = record.verify() if do_check else None
+    if action or about:
+        found, read_to = record.lines(action=action, about=about, below=end, most=LINES + 1, farthest=FARTHEST)
+        lines = [line for _, line in found]
+    else:
+        read_to = max(0, end - LINES - 1)
+        lines = list(islice(record.log(read_to), end - read_to))[::-1]
+    entries = [_entry(line, people) for line in lines[:LINES]]
+    is_full = len(lines) > LINES
+    is_cut = not is_full and read_to > 0
+    verified = record.verify() if check or size <= CHECKED else None
     return AuditPage(
         size=size, entries=entries, action=action, about=about,
-        older=entries[-1].seq if more else (position if is_cut else None), looked_back=looked if is_cut else None,
-        is_checked=verified is not None,
+        older=entries[-1].seq if is_full else (read_to if is_cut else None),
+        looked_back=end - read_to if is_cut else None, is_checked=verified is not None,
         faults=[{"code": f.code, "what": f.what, "where": f.where} for f in verified.faults] if verified else [],
         caveat=verified.log.caveat if verified else "", objects=verified.objects if verified else 0,
         checkpoints=[_note(one) for one in record.checkpoints()[-20:][::-1]],
     )  # fmt: skip
 
 
-def _lines(record: Record, start: int, end: int) -> list[bytes]:
-    found: list[bytes] = []
-    for line in record.log(start):
-        if len(found) == end - start:
-            break
-        found.append(line)
-    return found
+def _entry(line: bytes, people: People) -> Entry:
+    one = json.loads(line)
+    return Entry(
+        seq=one["seq"], at=one["at"], by=shown(people, one["actor"]), action=one["action"], object=one["object"],
+        before=one["before"], after=one["after"], previous=one["previous"], details=one.get("details"),
+    )  # fmt: skip
 
 
 def _note(data: bytes) -> Note:
@@ -445,14 +468,14 @@ def _note(data: bytes) -> Note:
 def coverage_page(library: Library, *, system: str | None = None) -> CoveragePage:
     """Which controls of each catalogue a requirement speaks to that was measured in the newest run of a system."""
     record = library.record
-    if system is not None and record.get("system", system) is None:
-        raise absent(f"the record has no system {shorten(system, 80)!r}", "the first page lists those that it has")
-    names = [system] if system is not None else [one.id for one in record.find("system", limit=_MOST_RUNS)]
-    newest = [run for name in names for run in record.runs(system=name, limit=1)]
+    if system is not None:
+        names = [system_of(record, system).id]
+    else:
+        names = [one.id for one in record.find("system", limit=_MOST_RUNS)]
+    newest = record.newest_runs(names)
     named: set[str] = set()
-    for run in newest:
-        for verdict in record.verdicts(run=run.facts.digest):
-            named |= set(controls(verdict.body)) if verdict.body.get("estimate") else set()
+    for verdict in record.verdicts_of(*(run.facts.digest for run in newest)):
+        named |= set(controls(verdict.body)) if verdict.body.get("estimate") else set()
     unknown = {one for one in named if not _is_control(one)}
     about = {one.name: one for one in all_catalogues()}
     found = []
@@ -467,7 +490,11 @@ def coverage_page(library: Library, *, system: str | None = None) -> CoveragePag
             )
         )  # fmt: skip
     found.sort(key=lambda one: -len(one.covered))
-    return CoveragePage(system=system, catalogues=found, unknown=sorted(unknown), runs=len(newest))
+    more = record.count("system") - len(names) if system is None else 0
+    left = [f"Of {more + len(names):,} systems, the first {len(names):,} by name were looked at."] if more else []
+    return CoveragePage(
+        system=system, catalogues=found, unknown=sorted(unknown), runs=len(newest), left_out=left
+    )  # fmt: skip
 
 
 def _is_control(ref: str) -> bool:
@@ -477,17 +504,21 @@ def _is_control(ref: str) -> bool:
         return False
 
 
-def search_page(library: Library, query: str, *, today: date) -> SearchPage:
-    """Documents in which the words stand as one piece, runs by id or digest, requirements by their whole id."""
+def search_page(library: Library, query: str, *, today: date, system: str | None = None) -> SearchPage:
+    """Documents in which the words stand as one piece or whose id begins so; runs and requirements by their whole id.
+
+    Texts are read of the documents that were written last, and of one system of all; `left_out` says so.
+    """
     record, wanted = library.record, query.strip()
     if not wanted:
-        return SearchPage(query=query, hits=[], is_cut=False)
+        return SearchPage(query=query, hits=[], is_cut=False, system=system, left_out=[])
     people = everyone(record)
+    found, looked = record.search(wanted, system=system, limit=HITS * len(KINDS) + 1)
     hits, is_cut = [], False
     for kind in KINDS:
-        found = record.find(kind, text=wanted, limit=HITS + 1)
-        is_cut |= len(found) > HITS
-        for one in found[:HITS]:
+        of_kind = [one for one in found if one.kind == kind]
+        is_cut |= len(of_kind) > HITS
+        for one in of_kind[:HITS]:
             seen = show(one, today, people)
             hits.append(
                 Hit(kind=kind, id=one.id, title=_title(one.document), system=_of(one.document), state=seen.state)
@@ -495,11 +526,17 @@ def search_page(library: Library, query: str, *, today: date) -> SearchPage:
     runs = record.runs(run=wanted, limit=1) or record.runs(digest=wanted, limit=1)
     hits += [
         Hit(kind="run", id=one.facts.digest, title=one.facts.run, system=one.facts.system, state=one.facts.decision)
-        for one in (runs or record.runs(version=wanted, limit=HITS))
+        for one in (runs or record.runs(version=wanted, system=system, limit=HITS))
     ]
-    systems = dict.fromkeys(one.system for one in record.verdicts(requirement=wanted, limit=_MOST_RUNS))
-    hits += [Hit(kind="requirement", id=wanted, title=wanted, system=name, state="") for name in systems]
-    return SearchPage(query=query, hits=hits, is_cut=is_cut)
+    systems = record.systems_of(wanted, limit=HITS + 1)
+    hits += [Hit(kind="requirement", id=wanted, title=wanted, system=name, state="") for name in systems[:HITS]]
+    more = sum(record.kinds(system).values()) - looked
+    left = [
+        f"Of {more + looked:,} documents, the texts of the {looked:,} written last were searched, and the ids of all."
+    ]  # fmt: skip
+    return SearchPage(
+        query=query, hits=hits, is_cut=is_cut or len(systems) > HITS, system=system, left_out=left if more > 0 else []
+    )
 
 
 def _title(document: documents.Document | None) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from shipworthy.api import keys as key_files
@@ -96,7 +95,7 @@ def standing(record: Record, kept: KeptRun, looking: Looking) -> Standing:
     decision = decision_of(record, facts.digest)
     outcome = decision.outcome if decision is not None else cast("Any", facts.decision)
     seen = look(record, kept, decision, looking)
-    register = _register(looking.register)
+    register = key_files.known(looking.register)
     signatures = tuple(_signatures(record, kept, decision, seen=seen, register=register))
     fit = fitness(
         Decided(outcome=outcome, stale=tuple(change.what for change in seen.changes)),
@@ -128,11 +127,6 @@ def standing(record: Record, kept: KeptRun, looking: Looking) -> Standing:
 def _tier(record: Record, system: str) -> documents.Tier:
     kept = record.get("system", system)
     return kept.document.tier if kept is not None and isinstance(kept.document, documents.System) else "critical"
-
-
-def _register(path: Path | None) -> Register | None:
-    stated = path or key_files.REGISTER
-    return key_files.registered(stated) if stated.exists() else None
 
 
 def evidence_root(runs: Sequence[str]) -> str:

@@ -127,7 +127,7 @@ def state(waiver: Waiver, today: date) -> str:
 
 
 def _next_id(record: Record) -> str:
-    ids = [_NUMBERED.fullmatch(one.id) for one in record.find("waiver", limit=1_000_000)]
+    ids = [_NUMBERED.fullmatch(one) for one in record.ids("waiver")]
     return f"W-{max((int(found[1]) for found in ids if found), default=0) + 1}"
 
 

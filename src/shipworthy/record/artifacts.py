@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from shipworthy.errors import Fault, Unusable
+from shipworthy.record.moments import moment
 from shipworthy.record.reading import unkeepable
 from shipworthy.record.schema import artifacts
 
@@ -27,6 +29,15 @@ class Artifact:
     name: str
     place: str = ""  # path relative to the record, or a URL
     media_type: str = "application/octet-stream"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeptArtifact:
+    """A file that the record knows, since when and by whom."""
+
+    artifact: Artifact
+    at: datetime  # UTC
+    actor: str
 
 
 def read_artifacts(found: Iterable[Artifact]) -> dict[str, dict[str, Any]]:
@@ -58,3 +69,18 @@ def find_artifact(connection: Connection, digest: str) -> Artifact | None:
     columns = [artifacts.c[name] for name in Artifact.__dataclass_fields__]
     row = connection.execute(sa.select(*columns).where(artifacts.c.digest == digest)).first()
     return None if row is None else Artifact(**row._mapping)
+
+
+def find_artifacts(connection: Connection, where: Sequence[sa.ColumnElement[bool]], limit: int) -> list[KeptArtifact]:
+    """Artifacts that meet every condition, the newest first."""
+    columns = [artifacts.c[name] for name in Artifact.__dataclass_fields__]
+    chosen = sa.select(*columns, artifacts.c.at, artifacts.c.actor).where(*where)
+    rows = connection.execute(chosen.order_by(artifacts.c.seq.desc()).limit(limit))
+    return [
+        KeptArtifact(
+            artifact=Artifact(**{name: getattr(row, name) for name in Artifact.__dataclass_fields__}),
+            at=moment(row.at),
+            actor=row.actor,
+        )
+        for row in rows
+    ]

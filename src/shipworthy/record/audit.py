@@ -20,6 +20,7 @@ from shipworthy.record.schema import audit, checkpoints
 
 SALT_BYTES = 32
 _BATCH = 5_000  # lines on their way at once
+_FIRST = 200  # lines that are read first: who wants few need not wait for many
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,18 +74,19 @@ def append(connection: Connection, *, at: datetime, actor: str, changes: list[Ch
 
 def lines(connection: Connection, start: int, end: int) -> Iterator[bytes]:
     """The lines start, ..., end - 1, as they were written, without their newlines."""
+    size = _FIRST
     while start < end:
         chosen = (
             sa.select(audit.c.seq, audit.c.line)
             .where(audit.c.seq >= start, audit.c.seq < end)
             .order_by(audit.c.seq)
-            .limit(_BATCH)
+            .limit(size)
         )
         rows = connection.execute(chosen).all()
         yield from (bytes(row.line) for row in rows)
-        if len(rows) < _BATCH:
+        if len(rows) < size:
             return
-        start = rows[-1].seq + 1
+        start, size = rows[-1].seq + 1, _BATCH
 
 
 def tree(connection: Connection) -> Tree:

@@ -204,6 +204,8 @@ class Risk(Document):
             raise ValueError(f"a risk that is {self.status} says how it was treated: `treatment`")
         if self.status == "accepted" and self.accepted_by is None:
             raise ValueError("an accepted risk names who accepts it: `accepted_by`")
+        if self.status in ("open", "treated") and self.accepted_by is not None:
+            raise ValueError(f"nobody accepts a risk that is {self.status}: leave out `accepted_by`")
         if self.status == "accepted" and self.accepted_by == self.owner:
             raise ValueError("who owns a risk does not accept it: `accepted_by` has to be another person than `owner`")
         return self

@@ -15,9 +15,10 @@ from shipworthy.digest import canonical, digest
 from shipworthy.errors import Fault, Unusable
 from shipworthy.record.moments import moment, stamp
 from shipworthy.record.reading import unkeepable
-from shipworthy.record.schema import inputs, runs, verdicts
+from shipworthy.record.schema import heads, inputs, runs, verdicts
 
 _OF_INPUT = ("evaluation", "source", "digest", "rows")
+_NAMES = 500  # systems in one question: older SQLite takes 999 parameters
 LONGEST = 2_000  # characters of a name, a place or a source
 
 
@@ -161,23 +162,77 @@ def find_runs(connection: Connection, where: Sequence[sa.ColumnElement[bool]], l
     )  # fmt: skip
 
 
+def find_newest(
+    connection: Connection, systems: Sequence[str], where: Sequence[sa.ColumnElement[bool]]
+) -> tuple[KeptRun, ...]:
+    """The newest run of each of these systems that has one."""
+    found: list[KeptRun] = []
+    for start in range(0, len(systems), _NAMES):
+        wanted = systems[start : start + _NAMES]
+        its = sa.select(heads.c.id).where(heads.c.kind == "system", heads.c.id.in_(wanted)).subquery()
+        one = runs.alias()
+        newest = (
+            sa.select(one.c.number)
+            .where(one.c.system == its.c.id)
+            .order_by(one.c.created.desc(), one.c.number.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        found += find_runs(connection, [runs.c.number.in_(sa.select(newest).select_from(its)), *where], len(wanted))
+    return tuple(found)
+
+
+_OF_RUN = (runs.c.digest, runs.c.run, runs.c.system, runs.c.version, runs.c.created)
+_BY_RUN = (runs.c.created.desc(), runs.c.number.desc(), verdicts.c.position)
+
+
 def find_verdicts(
-    connection: Connection, where: Sequence[sa.ColumnElement[bool]], limit: int
+    connection: Connection, where: Sequence[sa.ColumnElement[bool]], limit: int | None
 ) -> tuple[KeptVerdict, ...]:
     """Verdicts of recorded runs, the newest run first, in each the order that results.json has."""
-    chosen = (
-        sa.select(runs.c.digest, runs.c.run, runs.c.system, runs.c.version, runs.c.created, verdicts)
+    chosen = sa.select(*_OF_RUN, verdicts).join(runs, runs.c.number == verdicts.c.number).where(*where)
+    return tuple(_verdict(row) for row in connection.execute(chosen.order_by(*_BY_RUN).limit(limit)))
+
+
+def find_histories(
+    connection: Connection, where: Sequence[sa.ColumnElement[bool]], longest: int, limit: int
+) -> tuple[tuple[KeptVerdict, ...], dict[str, int]]:
+    """The `longest` newest verdicts on each requirement, the newest first, and how many there are in all.
+
+    limit: requirements whose verdicts are read, those first whose newest verdict is worst.
+    """
+    each = verdicts.c.requirement
+    ranked = (
+        sa.select(
+            verdicts.c.number, verdicts.c.position, verdicts.c.requirement, verdicts.c.verdict,
+            sa.func.row_number().over(partition_by=each, order_by=_BY_RUN).label("place"),
+            sa.func.count().over(partition_by=each).label("count"),
+        )
         .join(runs, runs.c.number == verdicts.c.number)
         .where(*where)
-        .order_by(runs.c.created.desc(), runs.c.number.desc(), verdicts.c.position)
-        .limit(limit)
+        .subquery()
+    )  # fmt: skip
+    worst = sa.case({"breached": 0, "undecided": 1}, value=ranked.c.verdict, else_=2)
+    newest = sa.select(ranked.c.requirement, ranked.c.count).where(ranked.c.place == 1)
+    counts = {one: int(count) for one, count in connection.execute(newest.order_by(worst, ranked.c.requirement))}
+    wanted = list(counts)[:limit]
+    same = sa.and_(ranked.c.number == verdicts.c.number, ranked.c.position == verdicts.c.position)
+    chosen = (
+        sa.select(*_OF_RUN, verdicts)
+        .join(runs, runs.c.number == verdicts.c.number)
+        .join(ranked, same)
+        .where(ranked.c.place <= longest, *where)
+        .order_by(*_BY_RUN)
     )
-    return tuple(
-        KeptVerdict(
-            run=row.digest, name=row.run, system=row.system, version=row.version, created=moment(row.created),
-            requirement=row.requirement, verdict=row.verdict, severity=row.severity, body=json.loads(row.body),
-        )
-        for row in connection.execute(chosen)
+    if len(wanted) < len(counts):
+        chosen = chosen.where(ranked.c.requirement.in_(wanted))
+    return tuple(_verdict(row) for row in connection.execute(chosen)), counts
+
+
+def _verdict(row: Any) -> KeptVerdict:
+    return KeptVerdict(
+        run=row.digest, name=row.run, system=row.system, version=row.version, created=moment(row.created),
+        requirement=row.requirement, verdict=row.verdict, severity=row.severity, body=json.loads(row.body),
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-VERSION = "0001"  # of these tables; the newest of migrations/versions
+VERSION = "0003"  # of these tables; the newest of migrations/versions
 VERSION_TABLE = "shipworthy_schema"
 
 metadata = sa.MetaData(
@@ -77,7 +77,9 @@ heads = sa.Table(  # the newest version of each document, with what is searched
     column("at"),
     sa.Index(None, "kind", "system"),
     sa.Index(None, "kind", "due"),
+    sa.Index(None, "kind", "status", "due"),
     sa.Index(None, "system"),
+    sa.Index(None, "at"),
 )
 
 runs = sa.Table(
@@ -102,6 +104,7 @@ runs = sa.Table(
     sa.Index(None, "system", "created"),
     sa.Index(None, "created"),
     sa.Index(None, "run"),
+    sa.Index(None, "version", "created"),
     sa.Index(None, "seq"),
 )
 
@@ -215,4 +218,53 @@ checkpoints = sa.Table(
     sa.Column("note", sa.LargeBinary(), nullable=False),  # the signed text
     sa.Column("tree", sa.LargeBinary(), nullable=False),  # the Merkle tree's state at that size
     column("at"),
+)
+
+accounts = sa.Table(  # who may sign in; address and name are the person's, and gone with them
+    "accounts",
+    metadata,
+    column("account", key=True),
+    column("person", sa.ForeignKey("people.person")),
+    column("password", null=True),  # its argon2id hash
+    column("login", null=True),  # digest of who they are at the provider of OpenID Connect
+    column("status"),
+    column("at"),
+    sa.UniqueConstraint("person"),
+    sa.UniqueConstraint("login"),
+)
+
+grants = sa.Table(
+    "grants",
+    metadata,
+    column("account", sa.ForeignKey("accounts.account"), key=True),
+    column("system", key=True),  # `*` for all of them
+    column("role", key=True),
+    sqlite_with_rowid=False,
+)
+
+sessions = sa.Table(  # of browsers
+    "sessions",
+    metadata,
+    column("digest", key=True),  # of the secret in the cookie
+    column("account", sa.ForeignKey("accounts.account")),
+    column("created"),
+    column("seen"),
+    column("ends"),
+    sa.Index(None, "account"),
+)
+
+tokens = sa.Table(  # of programs
+    "tokens",
+    metadata,
+    column("token", key=True),  # how it is called
+    column("digest"),  # of the secret
+    column("account", sa.ForeignKey("accounts.account")),
+    column("name"),
+    column("scopes"),  # words, parted by blanks
+    column("system"),  # `*` for all that its account may see
+    column("created"),
+    column("ends"),
+    column("used", null=True),
+    sa.UniqueConstraint("digest"),
+    sa.Index(None, "account"),
 )

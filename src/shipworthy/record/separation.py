@@ -33,9 +33,20 @@ def _broken(
     elif isinstance(after, SignOff):
         yield from _sign_off(before if isinstance(before, SignOff) else None, after, actor)
     elif isinstance(after, Risk):
-        known = before.accepted_by if isinstance(before, Risk) else None
-        if after.accepted_by not in (None, known, actor):
-            yield "`accepted_by` names another person than the one who writes", "let that person accept the risk"
+        yield from _risk(before if isinstance(before, Risk) else None, after, actor)
+
+
+def _risk(before: Risk | None, after: Risk, actor: str) -> Iterator[tuple[str, str]]:
+    known = before.accepted_by if before is not None else None
+    if after.accepted_by not in (None, known, actor):
+        yield "`accepted_by` names another person than the one who writes", "let that person accept the risk"
+    if before is None or after.status != "accepted" or after.accepted_by == actor:
+        return
+    # Somebody else accepted this: what they accepted is what was left then, treated as it was then.
+    more = (after.residual or after.inherent).score > (before.residual or before.inherent).score
+    if before.status == "accepted" and (more or after.treatment != before.treatment):
+        what = "more is left of the risk" if more else "the risk is treated otherwise"
+        yield f"{what} than was accepted, so that its acceptance has ended", "write it as treated; it is accepted anew"
 
 
 def _waiver(before: Waiver | None, after: Waiver, actor: str, system: System | None) -> Iterator[tuple[str, str]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -16,17 +16,19 @@ from sqlalchemy.engine import Connection, Engine
 from shipworthy.digest import canonical
 from shipworthy.errors import Fault, Unusable
 from shipworthy.record import artifacts as files
-from shipworthy.record import audit, people
+from shipworthy.record import audit, finding, people
 from shipworthy.record import labels as words_of_people
 from shipworthy.record import runs as kept_runs
-from shipworthy.record.artifacts import Artifact
+from shipworthy.record.artifacts import Artifact, KeptArtifact
 from shipworthy.record.documents import Document, Kind, System
+from shipworthy.record.finding import Where
 from shipworthy.record.labels import Label
 from shipworthy.record.moments import moment, stamp
 from shipworthy.record.opening import PATIENCE, open_database, reading, scrub, writing
 from shipworthy.record.people import Person
 from shipworthy.record.reading import body_bytes, checked, kept_document
 from shipworthy.record.runs import KeptRun, KeptVerdict, RunFacts
+from shipworthy.record.schema import artifacts as known_files
 from shipworthy.record.schema import documents as versions
 from shipworthy.record.schema import heads, runs, series, verdicts
 from shipworthy.record.separation import breaches
@@ -39,18 +41,17 @@ if TYPE_CHECKING:
     from shipworthy.record.verifying import Verified
 
 MOST = 1_000  # what one question brings back, unless it asks for more
+MOST_SEARCHED = 20_000  # documents, the newest, whose texts a search reads
 _ACTION = re.compile(r"[a-z][a-z -]{0,39}")
 _LONGEST_WORDS = 20_000  # characters of a document that are searched
-_LONGEST_SEARCH = 200
 
 # Built once: to build a statement anew takes SQLAlchemy longer than the database takes to run it.
-_NEWEST = (
-    sa.select(versions)
-    .where(versions.c.kind == sa.bindparam("of_kind"), versions.c.id == sa.bindparam("of_id"))
-    .order_by(versions.c.version.desc())
-    .limit(1)
-)
+_ALL = sa.select(versions).where(versions.c.kind == sa.bindparam("of_kind"), versions.c.id == sa.bindparam("of_id"))
+_NEWEST = _ALL.order_by(versions.c.version.desc()).limit(1)
+_VERSION = _ALL.where(versions.c.version == sa.bindparam("of_version"))
+_HISTORY = _ALL.order_by(versions.c.version)
 _INSERT, _INSERT_HEAD = sa.insert(versions), sa.insert(heads)
+SYSTEM: sa.ColumnElement[str] = sa.func.coalesce(heads.c.system, heads.c.id)  # a system is about itself
 _MOVE_HEAD = sa.update(heads).where(heads.c.kind == sa.bindparam("of_kind"), heads.c.id == sa.bindparam("of_id"))
 
 
@@ -194,49 +195,63 @@ class Record:
 
     def get(self, kind: Kind, id: str, *, version: int | None = None) -> Kept | None:
         """The newest version of a document, or the one asked for; None where there is none."""
-        chosen = sa.select(versions).where(versions.c.kind == kind, versions.c.id == id)
-        if version is not None:
-            chosen = chosen.where(versions.c.version == version)
+        named: dict[str, str | int] = {"of_kind": kind, "of_id": id}
+        chosen = _NEWEST if version is None else _VERSION
         with reading(self._engine) as connection:
-            row = connection.execute(chosen.order_by(versions.c.version.desc()).limit(1)).first()
+            row = connection.execute(chosen, named if version is None else {**named, "of_version": version}).first()
             return None if row is None else _kept(row)
 
     def history(self, kind: Kind, id: str) -> tuple[Kept, ...]:
         """Every version of a document, the oldest first."""
-        chosen = sa.select(versions).where(versions.c.kind == kind, versions.c.id == id).order_by(versions.c.version)
         with reading(self._engine) as connection:
-            return tuple(_kept(row) for row in connection.execute(chosen))
+            rows = connection.execute(_HISTORY, {"of_kind": kind, "of_id": id})
+            return tuple(_kept(row) for row in rows)
 
     def find(
-        self,
-        kind: Kind,
-        *,
-        system: str | None = None,
-        status: str | Sequence[str] | None = None,
-        owner: str | None = None,
-        due_before: date | None = None,
-        text: str | None = None,
-        limit: int = MOST,
-        offset: int = 0,
+        self, kind: Kind, *, order: finding.Order = "id", limit: int = MOST, offset: int = 0, **where: Unpack[Where]
     ) -> tuple[Kept, ...]:
-        """The newest versions of documents that meet every condition, by id.
+        """The newest versions of documents that meet every condition.
 
-        text: words that stand in the document, in any case, as one piece. due_before: due earlier than that day.
+        order: by id; by the day on which they are due; those first that were written last; of risks, the worst first.
         """
-        where = [heads.c.kind == kind]
-        where += [
-            column == value for column, value in ((heads.c.system, system), (heads.c.owner, owner)) if value is not None
-        ]
-        if status is not None:
-            where.append(heads.c.status.in_([status] if isinstance(status, str) else list(status)))
-        if due_before is not None:
-            where.append(heads.c.due < due_before.isoformat())
-        if text:
-            where.append(heads.c.words.contains(text[:_LONGEST_SEARCH].casefold(), autoescape=True))
-        same = (versions.c.kind == heads.c.kind, versions.c.id == heads.c.id, versions.c.version == heads.c.version)
-        chosen = sa.select(versions).join(heads, sa.and_(*same)).where(*where).order_by(heads.c.id)
         with reading(self._engine) as connection:
-            return tuple(_kept(row) for row in connection.execute(chosen.limit(limit).offset(offset)))
+            found = finding.find_documents(connection, kind, where, self._only(SYSTEM), order, limit, offset)
+            return tuple(_kept(row) for row in found)
+
+    def count(self, kind: Kind, **where: Unpack[Where]) -> int:
+        """How many documents `find` finds without a limit."""
+        with reading(self._engine) as connection:
+            return finding.count_documents(connection, kind, where, self._only(SYSTEM))
+
+    def kinds(self, system: str | None = None) -> dict[str, int]:
+        """How many documents there are of which kind, of one system or of all."""
+        where = [*self._only(SYSTEM), *([heads.c.system == system] if system is not None else [])]
+        kind = heads.c.kind.concat("") if system is not None else heads.c.kind  # by the index of systems
+        chosen = sa.select(kind, sa.func.count()).where(*where).group_by(kind)
+        with reading(self._engine) as connection:
+            return {one: int(count) for one, count in connection.execute(chosen)}
+
+    def states(self, kind: Kind, **where: Unpack[Where]) -> dict[str, int]:
+        """How many documents have which status; "" for those without one."""
+        with reading(self._engine) as connection:
+            return finding.count_states(connection, kind, where, self._only(SYSTEM))
+
+    def search(
+        self, text: str, *, system: str | None = None, most: int = MOST_SEARCHED, limit: int = MOST
+    ) -> tuple[tuple[Kept, ...], int]:
+        """Documents in which a text stands as one piece, in any case, or whose id begins with it; by kind and id.
+
+        The texts of the `most` documents are searched that were written last; the second part says how many those were.
+        """
+        with reading(self._engine) as connection:
+            only = self._only(SYSTEM)
+            rows, looked = finding.find_by_words(connection, text, only, system=system, most=most, limit=limit)
+            return tuple(_kept(row) for row in rows), looked
+
+    def ids(self, kind: Kind) -> tuple[str, ...]:
+        """The ids that are taken, of whatever system: what is numbered anew must not meet one."""
+        with reading(self._engine) as connection:
+            return tuple(connection.execute(sa.select(heads.c.id).where(heads.c.kind == kind)).scalars())
 
     def forget(self, actor: str, now: datetime, kind: Kind, id: str, *forgotten: int) -> None:
         """Forget what older versions of a document said; that they were there, when and by whom, stays.
@@ -314,6 +329,7 @@ class Record:
         where = _equal(
             runs, digest=digest, run=run, system=system, version=version, decision=decision, plan_digest=plan_digest
         )
+        where += self._only(runs.c.system)
         if since is not None:
             where.append(runs.c.created >= stamp(since))
         if before is not None:
@@ -332,8 +348,68 @@ class Record:
     ) -> tuple[KeptVerdict, ...]:
         """Verdicts of recorded runs that meet every condition, the newest first. run: its digest."""
         where = [*_equal(runs, digest=run, system=system), *_equal(verdicts, requirement=requirement, verdict=verdict)]
+        where += self._only(runs.c.system)
         with reading(self._engine) as connection:
             return kept_runs.find_verdicts(connection, where, limit)
+
+    def newest_runs(self, systems: Sequence[str]) -> tuple[KeptRun, ...]:
+        """The newest run of each of these systems that has one."""
+        with reading(self._engine) as connection:
+            return kept_runs.find_newest(connection, systems, self._only(runs.c.system))
+
+    def verdicts_of(self, *digests: str) -> tuple[KeptVerdict, ...]:
+        """The verdicts of these runs, by their digests."""
+        with reading(self._engine) as connection:
+            where = [runs.c.digest.in_(digests), *self._only(runs.c.system)]
+            return kept_runs.find_verdicts(connection, where, None)
+
+    def histories(
+        self, system: str, *, requirement: str | None = None, longest: int, limit: int = MOST
+    ) -> tuple[tuple[KeptVerdict, ...], dict[str, int]]:
+        """The `longest` newest verdicts on each requirement of a system, the newest first, and how many there are.
+
+        limit: requirements whose verdicts are read, those first whose newest verdict is worst; the others are counted.
+        """
+        where = [runs.c.system == system, *self._only(runs.c.system)]
+        if requirement is not None:  # not by its own index: other systems have requirements of the same id
+            where.append(verdicts.c.requirement.concat("") == requirement)
+        with reading(self._engine) as connection:
+            return kept_runs.find_histories(connection, where, longest, limit)
+
+    def count_verdicts(self, run: str) -> dict[str, int]:
+        """How many verdicts of which kind a run has. run: its digest."""
+        chosen = (
+            sa.select(verdicts.c.verdict, sa.func.count())
+            .join(runs, runs.c.number == verdicts.c.number)
+            .where(runs.c.digest == run, *self._only(runs.c.system))
+            .group_by(verdicts.c.verdict)
+        )
+        with reading(self._engine) as connection:
+            return {word: int(count) for word, count in connection.execute(chosen)}
+
+    def count_runs(self, system: str) -> int:
+        """How many runs of a system there are."""
+        chosen = sa.select(sa.func.count()).select_from(runs).where(runs.c.system == system, *self._only(runs.c.system))
+        with reading(self._engine) as connection:
+            return int(connection.execute(chosen).scalar_one())
+
+    def systems_of(self, requirement: str, *, limit: int = MOST) -> list[str]:
+        """Systems of which a run has looked at a requirement of this id."""
+        with reading(self._engine) as connection:
+            return finding.find_systems_of(connection, requirement, self._only(runs.c.system), limit)
+
+    def count_estimates(self, run: str) -> int:
+        """How many estimates a run has. run: its digest."""
+        from shipworthy.record.schema import estimates
+
+        chosen = (
+            sa.select(sa.func.count())
+            .select_from(estimates)
+            .join(runs, runs.c.number == estimates.c.number)
+            .where(runs.c.digest == run, *self._only(runs.c.system))
+        )
+        with reading(self._engine) as connection:
+            return int(connection.execute(chosen).scalar_one())
 
     def estimates(
         self,
@@ -351,6 +427,7 @@ class Record:
         where = [
             *_equal(runs, digest=run, system=system),
             *_equal(series, evaluation=evaluation, metric=metric, compare=compare),
+            *self._only(runs.c.system),
         ]
         with reading(self._engine) as connection:
             return find_estimates(connection, where, limit)
@@ -408,12 +485,34 @@ class Record:
         with reading(self._engine) as connection:
             return files.find_artifact(connection, digest)
 
+    def artifacts(self, *, role: str | None = None, name: str | None = None, limit: int = MOST) -> list[KeptArtifact]:
+        """The files of a role, or of a name, the newest first."""
+        with reading(self._engine) as connection:
+            return files.find_artifacts(connection, _equal(known_files, role=role, name=name), limit)
+
     # The log
 
     def log(self, start: int = 0) -> Iterator[bytes]:
         """The audit log's lines from number `start` on, as they are exported, without newlines; one state, streamed."""
         with reading(self._engine) as connection:
             yield from audit.lines(connection, start, audit.size(connection))
+
+    def lines(
+        self, *, action: str | None = None, about: str | None = None, below: int, most: int = MOST, farthest: int
+    ) -> tuple[list[tuple[int, bytes]], int]:
+        """Lines of the log below a number, the newest first, and the number down to which the whole log was read.
+
+        action: how it begins. about: how the object begins, where that is its kind, a slash and more; else a piece of
+        it, looked for among the `farthest` newest lines. Lines about what may not be seen are left out.
+        """
+        with reading(self._engine) as connection:
+            only = self._only(SYSTEM), self._only(runs.c.system)
+            return finding.find_lines(connection, action, about, below, only, most=most, farthest=farthest)
+
+    def touched(self, since: int, *, most: int = MOST) -> frozenset[str] | None:
+        """The systems that lines of the log from number `since` on are about; None where they may be about any."""
+        with reading(self._engine) as connection:
+            return finding.touched(connection, since, most)
 
     def size(self) -> int:
         """How many lines the log has."""
@@ -449,6 +548,10 @@ class Record:
 
         with reading(self._engine) as connection:
             return verify(connection, register, origin)
+
+    def _only(self, system: sa.ColumnElement[str]) -> list[sa.ColumnElement[bool]]:  # noqa: ARG002
+        """What narrows a reading by the system it is about; nothing here, see `seen`."""
+        return []
 
 
 def _all_checked(documents: Iterable[Document]) -> list[Document]:

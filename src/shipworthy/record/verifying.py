@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import orjson
@@ -107,8 +109,8 @@ def _objects(
         if row.body is not None and log.sealed(row.body.encode(), row.salt or "") != row.digest:
             why = f"version {row.version} is not what was written"
         yield row.seq, name, row.digest, why
-    for row in written(runs).all():
-        yield row.seq, f"run/{row.digest}", log.sealed(row.body.encode(), salts.get(row.seq, "")), _run(connection, row)
+    for row, why in _runs(connection, written(runs).all(), start, end):
+        yield row.seq, f"run/{row.digest}", log.sealed(row.body.encode(), salts.get(row.seq, "")), why
     columns = list(artifacts.c)[: list(artifacts.c).index(artifacts.c.at)]
     for row in written(artifacts):
         body = {column.name: getattr(row, column.name) for column in columns}
@@ -122,7 +124,26 @@ def _objects(
         yield seq, "labels", log.sealed(canonical(batch), salts.get(seq, "")), ""
 
 
-def _run(connection: Connection, row: Any) -> str:
+def _runs(connection: Connection, found: Sequence[Any], start: int, end: int) -> Iterator[tuple[Any, str]]:
+    """The runs of these entries, and why the rows of each are not what its body says; empty where they are."""
+    if not found:
+        return
+    these = sa.select(runs.c.number).where(runs.c.seq >= start, runs.c.seq < end)
+
+    def of_runs(table: sa.Table) -> dict[int, list[Any]]:
+        rows = connection.execute(
+            sa.select(table).where(table.c.number.in_(these)).order_by(table.c.number, table.c.position)
+        )
+        return {number: list(own) for number, own in groupby(rows, key=lambda one: one.number)}
+
+    judged, read = of_runs(verdicts), of_runs(inputs)
+    count = sa.select(estimates.c.number, sa.func.count()).where(estimates.c.number.in_(these))
+    counts = {row[0]: int(row[1]) for row in connection.execute(count.group_by(estimates.c.number))}
+    for row in found:
+        yield row, _run(row, judged.get(row.number, []), read.get(row.number, []), counts.get(row.number, 0))
+
+
+def _run(row: Any, judged: Sequence[Any], read: Sequence[Any], count: int) -> str:
     """Why a run's rows are not what its body says; empty where they are."""
     try:
         body = orjson.loads(row.body)
@@ -131,18 +152,18 @@ def _run(connection: Connection, row: Any) -> str:
     for column in ("digest", "run", "system", "version", "plan_digest", "created", "decision", "locked", "baseline"):
         if body.get(column) != getattr(row, column):
             return f"its {column} is not what was written"
-    here = sa.select(verdicts).where(verdicts.c.number == row.number).order_by(verdicts.c.position)
-    found = [(one, orjson.loads(one.body)) for one in connection.execute(here)]
-    if digest([told for _, told in found]) != body.get("verdicts") or any(
-        getattr(one, name) != told.get(name) for one, told in found for name in ("requirement", "verdict", "severity")
+    # Each is kept as canonical JSON, and so is the list that was digested.
+    listed = hashlib.sha256(f"[{','.join(one.body for one in judged)}]".encode()).hexdigest()
+    if f"sha256:{listed}" != body.get("verdicts") or any(
+        getattr(one, name) != told.get(name)
+        for one, told in ((one, orjson.loads(one.body)) for one in judged)
+        for name in ("requirement", "verdict", "severity")
     ):
         return "its verdicts are not what was written"
-    here = sa.select(inputs).where(inputs.c.number == row.number).order_by(inputs.c.position)
     names = ("evaluation", "source", "digest", "rows")
-    if digest([{name: getattr(one, name) for name in names} for one in connection.execute(here)]) != body.get("inputs"):
+    if digest([{name: getattr(one, name) for name in names} for one in read]) != body.get("inputs"):
         return "its inputs are not what was written"
-    count = sa.select(sa.func.count()).select_from(estimates).where(estimates.c.number == row.number)
-    if connection.execute(count).scalar() != body.get("estimates"):
+    if count != body.get("estimates"):
         return "some of its estimates are missing, or were added"
     return ""
 

@@ -1,0 +1,167 @@
+"""What runs found about requirements: one verdict, and a requirement over its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from shipworthy.api.pages.folders import promises
+from shipworthy.api.pages.library import Library
+from shipworthy.charts.forest import good_side
+from shipworthy.estimate.estimates import Estimate
+from shipworthy.plan.models import Requirement
+from shipworthy.present import numbers, sentences
+from shipworthy.present.safe import plain
+from shipworthy.present.vocabulary import words
+
+if TYPE_CHECKING:
+    from shipworthy.record.runs import KeptVerdict
+
+MOST_REQUIREMENTS = 300  # of a system
+LONGEST_HISTORY = 24  # runs of a requirement's history
+_ESTIMATE = TypeAdapter(Estimate)
+RANK = {"breached": 0, "undecided": 1, "waived": 2, "met": 3}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Measured:
+    """What one run found about one requirement."""
+
+    requirement: str
+    text: str  # the promise in the plan's words; "" where only the record is at hand
+    claim: str  # the technical claim
+    verdict: str  # met | breached | undecided | waived
+    severity: str
+    bound: dict[str, float | list[float]]
+    good: tuple[float | None, float | None]  # the ends of the good side; of a gap between any two, both
+    estimate: Estimate | None
+    needed: int | None
+    waiver: str | None  # id
+    waived_until: str | None
+    controls: list[str]
+    why: str
+    run: str  # digest
+    name: str  # of the run
+    version: str
+    created: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class History:
+    """A requirement over the runs that looked at it, the oldest first."""
+
+    requirement: str
+    text: str
+    claim: str
+    points: list[Measured]
+    left_out: int
+
+
+def histories(library: Library, system: str, *, requirement: str | None = None) -> tuple[list[History], int]:
+    """The requirements of a system over its runs, the worst standing of today first, and how many more there are."""
+    record = library.record
+    runs = record.runs(system=system, limit=1)
+    promised = promises(library, runs[0]) if runs else {}
+    kept, counts = record.histories(system, requirement=requirement, longest=LONGEST_HISTORY, limit=MOST_REQUIREMENTS)
+    groups: dict[str, list[Measured]] = {}
+    for one in reversed(kept):
+        groups.setdefault(one.requirement, []).append(measured(one, promised))
+    found = [
+        History(
+            requirement=name, text=points[-1].text, claim=points[-1].claim, points=points,
+            left_out=counts[name] - len(points),
+        )
+        for name, points in groups.items()
+    ]  # fmt: skip
+    found.sort(key=lambda one: (RANK.get(one.points[-1].verdict, 4), one.requirement))
+    return found, len(counts) - len(found)
+
+
+def headline(decision: str, verdicts: Sequence[str]) -> str:
+    """The decision in one line, as the report has it."""
+    total = len(verdicts)
+    if not total:
+        return "UNDECIDED: nothing was required"
+    of = f"of {total} requirement{'s' * (total > 1)}"
+    counts = [(word, verdicts.count(word)) for word in ("breached", "undecided", "waived")]
+    parts = [f"{count} {word}" for word, count in counts if count]
+    if not parts:
+        return f"{decision.upper()}: {total} {of} met"
+    first, *rest = parts
+    count, word = first.split(" ", 1)
+    return f"{decision.upper()}: " + ", ".join([f"{count} {of} {word}", *rest])
+
+
+def claim(estimate: Estimate | None, bound: Mapping[str, Any]) -> str:
+    """The technical claim, from what a verdict carries: "False positive rate, difference: at most 5 points"."""
+    if estimate is None:
+        return ""
+    metric, compare = estimate.metric, estimate.compare
+    how = {"value": "", "difference": ", difference", "ratio": ", ratio", "change": ", change"}[compare]
+    said = [
+        f"{name.replace('_', ' ')} {' to '.join(numbers.bound_value(end, metric, compare) for end in _ends(stated))}"
+        for name, stated in bound.items()
+    ]
+    return f"{words(metric).title}{how}" + (f": {', '.join(said)}" if said else "")
+
+
+def controls(body: Mapping[str, Any]) -> list[str]:
+    """The controls that a verdict names."""
+    found = body.get("controls")
+    return [str(one) for one in found] if isinstance(found, list) else []
+
+
+def measured(kept: KeptVerdict, promised: Mapping[str, Requirement]) -> Measured:
+    """A verdict. promised: what the plan requires, by id, where it is at hand."""
+    body = kept.body
+    try:
+        estimate = _ESTIMATE.validate_python(body["estimate"]) if body.get("estimate") else None
+    except ValidationError:
+        estimate = None
+    bound = body.get("bound")
+    bounds = _bounds(bound) if isinstance(bound, dict) else {}
+    waiver = body.get("waiver")
+    waiver = waiver if isinstance(waiver, dict) else None
+    needed, required = body.get("needed"), promised.get(kept.requirement)
+    if required is not None and _bounds(required.bound) != bounds:
+        required = None  # this run was judged by another plan
+    return Measured(
+        requirement=kept.requirement,
+        text=plain(required.text) if required else "",
+        claim=sentences.claim(required) if required else claim(estimate, bounds),
+        verdict="waived" if waiver else kept.verdict,
+        severity=kept.severity,
+        bound=bounds,
+        good=good_side(required) if required else _stated(bounds),
+        estimate=estimate,
+        needed=needed if isinstance(needed, int) else None,
+        waiver=str(waiver.get("id", "")) if waiver else None,
+        waived_until=str(waiver.get("ends", "")) if waiver else None,
+        controls=controls(body),
+        why=str(body.get("why") or ""),
+        run=kept.run,
+        name=kept.name,
+        version=kept.version,
+        created=kept.created,
+    )
+
+
+def _bounds(bound: Mapping[str, Any]) -> dict[str, float | list[float]]:
+    found = {str(name): (_ends(value), isinstance(value, list)) for name, value in bound.items()}
+    return {name: ends if is_list else ends[0] for name, (ends, is_list) in found.items() if ends}
+
+
+def _ends(value: object) -> list[float]:
+    ends = value if isinstance(value, list) else [value]
+    return [float(end) for end in ends if isinstance(end, int | float)]
+
+
+def _stated(bounds: Mapping[str, float | list[float]]) -> tuple[float | None, float | None]:
+    low, high, within = (_ends(bounds.get(name)) for name in ("at_least", "at_most", "within"))
+    if len(within) == 2:
+        return within[0], within[1]
+    return low[0] if low else None, high[0] if high else None

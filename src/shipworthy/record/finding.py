@@ -1,0 +1,273 @@
+"""What is found in the record: which documents meet a condition, in which order and how many, and lines of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from typing import Any, Literal, TypeAlias, TypedDict
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from shipworthy.record.documents import KINDS
+from shipworthy.record.schema import audit, documents, heads, runs, verdicts
+
+LONGEST_SEARCH = 200  # characters
+LONGEST_ACTION = 60
+_OBJECTS = (*KINDS, "run", "artifact")  # kinds of objects whose lines name them by kind, slash and name
+
+Order: TypeAlias = Literal["id", "due", "newest", "worst"]
+Condition: TypeAlias = sa.ColumnElement[bool]
+
+
+class Where(TypedDict, total=False):
+    """What documents have to meet; None asks for nothing."""
+
+    system: str | None
+    status: str | Sequence[str] | None
+    owner: str | None
+    due_before: date | None  # due earlier than that day
+    due_from: date | None  # due on that day or later
+    starts_after: date | None  # of waivers: not in force on that day yet
+    starts_by: date | None  # of waivers: from that day at the latest
+    live_on: date | None  # of waivers: asked for, or approved and not ended before that day
+    over_on: date | None  # of waivers: all others
+    tier: str | None
+    text: str | None  # stands in the document, in any case, as one piece
+
+
+def field(connection: Connection, name: str) -> sa.ColumnElement[str]:
+    """A text of a document's body, by its key."""
+    return sa.literal_column(
+        f"json_extract(body, '$.{name}')" if connection.dialect.name == "sqlite" else f"(body::jsonb ->> '{name}')",
+        sa.Text(),
+    )
+
+
+# What is left of a risk. No index has it: SQLite before 3.41 trusts no JSON in an index of a file from elsewhere.
+_SCORE = {
+    "sqlite": "coalesce(json_extract(body, '$.residual.likelihood') * json_extract(body, '$.residual.severity'), "
+    "json_extract(body, '$.inherent.likelihood') * json_extract(body, '$.inherent.severity'))",
+    "postgresql": "coalesce((body::jsonb #>> '{residual,likelihood}')::int * "
+    "(body::jsonb #>> '{residual,severity}')::int, (body::jsonb #>> '{inherent,likelihood}')::int * "
+    "(body::jsonb #>> '{inherent,severity}')::int)",
+}
+
+
+def find_documents(  # noqa: PLR0917  a question in its parts
+    connection: Connection, kind: str, where: Where, only: Sequence[Condition], order: Order, limit: int, offset: int
+) -> sa.CursorResult[Any]:
+    """Rows of the newest versions of documents of a kind."""
+    said = _conditions(connection, kind, where)
+    same = (documents.c.kind == heads.c.kind, documents.c.id == heads.c.id, documents.c.version == heads.c.version)
+    score = sa.literal_column(_SCORE[connection.dialect.name], sa.Integer())
+    # Put in order by their keys alone: to sort whole documents would take a database longer than to find them.
+    key = (documents.c.kind, documents.c.id, documents.c.version, heads.c.due, heads.c.at)
+    found = sa.select(*key, *([score.label("score")] if order == "worst" else [])).join(heads, sa.and_(*same))
+    keys = found.where(*said, *only).subquery()
+    by: dict[Order, tuple[sa.ColumnElement[Any], ...]] = {
+        "id": (keys.c.id if where.get("system") is None else keys.c.id.concat(""),),  # as in `_conditions`
+        "due": (keys.c.due, keys.c.id),
+        "newest": (keys.c.at.desc(), keys.c.id),
+        "worst": (keys.c.score.desc(), keys.c.id) if order == "worst" else (),
+    }
+    page = sa.select(keys).order_by(*by[order]).limit(limit).offset(offset).subquery()
+    its = sa.and_(*(page.c[name] == documents.c[name] for name in ("kind", "id", "version")))
+    first: dict[Order, tuple[sa.ColumnElement[Any], ...]] = {
+        "id": (),
+        "due": (page.c.due,),
+        "newest": (page.c.at.desc(),),
+        "worst": (page.c.score.desc(),) if order == "worst" else (),
+    }
+    return connection.execute(sa.select(documents).join(page, its).order_by(*first[order], page.c.id))
+
+
+def count_documents(connection: Connection, kind: str, where: Where, only: Sequence[Condition]) -> int:
+    """How many documents of a kind meet every condition."""
+    chosen = sa.select(sa.func.count()).select_from(heads).where(*_conditions(connection, kind, where), *only)
+    if any(where.get(key) is not None for key in ("tier", "starts_after", "starts_by")):
+        same = (documents.c.kind == heads.c.kind, documents.c.id == heads.c.id, documents.c.version == heads.c.version)
+        chosen = chosen.join(documents, sa.and_(*same))
+    return int(connection.execute(chosen).scalar_one())
+
+
+def count_states(connection: Connection, kind: str, where: Where, only: Sequence[Condition]) -> dict[str, int]:
+    """How many documents of a kind have each status."""
+    status = heads.c.status.concat("") if where.get("system") is not None else heads.c.status  # as in `_conditions`
+    chosen = sa.select(status, sa.func.count()).where(*_conditions(connection, kind, where), *only).group_by(status)
+    return {str(status or ""): int(count) for status, count in connection.execute(chosen)}
+
+
+def find_by_words(
+    connection: Connection, text: str, only: Sequence[Condition], *, system: str | None, most: int, limit: int
+) -> tuple[Sequence[Any], int]:
+    """Rows of the newest documents in which a text stands or whose id begins with it, and how many were read for it.
+
+    Of a whole record the `most` that were written last are read; whose id begins with the text is found among all.
+    """
+    wanted = text[:LONGEST_SEARCH]
+    within = [*only, *([heads.c.system == system] if system is not None else [])]
+    read = (heads.c.kind, heads.c.id, heads.c.words, heads.c.at)
+    newest = sa.select(*read).where(*within).order_by(heads.c.at.desc()).limit(most).subquery()
+    found = connection.execute(
+        sa.select(newest.c.kind, newest.c.id)
+        .where(newest.c.words.contains(wanted.casefold(), autoescape=True))
+        .order_by(newest.c.at.desc())
+        .limit(limit)
+    ).all()
+    named = [sa.and_(heads.c.kind == kind, *_begins(heads.c.id, wanted)) for kind in KINDS]
+    by_id = [
+        row
+        for one in named
+        for row in connection.execute(
+            sa.select(heads.c.kind, heads.c.id).where(one, *within).order_by(heads.c.id).limit(limit)
+        )
+    ]
+    keys = list(dict.fromkeys((row.kind, row.id) for row in (*by_id, *found)))
+    same = (documents.c.kind == heads.c.kind, documents.c.id == heads.c.id, documents.c.version == heads.c.version)
+    rows: list[Any] = []
+    for kind in KINDS:
+        ids = [id_ for its, id_ in keys if its == kind]
+        chosen = sa.select(documents).join(heads, sa.and_(*same)).where(heads.c.kind == kind, heads.c.id.in_(ids))
+        rows += connection.execute(chosen.order_by(documents.c.id)).all() if ids else []
+    size = int(connection.execute(sa.select(sa.func.count()).select_from(heads).where(*within)).scalar_one())
+    return rows, min(size, most)
+
+
+def find_lines(
+    connection: Connection,
+    action: str | None,
+    about: str | None,
+    below: int,
+    only: tuple[Sequence[Condition], Sequence[Condition]],
+    *,
+    most: int,
+    farthest: int,
+) -> tuple[list[tuple[int, bytes]], int]:
+    """Lines of the log below a number that meet every condition, the newest first, and the number down to which the
+    whole log was read.
+
+    action: how it begins. about: how the object begins, where that is its kind, a slash and more; else a piece of it,
+    looked for among the `farthest` newest lines. only: what narrows documents, and runs, to those that may be seen.
+    """
+    start = max(0, below - farthest)
+    said: list[Condition] = []
+    if action:
+        said += _begins(audit.c.line, b'{"action":"' + action[:LONGEST_ACTION].encode())
+    if only[0]:
+        seen = sa.select(heads.c.kind + "/" + heads.c.id).where(*only[0])
+        said.append(audit.c.object.in_(seen.union_all(sa.select("run/" + runs.c.digest).where(*only[1]))))
+    begins = about if about and about.partition("/")[0] in _OBJECTS and "/" in about else None
+    if begins is None:
+        near = [audit.c.seq >= start, audit.c.seq < below, *said]
+        if about:
+            near.append(audit.c.object.contains(about[:LONGEST_SEARCH], autoescape=True))
+        found = _lines(connection, near, audit.c.seq, most)
+        kind = action.partition(".")[0] if action and "." in action and not about else None
+        if len(found) == most or start == 0 or kind not in _OBJECTS:
+            return found, 0 if len(found) < most and start == 0 else found[-1][0] if len(found) == most else start
+        # Few of the newest lines are like that: all of this kind are asked for, by the index of objects.
+        begins, below = f"{kind}/", start
+    else:
+        found = []
+    seq = audit.c.seq + 0  # so that the database goes by the index of objects, and not down the log
+    found += _lines(connection, [seq < below, *_begins(audit.c.object, begins), *said], seq, most - len(found))
+    return found, found[-1][0] if len(found) == most else 0
+
+
+def _lines(
+    connection: Connection, where: Sequence[Condition], seq: sa.ColumnElement[int], most: int
+) -> list[tuple[int, bytes]]:
+    chosen = sa.select(audit.c.seq, audit.c.line).where(*where).order_by(seq.desc()).limit(most)
+    return [(row.seq, bytes(row.line)) for row in connection.execute(chosen)]
+
+
+def find_systems_of(connection: Connection, requirement: str, only: Sequence[Condition], limit: int) -> list[str]:
+    """Systems of which a run has looked at a requirement of this id."""
+    chosen = (
+        sa.select(runs.c.system)
+        .join(verdicts, verdicts.c.number == runs.c.number)
+        .where(verdicts.c.requirement == requirement, *only)
+        .distinct()
+        .limit(limit)
+    )
+    return list(connection.execute(chosen).scalars())
+
+
+def touched(connection: Connection, since: int, most: int) -> frozenset[str] | None:
+    """The systems that lines of the log from number `since` on are about; None where they may be about any.
+
+    A document never moves to another system, so that its head says whose it is.
+    """
+    objects = list(connection.execute(sa.select(audit.c.object).where(audit.c.seq >= since).limit(most + 1)).scalars())
+    if len(objects) > most:
+        return None
+    found: set[str] = set()
+    ids: dict[str, set[str]] = {}
+    for one in objects:
+        kind, slash, name = one.partition("/")
+        if slash:
+            ids.setdefault(kind, set()).add(name)
+        elif kind != "labels":
+            return None  # a person was erased: whoever had signed is no longer known by an address
+    for kind, names in ids.items():
+        if kind == "run":
+            found |= set(connection.execute(sa.select(runs.c.system).where(runs.c.digest.in_(names))).scalars())
+        elif kind in KINDS:
+            chosen = sa.select(heads.c.system, heads.c.id).where(heads.c.kind == kind, heads.c.id.in_(names))
+            found |= {system or id_ for system, id_ in connection.execute(chosen)}
+    return frozenset(found)
+
+
+def _conditions(connection: Connection, kind: str, where: Where) -> list[Condition]:
+    given = {key: value for key, value in where.items() if value is not None}
+    status, text = given.pop("status", None), given.pop("text", None)
+    found: list[Condition] = [heads.c.kind == kind]
+    of_system = given.get("system") is not None
+
+    def column(name: str) -> sa.ColumnElement[Any]:
+        """Of one system, the index of systems finds few documents: no other is offered, which might be taken."""
+        return heads.c[name].concat("") if of_system and name != "system" else heads.c[name]
+
+    if status is not None:
+        state = column("status")
+        found.append(state == status if isinstance(status, str) else state.in_(list(_texts(status))))
+    if text:
+        found.append(heads.c.words.contains(str(text)[:LONGEST_SEARCH].casefold(), autoescape=True))
+    for key, value in given.items():
+        stated = value.isoformat() if isinstance(value, date) else value
+        match key:
+            case "due_before":
+                found.append(column("due") < stated)
+            case "due_from":
+                found.append(column("due") >= stated)
+            case "starts_after":
+                found.append(field(connection, "starts") > stated)
+            case "starts_by":
+                found.append(field(connection, "starts") <= stated)
+            case "live_on":
+                found.append(_live(column, stated))
+            case "over_on":
+                found.append(sa.not_(_live(column, stated)))
+            case "tier":
+                found.append(field(connection, "tier") == stated)
+            case _:
+                found.append(column(key) == stated)
+    return found
+
+
+def _live(column: Callable[[str], sa.ColumnElement[Any]], day: Any) -> Condition:
+    return sa.or_(column("status") == "requested", sa.and_(column("status") == "approved", column("due") >= day))
+
+
+def _texts(values: object) -> Iterable[str]:
+    return (str(one) for one in values) if isinstance(values, Iterable) else ()
+
+
+def _begins(column: sa.ColumnElement[Any], start: str | bytes) -> list[Condition]:
+    """That a column begins with a text, as a range that an index answers; texts are compared byte by byte."""
+    if isinstance(start, bytes):
+        return [column >= start, column < start[:-1] + bytes([start[-1] + 1])]
+    last = ord(start[-1])
+    after = chr(last + 1 if last + 1 not in range(0xD800, 0xE000) else 0xE000) if last < 0x10FFFF else None
+    return [column >= start, *([column < start[:-1] + after] if after else [])]
