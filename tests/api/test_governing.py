@@ -541,6 +541,38 @@ def test_a_key_of_somebody_else_is_refused(desk):
         desk.sign("legal", CYD, key="ada")
 
 
+def test_a_key_that_is_not_bound_to_the_signer_is_refused(desk):
+    register = desk.folder / "keys.json"
+    keys.new("nobodys", passphrase=PASSPHRASE, now=NOW)
+    with pytest.raises(Unusable, match=r"GOVERN012.*'nobodys' names nobody"):
+        desk.sign("legal", CYD, key="nobodys")
+    keys.register("nobodys", path=register, person=BEA, now=NOW)
+    with pytest.raises(Unusable, match=r"GOVERN010.*belongs to another person"):
+        desk.sign("legal", CYD, key="nobodys")
+    keys.new("cyds", passphrase=PASSPHRASE, person=CYD, now=NOW)
+    with pytest.raises(Unusable, match=r"GOVERN012.*'cyds' is not in the register"):
+        desk.sign("legal", CYD, key="cyds")
+    keys.register("cyds", path=register, person=BEA, now=NOW)  # the register says otherwise than the key itself
+    with pytest.raises(Unusable, match="GOVERN010"):
+        desk.sign("legal", CYD, key="cyds")
+    keys.new("lost", passphrase=PASSPHRASE, person=CYD, now=NOW)
+    keys.register("lost", path=register, now=NOW)
+    keys.revoke("lost", reason="lost", path=register, now=NOW)
+    with pytest.raises(Unusable, match=r"GOVERN012.*'lost' was revoked on 2026-06-15"):
+        desk.sign("legal", CYD, key="lost")
+    with open_record(desk.record) as record:
+        assert len(record.find("sign-off")) == 2  # nothing was written
+
+
+def test_a_key_is_bound_by_the_register_or_by_its_own_file(desk):
+    keys.new("registered", passphrase=PASSPHRASE, now=NOW)
+    keys.register("registered", path=desk.folder / "keys.json", person=CYD, now=NOW)
+    assert desk.sign("legal", CYD, key="registered").signatures[-1].changes == ()
+    (desk.folder / "keys.json").unlink()
+    keys.new("own", passphrase=PASSPHRASE, person=CYD, now=NOW)
+    assert desk.sign("legal", CYD, key="own").signatures[-1].document.envelope
+
+
 @pytest.mark.parametrize(
     ("word", "code"),
     [

@@ -167,8 +167,8 @@ def test_the_command_line(record, tmp_path):
     assert "no such incident" in call("incident", "list", "--open")
     assert "RISK001" in call("incident", "close", "I-9", code=2)
     shown = call("kpi", "--since", "2024-01-01", "--until", "2024-01-31")
-    assert "Reporting timeliness             100.0 (20.7 to 100.0) %  [n = 1]" in shown
-    assert "Mean time to resolve             median 1.0 (0.0 to not reached) days; p90 1.0" in shown
+    assert "Reporting timeliness             100 % (20.7 to 100; n = 1)" in shown
+    assert "Mean time to resolve             median 1 day (0 to not reached); p90 1 day" in shown
     body = json.loads(call("kpi", "--json"))
     assert body["schema"] == "shipworthy/kpis@1"
     assert "resolved − detected" in call("kpi", "--explain", "mttr")

@@ -184,3 +184,60 @@ def test_a_fresh_check_resumes_nothing_and_says_nothing(folder: Path) -> None:
     run = check(folder / "shipworthy.yaml", out=folder / "run", fresh=True, tell=said.append)
     assert said == []
     assert not [finding for finding in run.findings if finding.check == "resumed"]
+
+
+# Predictive plans
+
+
+ONNX = """
+system: {name: scoring, version: "1"}
+subjects: {model: {onnx: model.onnx}}
+evaluations:
+  rows: {data: rows.csv, roles: {label: y}, subject: model}
+  answers: {data: answers.csv, roles: {label: y, prediction: p}}
+requirements: [{id: R, evaluation: answers, metric: accuracy, at_least: 0.1}]
+"""
+
+
+def test_the_file_of_a_predictive_model_is_a_material(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"first")
+    (tmp_path / "shipworthy.yaml").write_text(ONNX)
+    before = materials(load(tmp_path / "shipworthy.yaml")).digests
+    assert list(before) == ["rows: model model.onnx of model"]
+    (tmp_path / "model.onnx").write_bytes(b"other")
+    after = materials(load(tmp_path / "shipworthy.yaml")).digests
+    assert before.keys() == after.keys()
+    assert before != after
+    (tmp_path / "model.onnx").unlink()
+    assert materials(load(tmp_path / "shipworthy.yaml")).digests == {}  # who needs it says so
+
+
+def test_a_changed_predictive_model_breaks_the_lock_and_makes_the_run_stale(tmp_path: Path, monkeypatch) -> None:
+    from sklearn.linear_model import LogisticRegression
+    from skops.io import dump
+
+    from shipworthy.api.changes import Looking, look
+    from shipworthy.api.recording import open_record
+
+    plan, model = tmp_path / "shipworthy.yaml", LogisticRegression()
+    rows = [(i % 7, i % 2) for i in range(200)]
+    model.fit([[x] for x, _ in rows], [y for _, y in rows])
+    dump(model, tmp_path / "model.skops")
+    (tmp_path / "rows.csv").write_text("x,y\n" + "".join(f"{x},{y}\n" for x, y in rows))
+    (tmp_path / "answers.csv").write_text("y,p\n" + "".join(f"{y},{y}\n" for _, y in rows))
+    plan.write_text(ONNX.replace("onnx: model.onnx", "sklearn: model.skops"))
+    name = "rows: model model.skops of model"
+    assert CliRunner().invoke(lock, [str(plan)]).exit_code == 0
+    run = check(plan, out=tmp_path / "run", record=tmp_path / "record.db")
+    assert run.locked_at is not None
+    assert name in json.loads((tmp_path / "run" / "results.json").read_text())["materials"]
+    looking = Looking(base=tmp_path, now=datetime.now(UTC))
+
+    def changes() -> list[tuple[str, str]]:
+        with open_record(tmp_path / "record.db") as record:
+            return [(one.of, one.what) for one in look(record, record.runs()[0], None, looking).changes]
+
+    assert changes() == []
+    dump(LogisticRegression(C=0.01).fit([[x] for x, _ in rows], [y for _, y in rows]), tmp_path / "model.skops")
+    assert changes() == [("material", f"{name} has changed")]
+    assert check(plan).locked_at is None

@@ -162,6 +162,13 @@ def test_a_package_that_would_not_verify_is_not_written(workshop, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_runs_own_card_and_datasheet_are_documents(workshop, tmp_path):
+    public = packed(workshop, tmp_path / "public", audience="public")
+    assert (public / "docs/model_card.md").read_bytes() == (workshop / "run/model_card.md").read_bytes()
+    assert not (public / "docs/datasheet.md").exists()  # internal, and listed as withheld
+    assert (packed(workshop, tmp_path / "internal", audience="internal") / "docs/datasheet.md").is_file()
+
+
 def test_nothing_but_a_whole_package_is_replaced(workshop, tmp_path):
     place = tmp_path / "package"
     packed(workshop, place)
@@ -209,6 +216,14 @@ def test_a_package_is_reproduced_elsewhere(workshop, tmp_path):
     assert found.rows_from == {"decisions": "the run's own rows"}
     assert [path.name for path in archive.parent.iterdir()] == ["package.zip"]
     assert reproduce(packed(workshop, tmp_path / "folder"), root=workshop).rows_from == {"decisions": "source"}
+
+
+def test_verifying_loads_nothing_that_measures():
+    """A stranger verifies in a moment; what fills documents in takes seconds to load."""
+    heavy = {"pydantic", "numpy", "pyarrow", "ibis", "duckdb", "scipy", "sqlalchemy"}
+    code = "import sys, shipworthy.api.verifying; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert heavy & set(done.stdout.split()) == set()
 
 
 def test_options_that_would_be_left_unread_are_refused(workshop, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 
 from shipworthy.api.checking import check
 from shipworthy.api.keeping import add_runs
-from shipworthy.api.recording import TOOL, actor_of, open_record
+from shipworthy.api.recording import TOOL, actor_of, kept_plan, open_record
 from shipworthy.api.reproducing import reproduce
 from shipworthy.api.verifying import verify
 from shipworthy.cli import main
@@ -140,3 +141,60 @@ def test_a_waiver_that_too_few_approved_for_the_tier_of_today_covers_nothing(pla
         system = record.get("system", "lending").document
         record.write(actor_of(record, ADA), NOW, system.model_copy(update={"tier": "critical"}))
     assert check(plan, now=NOW, record=place).decision == "hold"
+
+
+def test_the_record_keeps_the_plan_with_its_packs(plan, place, tmp_path):
+    pack = "about: Ours.\nrequirements: [{id: OURS, metric: accuracy, at_least: 0.1}]\n"
+    (tmp_path / "ours.yaml").write_text(pack)
+    plan.write_text(plan.read_text() + "extends: [ours.yaml, shipworthy/baseline-quality]\n")
+    run = check(plan, now=NOW, record=place, out=tmp_path / "run")
+    with open_record(place) as record:
+        (kept,) = record.find("plan")
+        assert kept.document.body["plan.yaml"] == plan.read_text()
+        assert kept.document.body["packs"]["ours.yaml"] == pack
+        assert "shipworthy/baseline-quality" in kept.document.body["packs"]
+        shutil.rmtree(tmp_path / "run")
+        found = kept_plan(record, run.plan_digest)
+        assert found == run.plan
+        assert "OURS" in {one.id for one in found.requirements}
+        assert kept_plan(record, "sha256:" + "0" * 64) is None
+        forged = {**kept.document.body, "plan.json": run.plan.model_dump_json().replace("0.1", "0.2")}
+        record.write(TOOL, NOW, kept.document.model_copy(update={"body": forged}))
+        assert kept_plan(record, run.plan_digest) is None  # not what its digest says
+
+
+def test_a_plan_that_was_recorded_without_its_text_gets_it(plan, place, tmp_path):
+    check(plan, now=NOW, record=place, out=tmp_path / "run")
+    with open_record(place) as record:
+        (kept,) = record.find("plan")
+        record.write(TOOL, NOW, kept.document.model_copy(update={"body": {}}))
+    check(plan, now=NOW + timedelta(1), record=place)
+    with open_record(place) as record:
+        assert record.find("plan")[0].document.body["plan.yaml"] == plan.read_text()
+        before = record.size()
+    check(plan, now=NOW + timedelta(2), record=place)
+    with open_record(place) as record:
+        assert record.size() == before + 1  # the run alone
+
+
+def test_a_plan_that_is_too_long_is_recorded_without_its_text(plan, place, monkeypatch):
+    monkeypatch.setattr("shipworthy.api.recording.PLAN_MOST", 100)
+    check(plan, now=NOW, record=place)
+    with open_record(place) as record:
+        assert record.find("plan")[0].document.body == {}
+
+
+def test_a_lock_by_a_person_is_in_the_record_before_any_run(plan, place):
+    call = CliRunner().invoke
+    done = call(main, ["lock", str(plan), "--as", ADA, "--record", str(place)])
+    assert done.exit_code == 0, done.output
+    with open_record(place) as record:
+        (kept,) = record.find("plan", status="locked")
+        assert record.people()[kept.actor].name == "Ada Lovelace"
+        assert kept.document.body["plan.yaml"] == plan.read_text()
+        assert kept.document.locked is not None
+    check(plan, record=place)
+    with open_record(place) as record:
+        assert [one.version for one in record.find("plan")] == [1]
+        assert record.runs()[0].facts.locked == kept.document.locked
+    assert call(main, ["lock", str(plan), "--record", str(place)]).exit_code == 2

@@ -157,7 +157,7 @@ def test_a_run_measures_a_risk_by_the_upper_limit_of_the_failures(record, ada):
     done = risks.measure(record, one.id, "one", "LEAK", actor=ADA, now=NOW)
     assert (done.rate, done.likelihood) == (0.06, 4)  # the estimate alone, 0.04, would have been 3
     assert done.risk.inherent == Rating(likelihood=4, severity=4, basis="measured", run=digest, why=done.said)
-    assert "at most 0.06 of cases" in done.said
+    assert "at most 6 % of cases" in done.said
     assert "n = 800" in done.said
     left = risks.measure(record, one.id, "one", "ACC", side="residual", actor=ADA, now=NOW)
     assert (left.rate, left.likelihood) == (pytest.approx(0.015), 3)  # one minus the lower limit of what succeeds

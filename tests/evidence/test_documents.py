@@ -8,14 +8,14 @@ from xml.etree import ElementTree as ET
 import pytest
 from markdown_it import MarkdownIt
 
-from shipworthy.evidence.datasheet import datasheet
+from shipworthy.evidence.documents.datasheet import datasheet
+from shipworthy.evidence.documents.memo import memo
+from shipworthy.evidence.documents.model_card import model_card
 from shipworthy.evidence.github import step_summary
 from shipworthy.evidence.junit import junit
 from shipworthy.evidence.limits import limits
 from shipworthy.evidence.markdown import count_missing
-from shipworthy.evidence.memo import memo
 from shipworthy.evidence.methods import used
-from shipworthy.evidence.model_card import model_card
 from shipworthy.evidence.sarif import sarif
 from shipworthy.gates.verdicts import Decision, Outcome, decide
 

@@ -257,7 +257,6 @@ def test_nothing_is_no_number_and_what_is_not_recorded_says_why():
         assert one.definition
     missing = {one.name for one in kpis(History(), OVER) if one.reason.startswith("not recorded: ")}
     assert missing == {
-        "slice-coverage", "reproducibility-rate", "documentation-completeness", "mitigation-effectiveness",
         "alert-precision", "false-alarm-rate", "monitoring-coverage", "escalation-false-positives", "alert-recall", "judge-agreement", "audit-integrity",
     }  # fmt: skip
     assert list(DEFINITIONS) == [one.name for one in kpis(History(), OVER)]

@@ -21,7 +21,7 @@ from shipworthy.evidence import excerpt
 from shipworthy.evidence import package as layout
 from shipworthy.evidence.attestations import ROWS
 from shipworthy.evidence.container import opened
-from shipworthy.evidence.unpacking import run_inside
+from shipworthy.evidence.unpacking import runs_inside
 from shipworthy.evidence.verifying import Trust, verify_log, verify_package
 from shipworthy.integrity import checkpoints, envelope, merkle
 from shipworthy.integrity.keys import Person, Register
@@ -816,21 +816,21 @@ def test_faults_are_bounded(package, monkeypatch):
 
 
 def test_the_run_inside_is_found_and_verified_first(pristine, zipped, package, tmp_path):
-    inside = run_inside(pristine, tmp_path / "a")
+    (inside,) = runs_inside(pristine, tmp_path / "a")
     assert (inside / "results.json").is_file()
     assert not (tmp_path / "a").exists()
-    again = run_inside(zipped, tmp_path / "b")
+    (again,) = runs_inside(zipped, tmp_path / "b")
     assert [p.name for p in sorted(again.rglob("*"))] == [p.name for p in sorted(inside.rglob("*"))]
-    assert run_inside(inside, tmp_path / "c") == inside
-    assert run_inside(tmp_path / "none", tmp_path / "c") == tmp_path / "none"
+    assert runs_inside(inside, tmp_path / "c") == (inside,)
+    assert runs_inside(tmp_path / "none", tmp_path / "c") == (tmp_path / "none",)
     (package / "README.md").write_text("x")
     with pytest.raises(Stale, match="PACK016"):
-        run_inside(package, tmp_path / "d")
+        runs_inside(package, tmp_path / "d")
 
 
 def test_a_run_whose_rows_are_withheld_is_not_measured_again(workshop, tmp_path):
     with pytest.raises(Unusable, match="PACK024"):
-        run_inside(packed(workshop, tmp_path / "bare", audience="internal"), tmp_path / "x")
+        runs_inside(packed(workshop, tmp_path / "bare", audience="internal"), tmp_path / "x")
 
 
 def test_reading_is_bounded(package):

@@ -98,3 +98,9 @@ def revoke(key: str, *, reason: str, path: Path = REGISTER, now: datetime | None
 def registered(path: Path = REGISTER) -> Register:
     """The register in a file; an empty one where there is none. Raises Unusable (KEYS009)."""
     return keys.read_register(path) if path.exists() or path.is_symlink() else keys.NO_KEYS
+
+
+def known(path: Path | None = None) -> Register | None:
+    """The register in a file, default REGISTER in this folder; None where there is none. Raises Unusable (KEYS009)."""
+    stated = path or REGISTER
+    return registered(stated) if stated.exists() else None

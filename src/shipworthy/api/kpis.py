@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from shipworthy.api import incidents, tracing
+from shipworthy.api import handing, incidents, tracing
 from shipworthy.api.acting import everyone
 from shipworthy.api.changes import Looking
 from shipworthy.api.numbering import MOST
-from shipworthy.api.recording import version_id
+from shipworthy.api.recording import kept_plan, version_id
 from shipworthy.api.standing import Standing, standing
-from shipworthy.errors import Fault, Unusable
+from shipworthy.errors import Fault, ShipworthyError, Unusable
 from shipworthy.evidence import kpis as indicators
 from shipworthy.evidence import trace as graph
 from shipworthy.evidence.kpis import (
@@ -27,12 +27,16 @@ from shipworthy.evidence.kpis import (
     Kpi,
     MitigationFact,
     Outcome,
+    PackageFact,
+    ReproductionFact,
     RiskFact,
     RunFact,
+    SliceFact,
     SystemFact,
     WaiverFact,
     Window,
 )
+from shipworthy.metrics.catalogue import lookup
 from shipworthy.record import documents
 
 if TYPE_CHECKING:
@@ -96,12 +100,47 @@ def history(record: Record, over: Window, *, base: Path, now: datetime) -> Histo
         ],
         risks=[_risk(record.history("risk", kept.id), over) for kept, _ in _all(record, documents.Risk, "risk")],
         mitigations=[
-            MitigationFact(at=record.history("mitigation", kept.id)[0].at, is_verified=one.status == "verified")
+            MitigationFact(
+                at=record.history("mitigation", kept.id)[0].at,
+                is_verified=one.status == "verified",
+                is_effective=_effect(record, one),
+            )
             for kept, one in _all(record, documents.Mitigation, "mitigation")
             if one.status in ("implemented", "verified")
         ],
         incidents=[_incident(one, judged, known) for _, one in _all(record, documents.Incident, "incident")],
+        packages=[
+            PackageFact(about=one.artifact.name, at=one.at, weights=handing.completeness_of(one, base))
+            for one in handing.all_of(record, handing.PACKAGE)
+        ],
+        reproductions=[
+            ReproductionFact(at=one.at, reproduced=handing.outcome_of(one, base))
+            for one in handing.all_of(record, handing.REPRODUCTION)
+        ],
+        slices=[
+            fact for _, one in systems if one.status == "active" for fact in _slices(record, _newest(runs, one.id))
+        ],
     )
+
+
+def _newest(runs: Sequence[KeptRun], system: str) -> KeptRun | None:
+    """The newest run of a system; runs: the newest first."""
+    return next((one for one in runs if one.facts.system == system), None)
+
+
+def _slices(record: Record, kept: KeptRun | None) -> Iterator[SliceFact]:
+    """The slices of a run along the axes that its plan names, where the record keeps the plan."""
+    plan = None if kept is None else kept_plan(record, kept.facts.plan_digest)
+    if kept is None or plan is None:
+        return
+    largest: dict[tuple[str, str], int] = {}
+    for row in record.estimates(run=kept.facts.digest, compare="value").to_pylist():
+        if (row["slice"] or "{}") != "{}":
+            key = (row["evaluation"], row["slice"])
+            largest[key] = max(row["n"] or 0, largest.get(key, 0))
+    for (evaluation, _), n in largest.items():
+        if (model := plan.evaluations.get(evaluation)) is not None:
+            yield SliceFact(n=n, least=model.minimum_group)
 
 
 def _all(record: Record, model: type[D], kind: documents.Kind) -> list[tuple[Kept, D]]:
@@ -181,6 +220,39 @@ def _approvals(record: Record, stands: Standing) -> Iterator[ApprovalFact]:
             at=one.at, is_required=said.role in stands.required.roles, is_independent=one.identity not in others,
             is_valid=not (one.changes or stands.changes),
         )  # fmt: skip
+
+
+def _effect(record: Record, one: documents.Mitigation) -> bool | None:
+    """Whether the run that verifies a mitigation shows it to work by paired changes, at the expense of no other metric
+    that is asked for; None where it measured no such change."""
+    if one.verification is None:
+        return None
+    changed: defaultdict[tuple[str, str], list[int | None]] = defaultdict(list)
+    for row in record.estimates(run=one.verification, compare="change").to_pylist():
+        if (row["slice"] or "{}") == "{}":
+            changed[row["evaluation"], row["metric"]].append(_side(row))
+    own, others = list[int | None](), list[int | None]()
+    for verdict in record.verdicts(run=one.verification, limit=MOST):
+        asked = verdict.body.get("estimate") or {}
+        key = (str(asked.get("evaluation")), str(asked.get("metric")))
+        (own if verdict.requirement in one.requirements else others).extend(changed.get(key, ()))
+    if not own or None in own:
+        return None
+    return all(side == 1 for side in own) and -1 not in others
+
+
+def _side(change: Mapping[str, Any]) -> int | None:
+    """On which side of zero the interval of a change lies: 1 the better one, -1 the worse one, 0 it holds zero; None
+    where there is no interval, or no side is better."""
+    try:
+        better = getattr(lookup(str(change["metric"])), "better", None)
+    except ShipworthyError:
+        return None
+    low, high = change["low"], change["high"]
+    if better is None or low is None or high is None:
+        return None
+    side = 1 if low > 0 else -1 if high < 0 else 0
+    return side if better == "higher" else -side
 
 
 def _is_open(waiver: documents.Waiver, judged: Sequence[KeptVerdict]) -> bool:

@@ -12,6 +12,7 @@ import csv
 import io
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from functools import reduce
 from hashlib import blake2b
 from operator import or_
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import ibis
 import numpy as np
@@ -134,6 +135,7 @@ def write_label(path: Path, question: Question, label: str, *, rater: str) -> No
     """
     line = _line(_cells(question, label, rater))
     with _written(path), path.open("ab+") as file:
+        _lock(file)  # several raters at once: whoever comes first writes the header, and no line falls into another
         if file.seek(0, os.SEEK_END) == 0:
             line = _line(COLUMNS) + line
         else:
@@ -143,6 +145,19 @@ def write_label(path: Path, question: Question, label: str, *, rater: str) -> No
         file.write(line.encode("utf-8", "replace"))
         file.flush()
         os.fsync(file.fileno())
+
+
+def _lock(file: BinaryIO) -> None:
+    """Wait until no other process or thread writes to the file; closing it lets go."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        file.seek(1 << 62)  # a byte that is never written
+        msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 @contextmanager

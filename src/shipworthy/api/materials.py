@@ -1,7 +1,7 @@
-"""What decides a generative result beside the plan and the system itself: suites, rubrics, labels, prompts, attacks.
+"""What decides a result beside the plan and the data: suites, rubrics, labels, prompts, attacks, files of models.
 
 A plan names them, and its digest does not change with them. A lock and a run record their digests, so that a changed
-rubric is named as what it is.
+rubric or model is named as what it is.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from shipworthy.cases.attacks.catalogue import apply_attack
 from shipworthy.cases.suite import Suite, open_suite
 from shipworthy.digest import digest, file_digest
+from shipworthy.evidence.attestations import MODEL
 from shipworthy.exchange import Case
 from shipworthy.plan.loading import LoadedPlan
 from shipworthy.plan.models import Evaluation
@@ -27,7 +28,7 @@ _LONGEST_PATH = 1_000
 
 @dataclass(frozen=True, kw_only=True)
 class Materials:
-    """Digests of what a plan's generative evaluations rest on, and the rubrics themselves."""
+    """Digests of what a plan's evaluations rest on, and the rubrics themselves."""
 
     digests: Mapping[str, str]  # "misuse: rubric rubrics/harm.md" -> sha256:...
     rubrics: Mapping[str, bytes]  # path in the plan -> content
@@ -43,6 +44,9 @@ def materials(loaded: LoadedPlan) -> Materials:
     folder = loaded.path.parent
     for name, model in loaded.plan.evaluations.items():
         if not model.is_generative:
+            digests |= {
+                f"{name}{MODEL}{path} of {who}": file_digest(file) for who, path, file in _models(model, loaded)
+            }
             continue
         suites = _suites(model, folder, loaded.locate(("evaluations", name, "suite")))
         for called, suite in suites.items():
@@ -60,6 +64,15 @@ def materials(loaded: LoadedPlan) -> Materials:
             if prompt is not None and prompt.endswith(_PROMPTS) and _is_file(folder, prompt):
                 digests[f"{name}: system prompt {prompt} of {subject}"] = file_digest(folder / prompt)
     return Materials(digests=digests, rubrics=rubrics)
+
+
+def _models(model: Evaluation, loaded: LoadedPlan) -> Iterator[tuple[str, str, Path]]:
+    """Each subject that is a file: its name, the path in the plan, and the file."""
+    for name in _subjects(model, ()):
+        subject = loaded.plan.subjects.get(name)
+        path = (subject.sklearn or subject.onnx) if subject is not None else None
+        if path is not None and _is_file(loaded.path.parent, path):
+            yield name, path, loaded.path.parent / path
 
 
 def _suites(model: Evaluation, folder: Path, where: str) -> dict[str, Suite]:

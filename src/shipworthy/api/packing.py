@@ -7,15 +7,17 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shipworthy.api.keeping import sign_log
 from shipworthy.api.recording import MOST, open_record, run_digest
-from shipworthy.digest import Json
+from shipworthy.api.runs import find_run, folder_of
+from shipworthy.digest import Json, canonical
 from shipworthy.errors import Fault, Stale, Unusable
 from shipworthy.evidence import attestations, excerpt, placing
 from shipworthy.evidence import package as layout
@@ -30,15 +32,15 @@ from shipworthy.evidence.documents.questionnaire import questionnaire
 from shipworthy.evidence.manifest import verify_manifest
 from shipworthy.evidence.package import Item
 from shipworthy.evidence.store import plan_folder, read_plan, read_results
-from shipworthy.evidence.tracing import trace
+from shipworthy.evidence.trace import trace_run as trace
 from shipworthy.evidence.verifying import Trust, verify_package
-from shipworthy.integrity import chain, checkpoints, envelope
+from shipworthy.integrity import checkpoints, envelope
 from shipworthy.integrity.checkpoints import Checkpoint
 from shipworthy.integrity.keys import NO_KEYS, Register, SigningKey
-from shipworthy.integrity.merkle import Tree
 from shipworthy.integrity.reading import read_bytes
 from shipworthy.plan.models import Plan
 from shipworthy.present.safe import markdown, shorten
+from shipworthy.record.documents import Decision
 from shipworthy.version import __version__
 
 if TYPE_CHECKING:
@@ -91,6 +93,8 @@ class Packed:
 def pack(
     run_folder: Path | str,
     *,
+    others: Sequence[Path] = (),
+    decision: str | None = None,
     out: Path | str | None = None,
     record: Path | str | None = None,
     answers: Path | Mapping[str, object] | None = None,
@@ -105,33 +109,35 @@ def pack(
 ) -> Packed:
     """Write the evidence package of a run, whole or not at all; the same input and `now` give the same bytes.
 
-    out: a folder, or a file with `zipped`; default `.shipworthy/packages/<run>`. record: the file or URL of the record,
-    whose risks, waivers, sign-offs and log go in; None: none of it. answers: what only people can say, as a mapping or
-    a YAML file; answers that the record keeps come beneath them. sign_with: opened keys, which the register names; the
-    log gets a checkpoint signed by the first. audience: the strictest class that readers may see. models: name -> file
-    or folder of a model that the run used. most_log: entries of the log up to which it is packed whole.
+    others: folders of further runs that the decision rests on, as `chosen` finds them; documents and gates are those of
+    the first run. decision: id of the decision that is packed. out: a folder, or a file with `zipped`; default
+    `.shipworthy/packages/<run>`. record: the file or URL of the record, whose risks, waivers, sign-offs and log go in;
+    None: none of it. answers: what only people can say, as a mapping or a YAML file; answers that the record keeps come
+    beneath them. sign_with: opened keys, which the register names; the log gets a checkpoint signed by the first.
+    audience: the strictest class that readers may see. models: name -> file or folder of a model that the run used.
+    most_log: entries of the log up to which it is packed whole.
 
-    Raises Stale where the run was changed after it was written, Unusable: RUN002, PACK002 to PACK006, DOC001 to DOC004,
+    Raises Stale where a run was changed after it was written, Unusable: RUN002, PACK002 to PACK006, DOC001 to DOC004,
     ATTS001 and ATTS002, RECORD001 to RECORD009.
     """
     folder, moment = Path(run_folder), now or datetime.now(UTC)
-    results = read_results(folder)
-    _refuse_changed(folder)
-    plan = read_plan(folder).plan
+    runs = tuple(_packable(one) for one in (folder, *others))
+    results, plan = runs[0].results, runs[0].plan
     _refuse_strangers(sign_with, register)
     target = Path(out) if out is not None else _default(folder, zipped=zipped)
     _refuse_target(target)
-    digest = run_digest(folder)
+    digest = runs[0].digest
     kept = _Kept()
     if record is not None:
         with open_record(record, create=False) as opened:
-            kept = _read_record(opened, plan, digest, sign_with, register, now=moment, most=most_log)
+            digests = {one.digest for one in runs}
+            kept = _read_record(opened, plan, digests, sign_with, register, now=moment, most=most_log)
     told: dict[str, object] = {**kept.answers, **_answers(answers)}
     filled = fill(results, plan, _environment(folder), told, kept.facts, now=moment)
-    parts = _parts(folder, results, filled, kept, register, digest=digest, models=models or {})
+    parts = _parts(runs, filled, kept, register, models=models or {})
     parts |= _documents(folder, filled, audience=audience, salt=_salt(folder, digest, audience), pdf=pdf)
-    parts |= _statements(folder, results, plan, sign_with, models or {}, now=moment)
-    about = _about(results, plan, filled, sign_with, digest=digest, audience=audience, now=moment)
+    parts |= _statements(runs, sign_with, models or {}, now=moment)
+    about = _about(runs, filled, sign_with, decision=decision, audience=audience, now=moment)
     parts[layout.PACKAGE] = to_json(about).encode()
     parts["README.md"] = layout.readme(
         title=markdown(f"{plan.system.name} {plan.system.version}, {results['decision']}", 200),
@@ -140,7 +146,7 @@ def pack(
         with_log=bool(kept.log),
         audience=audience,
     )
-    items = _write(target, folder, parts, sign_with, about, register=register, audience=audience, zipped=zipped)
+    items = _write(target, runs, parts, sign_with, about, register=register, audience=audience, zipped=zipped)
     return Packed(
         path=target,
         root=layout.root(items),
@@ -150,8 +156,75 @@ def pack(
         signers=tuple(key.public.id for key in sign_with),
         score=filled.completeness.score,
         missing=tuple(entry for entry in filled.entries.values() if entry.state == "missing"),
-        notes=(*kept.notes, *_told_of_machine(folder)),
+        notes=(*kept.notes, *_told_of_others(runs), *(note for one in runs for note in _told_of_machine(one.folder))),
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Run:
+    """A run that goes into a package."""
+
+    folder: Path
+    results: Mapping[str, Any]
+    plan: Plan
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """Of its folder in the package."""
+        said = str(self.results["run"])
+        return said if _NAME.fullmatch(said) else f"run-{self.digest.removeprefix('sha256:')[:16]}"
+
+    def told(self) -> dict[str, Json]:
+        """What `package.json` says of it."""
+        said = {key: str(self.results[key]) for key in ("run", "plan_digest", "decision")}
+        return {"run": said["run"], "run_digest": self.digest, **said}
+
+
+def _packable(folder: Path) -> _Run:
+    results = read_results(folder)
+    _refuse_changed(folder)
+    return _Run(folder=folder, results=results, plan=read_plan(folder).plan, digest=run_digest(folder))
+
+
+def _told_of_others(runs: Sequence[_Run]) -> list[str]:
+    if len(runs) == 1:
+        return []
+    return [f"The decision rests on {len(runs)} runs, which are all here. Documents and gates tell of {runs[0].name}."]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chosen:
+    """What is to be packed."""
+
+    folders: tuple[Path, ...]  # of the runs, that which the decision names first before the others
+    decision: str | None  # its id; None where the run alone was named
+
+    @property
+    def about(self) -> str:
+        """What the record calls it by: decision/<id> or run/<digest>."""
+        return f"run/{run_digest(self.folders[0])}" if self.decision is None else f"decision/{self.decision}"
+
+
+def chosen(record: Record, named: str, base: Path) -> Chosen:
+    """All the runs of the decision of this id; else the one run of that id or digest, or the "latest".
+
+    base: the folder that places of runs start from. Raises Unusable: GOVERN002 where the record has neither, PACK007
+    where a run of the decision is no longer where the record has it.
+    """
+    kept = record.get("decision", named)
+    if kept is None or not isinstance(kept.document, Decision):
+        return Chosen(folders=(base / find_run(record, named).facts.place,), decision=None)
+    folders = []
+    for digest in kept.document.runs:
+        known = record.runs(digest=digest, limit=1)
+        folder = base / known[0].facts.place if known else None
+        if folder is None or folder_of(str(folder)) is None or run_digest(folder) != digest:
+            what = f"a run that the decision rests on is not where the record has it: {digest[:26]}"
+            mend = "bring the run's folder back; a package of a decision holds all of its runs"
+            raise Unusable(Fault(code="PACK007", what=what, where=str(folder or named)[:200], mend=mend))
+        folders.append(folder)
+    return Chosen(folders=tuple(folders), decision=named)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +243,7 @@ class _Kept:
 def _read_record(
     record: Record,
     plan: Plan,
-    digest: str,
+    digests: Collection[str],
     sign_with: Sequence[SigningKey],
     register: Register,
     *,
@@ -182,13 +255,14 @@ def _read_record(
     found = {kind: record.find(kind, system=system, limit=MOST) for kind in _KINDS}
     found["sign-off"] = tuple(one for one in found["sign-off"] if _body(one).get("version") == version)
     runs = {one.facts.digest: one.facts.run for one in record.runs(system=system, limit=MOST)}
-    decisions = [one for one in record.find("decision", system=system, limit=MOST) if digest in _runs(one)]
+    found_decisions = record.find("decision", system=system, limit=MOST)
+    decisions = [one for one in found_decisions if set(_runs(one)) & set(digests)]
     said: dict[str, object] = {}
     for one in record.find("answers", system=system, limit=MOST):
         if _body(one).get("questionnaire") == QUESTIONNAIRE:
             said |= _body(one)["answers"]
     if sign_with and record.size():
-        record.checkpoint(_signer(record, sign_with[0]), now)
+        sign_log(record, sign_with[0], origin=None, now=now)
     names = {f"{one.kind}/{one.id}" for kept in found.values() for one in kept}
     names |= {f"run/{one}" for one in runs} | {f"system/{system}"}
     for kind in ("version", "plan", "decision", "answers"):
@@ -200,7 +274,9 @@ def _read_record(
     ]
     lines = islice(record.log(), believed[-1].size if sign_with and believed else None)
     notes = (
-        [] if digest in runs else ["The record does not know this run: it was checked with another record, or none."]
+        []
+        if set(digests) <= runs.keys()
+        else ["The record does not know this run: it was checked with another record, or none."]
     )
     return _Kept(
         facts={kind: [_body(one) for one in kept] for kind, kept in found.items()},
@@ -211,18 +287,6 @@ def _read_record(
         log=excerpt.excerpt(lines, names.__contains__, _of_one_log(believed), most=most),
         notes=tuple(notes),
     )
-
-
-def _signer(record: Record, key: SigningKey) -> Callable[[Tree], bytes]:
-    """How the log is signed: under the name that it had before, else one made of its first entry."""
-    older = record.checkpoints()
-    first = next(iter(record.log()))
-    origin = (
-        checkpoints.read(older[-1], where="record").origin
-        if older
-        else f"shipworthy.dev/record/{chain.entry_hash(first).removeprefix('sha256:')[:16]}"
-    )
-    return lambda tree: checkpoints.to_text(checkpoints.sign(origin, tree, key))
 
 
 def _of_one_log(found: Sequence[Checkpoint]) -> list[Checkpoint]:
@@ -254,35 +318,36 @@ def _line(kept: Kept) -> dict[str, Json]:
 
 
 def _parts(
-    folder: Path,
-    results: Mapping[str, Any],
+    runs: Sequence[_Run],
     filled: Filled,
     kept: _Kept,
     register: Register,
     *,
-    digest: str,
     models: Mapping[str, Path],
 ) -> dict[str, bytes]:
     """Everything but documents and statements: path -> content."""
-    run = filled.known.run
+    first, run = runs[0], filled.known.run
     found = {
-        f"plan/{name}": (folder / name).read_bytes()
+        f"plan/{name}": (first.folder / name).read_bytes()
         for name in ("plan.yaml", "plan.json", "plan.lock.json")
-        if (folder / name).is_file()
+        if (first.folder / name).is_file()
     }
     machine: dict[str, Mapping[str, Json]] = {
         "gates/policy.json": layout.policy(run.plan, run.plan_digest),
         "gates/decision.json": layout.gate(
-            results, run_digest=digest, headline=run.headline, decisions=kept.decisions
+            first.results, run_digest=first.digest, headline=run.headline, decisions=kept.decisions
         ),
         "trace/trace.json": trace(
-            results, run.plan, kept.facts, run_digest=digest, known_runs=kept.runs
+            first.results, run.plan, kept.facts, run_digest=first.digest, known_runs=kept.runs
         ),
         "bom/bom.cdx.json": bom(
             filled,
             artifacts=[
-                Artifact(kind="model", name=name, digest=f"sha256:{attestations.model_digest(path)}")
-                for name, path in models.items()
+                Artifact(kind="model", name=name, digest=value)
+                for name, value in {
+                    **{name: value for one in runs for name, value in attestations.models_in(one.results).items()},
+                    **{name: f"sha256:{attestations.model_digest(path)}" for name, path in models.items()},
+                }.items()
             ],
         ),
     }  # fmt: skip
@@ -299,57 +364,56 @@ def _documents(folder: Path, filled: Filled, *, audience: Privacy, salt: bytes, 
     report = folder / "report.html"
     if report.is_file() and is_visible(file_class("runs/run/report.html"), audience):
         found["docs/report.html"] = report.read_bytes()
+    for name in ("model_card.md", "datasheet.md"):  # as the run has them
+        if (folder / name).is_file():
+            found[f"docs/{name}"] = (folder / name).read_bytes()
     return found
 
 
 def _statements(
-    folder: Path,
-    results: Mapping[str, Any],
-    plan: Plan,
-    sign_with: Sequence[SigningKey],
-    models: Mapping[str, Path],
-    *,
-    now: datetime,
+    runs: Sequence[_Run], sign_with: Sequence[SigningKey], models: Mapping[str, Path], *, now: datetime
 ) -> dict[str, bytes]:
-    """The signed statements about the run, one envelope each, and all of them in one file; none without a key."""
+    """The signed statements about each run, one envelope each, and all of them in one file; none without a key."""
     if not sign_with:
         return {}
-    from shipworthy.digest import canonical
-
-    subjects = attestations.subjects_of(folder, results, models)
-    samples = attestations.samples_of(folder)
-    made = {
-        "eval-result": attestations.eval_statement(
-            results, plan, subjects=subjects, samples=samples, evaluator=EVALUATOR
-        ),
-        "svr": attestations.summary_statement(results, plan, subjects=subjects, verifier=EVALUATOR, now=now),
-        "test-result": attestations.tests_statement(results, plan, subjects=subjects),
-    }
-    found = {
-        f"attestations/{name}.dsse.json": envelope.to_json(envelope.sign(canonical(statement), sign_with))
-        for name, statement in made.items()
-    }
+    found: dict[str, bytes] = {}
+    for index, one in enumerate(runs):
+        of = f"{one.name}." if index else ""
+        for name, statement in _stated(one, models, now=now).items():
+            signed = envelope.sign(canonical(statement), sign_with)
+            found[f"attestations/{of}{name}.dsse.json"] = envelope.to_json(signed)
     return {**found, layout.BUNDLE: b"".join(found[path] for path in sorted(found))}
 
 
+def _stated(one: _Run, models: Mapping[str, Path], *, now: datetime) -> dict[str, dict[str, Json]]:
+    subjects = attestations.subjects_of(one.folder, one.results, models)
+    samples = attestations.samples_of(one.folder)
+    return {
+        "eval-result": attestations.eval_statement(
+            one.results, one.plan, subjects=subjects, samples=samples, evaluator=EVALUATOR
+        ),
+        "svr": attestations.summary_statement(one.results, one.plan, subjects=subjects, verifier=EVALUATOR, now=now),
+        "test-result": attestations.tests_statement(one.results, one.plan, subjects=subjects),
+    }
+
+
 def _about(
-    results: Mapping[str, Any],
-    plan: Plan,
+    runs: Sequence[_Run],
     filled: Filled,
     sign_with: Sequence[SigningKey],
     *,
-    digest: str,
+    decision: str | None,
     audience: Privacy,
     now: datetime,
 ) -> dict[str, Json]:
     """`package.json`."""
+    system = runs[0].plan.system
     return {
         "schema": layout.PACKAGE_SCHEMA,
-        "system": {"name": plan.system.name, "version": plan.system.version, "tier": plan.system.tier},
-        "run": str(results["run"]),
-        "run_digest": digest,
-        "plan_digest": str(results["plan_digest"]),
-        "decision": str(results["decision"]),
+        "system": {"name": system.name, "version": system.version, "tier": system.tier},
+        **runs[0].told(),
+        "runs": [one.told() for one in runs],
+        "decided_as": decision,
         "created": now.astimezone(UTC).isoformat(),
         "tool": f"shipworthy {__version__}",
         "audience": audience,
@@ -360,7 +424,7 @@ def _about(
 
 def _write(
     target: Path,
-    folder: Path,
+    runs: Sequence[_Run],
     parts: Mapping[str, bytes],
     sign_with: Sequence[SigningKey],
     about: Mapping[str, Json],
@@ -370,15 +434,13 @@ def _write(
     zipped: bool,
 ) -> list[Item]:
     """Write the package into a hidden folder beside its place, then let it take that place."""
-    name = str(about["run"])
-    name = name if _NAME.fullmatch(name) else f"run-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:16]}"
     target = target.absolute()
     placing.recover(target.parent)
     try:
         with placing.beside(target) as part:
             whole = part / "run" / "package" if zipped else part / "run"
             whole.mkdir(parents=True)
-            items = layout.write_run(whole, name, folder, audience=audience)
+            items = [item for one in runs for item in layout.write_run(whole, one.name, one.folder, audience=audience)]
             items += [layout.write_part(whole, path, parts[path], audience=audience) for path in sorted(parts)]
             manifest = layout.to_manifest(items)
             (whole / layout.MANIFEST).write_bytes(manifest)

@@ -6,24 +6,29 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shipworthy.digest import digest
-from shipworthy.errors import Fault, Unusable
+from shipworthy.errors import Fault, ShipworthyError, Unusable
 from shipworthy.evidence.manifest import NAME as MANIFEST
 from shipworthy.gates.verdicts import decided
 from shipworthy.gates.waivers import Waiver
 from shipworthy.plan.models import Plan
+from shipworthy.plan.packs import OURS
 from shipworthy.version import __version__
 
 if TYPE_CHECKING:
+    from shipworthy.plan.loading import LoadedPlan
+    from shipworthy.record import documents
     from shipworthy.record.runs import KeptRun
     from shipworthy.record.store import Record
 
 TOOL = f"tool:shipworthy/{__version__}"  # who acts when nobody says who does
 MOST = 10_000  # waivers of one system
+PLAN_MOST = 200_000  # characters of a plan, and of its packs, that the record keeps
 _PERSON = re.compile(r"\s*([^<>]*?)\s*<\s*([^<>\s]+)\s*>\s*")
 
 
@@ -133,7 +138,6 @@ def record_run(record: Record, folder: Path, plan: Plan, *, actor: str, now: dat
     """
     import pyarrow.parquet as pq
 
-    from shipworthy.record import documents
     from shipworthy.record.runs import RunFacts
 
     results: dict[str, Any] = json.loads((folder / "results.json").read_bytes())
@@ -153,33 +157,119 @@ def record_run(record: Record, folder: Path, plan: Plan, *, actor: str, now: dat
         locked=datetime.fromisoformat(locked) if locked else None,
         place=place,
     )
-    new: list[documents.Document] = []
-    if record.get("system", plan.system.name) is None:
-        new.append(
-            documents.System(
-                id=plan.system.name,
-                purpose=plan.system.purpose,
-                tier=plan.system.tier,
-                tier_reason="as its plan states",
-                owner=plan.system.owner,
-            )
-        )
-    if record.get("version", version := version_id(plan.system.name, plan.system.version)) is None:
-        new.append(documents.Version(id=version, system=plan.system.name, version=plan.system.version))
-    if record.get("plan", facts.plan_digest) is None:
-        new.append(
-            documents.Plan(
-                id=facts.plan_digest,
-                system=plan.system.name,
-                digest=facts.plan_digest,
-                locked=facts.locked,
-                requirements=tuple(requirement.id for requirement in plan.requirements),
-            )
-        )
+    new = _unknown(record, plan, facts.plan_digest, facts.locked, lambda: _body_of(folder, facts.plan_digest))
     if new:
         record.write(actor, now, *new, action="register")
     estimates = pq.read_table(folder / "estimates.parquet")
     return record.add_run(actor, now, facts, _keepable(results["verdicts"]), estimates, _keepable(results["inputs"]))
+
+
+def keep_lock(place: str | Path, loaded: LoadedPlan, *, locked: datetime, actor: str, now: datetime) -> None:
+    """Record who locked a plan, and what it said, before anything is checked. actor: "Ada <ada@example.org>".
+
+    Raises Unusable (RECORD001 to 008, 017).
+    """
+    from shipworthy.record import documents
+
+    if isinstance(place, Path):
+        place.parent.mkdir(parents=True, exist_ok=True)
+    plan, digest_ = loaded.plan, loaded.digest
+    packs = {site.source.file: site.source.text for site in loaded.sites if site.source is not loaded.file}
+    body = _plan_body(loaded.source, plan.model_dump_json(indent=2), _named(packs, loaded.path.parent))
+    with open_record(place) as record:
+        new = _unknown(record, plan, digest_, locked, lambda: body)
+        known = record.get("plan", digest_)
+        promised = known.document if known is not None else None
+        if isinstance(promised, documents.Plan) and promised.locked is None and not new:
+            new = [promised.model_copy(update={"locked": locked})]
+        if new:
+            record.write(actor_of(record, actor), now, *new, action="lock")
+
+
+def _unknown(
+    record: Record, plan: Plan, digest_: str, locked: datetime | None, body: Callable[[], dict[str, Any]]
+) -> list[documents.Document]:
+    """Documents of a plan's system, its version and the plan itself, where the record has them not, or without text."""
+    from shipworthy.record import documents
+
+    system, new = plan.system, list[documents.Document]()
+    if record.get("system", system.name) is None:
+        new.append(
+            documents.System(
+                id=system.name,
+                purpose=system.purpose,
+                tier=system.tier,
+                tier_reason="as its plan states",
+                owner=system.owner,
+            )
+        )
+    if record.get("version", version := version_id(system.name, system.version)) is None:
+        new.append(documents.Version(id=version, system=system.name, version=system.version))
+    known = record.get("plan", digest_)
+    promised = known.document if known is not None and isinstance(known.document, documents.Plan) else None
+    if promised is None or (not promised.body and body()):
+        new.append(
+            documents.Plan(
+                id=digest_,
+                system=system.name,
+                digest=digest_,
+                locked=promised.locked if promised is not None else locked,
+                requirements=tuple(requirement.id for requirement in plan.requirements),
+                body=body(),
+            )
+        )
+    return new
+
+
+def _plan_body(text: str, resolved: str, packs: Mapping[str, str]) -> dict[str, Any]:
+    """What the record keeps of a plan: its file, what it says with its packs resolved, and the packs' files; each part
+    of more than PLAN_MOST characters is left out."""
+    texts = {"plan.yaml": _keepable(text), "plan.json": _keepable(resolved)}
+    if sum(map(len, texts.values())) > PLAN_MOST:
+        return {}
+    kept = {name: _keepable(pack) for name, pack in packs.items()}
+    return {**texts, "packs": kept} if sum(map(len, kept.values())) <= PLAN_MOST else texts
+
+
+def _body_of(folder: Path, digest_: str) -> dict[str, Any]:
+    """The plan of a run's folder; with its packs where the plan still is what the run followed."""
+    from shipworthy.evidence.store import plan_folder
+    from shipworthy.plan.loading import load_plan
+
+    text, resolved = ((folder / name).read_text("utf-8", "replace") for name in ("plan.yaml", "plan.json"))
+    packs: dict[str, str] = {}
+    try:
+        said = json.loads((folder / "environment.json").read_bytes())["plan"]
+        loaded = load_plan(plan_folder(folder) / Path(str(said)).name)
+    except (ShipworthyError, OSError, ValueError, LookupError, TypeError):
+        return _plan_body(text, resolved, packs)
+    if loaded.digest == digest_:
+        packs = {site.source.file: site.source.text for site in loaded.sites if site.source is not loaded.file}
+    return _plan_body(text, resolved, _named(packs, loaded.path.parent))
+
+
+def _named(packs: Mapping[str, str], start: Path) -> dict[str, str]:
+    """Packs by their paths from the plan's folder; those that come with Shipworthy by their names."""
+    return {
+        name if name.startswith(OURS) else Path(os.path.relpath(name, start)).as_posix(): text
+        for name, text in packs.items()
+    }
+
+
+def kept_plan(record: Record, digest_: str) -> Plan | None:
+    """The plan of this digest as the record keeps it, packs resolved; None where it keeps none that can be believed."""
+    from shipworthy.plan.loading import plan_digest
+    from shipworthy.record import documents
+
+    kept = record.get("plan", digest_)
+    text = kept.document.body.get("plan.json") if kept and isinstance(kept.document, documents.Plan) else None
+    if not isinstance(text, str):
+        return None
+    try:
+        plan = Plan.model_validate_json(text)
+    except ValueError:
+        return None
+    return plan if plan_digest(plan) == digest_ else None
 
 
 def _keepable(value: Any) -> Any:

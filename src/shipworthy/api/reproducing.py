@@ -6,7 +6,7 @@ import contextlib
 import math
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,21 @@ from shipworthy.api.checking import DISPLAY_LEVEL, plan_verdicts, requirements_o
 from shipworthy.api.evaluating import Evaluated, evaluate_rows, metrics_for, valued
 from shipworthy.api.materials import materials
 from shipworthy.api.measuring import measure_all
+from shipworthy.api.recording import run_digest
 from shipworthy.errors import DataError, Fault, Unusable
+from shipworthy.evidence import package as layout
+from shipworthy.evidence.attestations import MODEL
+from shipworthy.evidence.container import opened
 from shipworthy.evidence.manifest import verify_manifest
 from shipworthy.evidence.store import plan_folder, read_plan, read_results, reopen
-from shipworthy.evidence.unpacking import run_inside
+from shipworthy.evidence.unpacking import runs_inside
+from shipworthy.evidence.verifying import is_package
 from shipworthy.gates.verdicts import decide
 from shipworthy.gates.waivers import Waiver
+from shipworthy.integrity.reading import read_json
 from shipworthy.plan.loading import LoadedPlan
 
+_MOST_TOLD = 1 << 20  # bytes of package.json
 TOLERANCE = 1e-9  # relative: the same numbers on another processor, thread count or order of rows
 
 
@@ -74,10 +81,44 @@ def reproduce(folder: Path | str, *, root: Path | str | None = None) -> Reproduc
     system prompt or an attack is another than the run's, that is the difference, and nothing is measured.
     root: the folder that relative paths of the plan start from; default where the plan lay, as the run recorded it.
     Where the data are not there, the rows that the run kept are used.
+    Of a package every run is executed; what is found is told of each by its name.
     Raises Unusable when the folder is not a run, and RUN003 where what answers are scored with is not there.
     """
     with tempfile.TemporaryDirectory(prefix="shipworthy-") as scratch:
-        return _again(run_inside(Path(folder), Path(scratch) / "package"), root, Path(scratch))
+        found = []
+        for number, one in enumerate(runs_inside(Path(folder), Path(scratch) / "package")):
+            (own := Path(scratch) / str(number)).mkdir()
+            found.append(_again(one, root, own))
+        return found[0] if len(found) == 1 else _together(found)
+
+
+def about(path: Path | str) -> str:
+    """What the record calls that which is reproduced: `run/<digest>`, or `decision/<id>` for a package of one.
+
+    Raises Unusable (RUN002) where it is neither a run nor a package.
+    """
+    path = Path(path)
+    if not path.exists() or not is_package(path):
+        read_results(path)
+        return f"run/{run_digest(path)}"
+    try:
+        with opened(path) as package:
+            told = read_json(package.read(layout.PACKAGE, most=_MOST_TOLD))
+        named = told.get("decided_as")
+        return f"decision/{named}" if isinstance(named, str) else f"run/{told['run_digest']}"
+    except (ValueError, LookupError, AttributeError, TypeError) as error:
+        what, mend = f"{path.name!r} is no package that can be read", "`shipworthy verify` says what is wrong with it"
+        raise Unusable(Fault(code="RUN002", what=what, where=str(path), mend=mend)) from error
+
+
+def _together(found: Sequence[Reproduction]) -> Reproduction:
+    """Several runs as one: their names stand before whatever is told of them."""
+    return Reproduction(
+        run=", ".join(one.run for one in found),
+        rows_from={f"{one.run}: {name}": origin for one in found for name, origin in one.rows_from.items()},
+        compared=sum(one.compared for one in found),
+        differences=tuple(replace(each, what=f"{one.run}: {each.what}") for one in found for each in one.differences),
+    )
 
 
 def _again(folder: Path, root: Path | str | None, scratch: Path) -> Reproduction:
@@ -96,7 +137,7 @@ def _again(folder: Path, root: Path | str | None, scratch: Path) -> Reproduction
         with _scorable(start):
             refuse_unaskable(located)
             rests_on = materials(located).digests
-        differences += _changed(results.get("materials", {}), rests_on)
+        differences += _changed(*(_without_models(one) for one in (results.get("materials", {}), rests_on)))
         if differences:  # another rubric gives other numbers: each of them would say the same
             return Reproduction(run=results["run"], rows_from={}, compared=0, differences=tuple(differences))
     seeds = np.random.SeedSequence(loaded.plan.seed).spawn(len(loaded.plan.evaluations) + 1)
@@ -189,6 +230,11 @@ def _changed(recorded: Mapping[str, str], found: Mapping[str, str]) -> list[Diff
         for name in dict.fromkeys((*recorded, *found))
         if recorded.get(name) != found.get(name)
     ]
+
+
+def _without_models(digests: Mapping[str, str]) -> dict[str, str]:
+    """Models answer for rows, and those of the run are kept: another one shows in its own rows, and one may be gone."""
+    return {name: value for name, value in digests.items() if MODEL not in name}
 
 
 def _replayed(name: str, folder: Path, loaded: LoadedPlan, scratch: Path) -> Asked:

@@ -14,6 +14,7 @@ from shipworthy.api.runs import find_run
 from shipworthy.api.systems import system_of
 from shipworthy.catalogues.finding import find, is_own
 from shipworthy.errors import Fault, ShipworthyError, Unusable
+from shipworthy.present import numbers
 from shipworthy.record.documents import Plan, Rating, Risk
 
 if TYPE_CHECKING:
@@ -332,10 +333,9 @@ def failure_rate(verdict: KeptVerdict) -> tuple[float, float, str]:
         what = f"{verdict.requirement[:80]!r} {why}, from which a likelihood follows: {measured}"
         mend = "name a requirement on the value of a rate, such as recall or leak_rate; or judge the likelihood"
         raise Unusable(Fault(code="RISK005", what=what, where=verdict.name, mend=mend))
-    shown = f"{end:.3g}"
     said = (
-        f"{verdict.requirement} of run {verdict.name}: fails in at most {shown} of cases "
-        f"(upper limit, {estimate['level']:.0%} interval, n = {estimate.get('n')})"
+        f"{verdict.requirement} of run {verdict.name}: fails in at most {100 * end:.3g} % of cases "
+        f"(upper limit, {numbers.level(estimate['level'])} interval, n = {numbers.count(estimate.get('n'))})"
     )
     return end, estimate["level"], said
 

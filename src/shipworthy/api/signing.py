@@ -22,7 +22,7 @@ from shipworthy.record import documents
 from shipworthy.record.reading import checked
 
 if TYPE_CHECKING:
-    from shipworthy.integrity.keys import SigningKey
+    from shipworthy.integrity.keys import Register, SigningKey
     from shipworthy.record.runs import KeptRun
     from shipworthy.record.store import Record
 
@@ -137,11 +137,12 @@ def sign(record: Record, proposal: Proposal, *, key: SigningKey | None, looking:
     """Write the decision and the sign-off that were proposed, all or none, and say how the run stands now.
 
     key: signs what is written, as an in-toto statement in a DSSE envelope. Raises Unusable: GOVERN010 for another
-    person's key, RECORD014 to RECORD016 where the record does not take it, as where somebody changed it meanwhile.
+    person's key, GOVERN012 for one that nobody could tell whose it is, or whose signature would not count, RECORD014 to
+    RECORD016 where the record does not take it, as where somebody changed it meanwhile.
     """
     signoff, now = proposal.signoff, looking.now
     if key is not None:
-        _refuse_foreign(key, proposal.signer)
+        _refuse_foreign(key, proposal.signer, key_files.known(looking.register))
         at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         payload = canonical(statement_of(signoff, proposal.decision.id, at=at))
         signed = envelopes.to_json(envelopes.sign(payload, [key])).decode()
@@ -229,11 +230,29 @@ def _usual(kept: KeptRun, word: Word, decision: documents.Decision) -> str:
     )
 
 
-def _refuse_foreign(key: SigningKey, signer: Actor) -> None:
-    owner = key_files.public(key.name).person
-    if owner is not None and owner.identity != signer.identity:
+def _refuse_foreign(key: SigningKey, signer: Actor, register: Register | None) -> None:
+    """Raise Unusable (GOVERN010, GOVERN012) unless a key is bound to who signs, and its signature will count.
+
+    Its public file names a person, or the register does; where there is a register, it has the key, in force, and as
+    the same person's.
+    """
+    entry = register.keys.get(key.public.id) if register is not None else None
+    owners = [one for one in (key_files.public(key.name).person, entry.person if entry else None) if one is not None]
+    bind = f'`shipworthy keys register {key.name} --person "Ada <ada@example.org>"` says whose it is'
+    if not owners:
+        raise _uncounted(f"the key {key.name!r} names nobody, so that anybody could sign with it", bind)
+    if any(one.identity != signer.identity for one in owners):
         what = f"the key {key.name!r} belongs to another person than the one who signs"
         raise Unusable(Fault(code="GOVERN010", what=what, where="--key", mend="sign with a key of your own"))
+    if register is not None and entry is None:
+        raise _uncounted(f"the key {key.name!r} is not in the register of keys", bind)
+    if entry is not None and entry.revoked is not None:
+        what = f"the key {key.name!r} was revoked on {entry.revoked:%Y-%m-%d}"
+        raise _uncounted(what, "sign with a key that is in force")
+
+
+def _uncounted(what: str, mend: str) -> Unusable:
+    return Unusable(Fault(code="GOVERN012", what=what, where="--key", mend=mend))
 
 
 def signoffs(record: Record, system: str | None, *, looking: Looking) -> list[Standing]:

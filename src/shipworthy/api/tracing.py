@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from shipworthy.api.changes import Looking
 from shipworthy.api.checking import load
-from shipworthy.api.runs import MOST
+from shipworthy.api.handing import Handed, packages
+from shipworthy.api.recording import kept_plan
+from shipworthy.api.runs import MOST, decision_of
 from shipworthy.api.standing import standing
 from shipworthy.api.systems import system_of
 from shipworthy.charts.flow import Box, flow
@@ -54,7 +56,10 @@ def trace_system(record: Record, system: str, *, base: Path, now: datetime) -> g
     if runs:
         facts = runs[0].facts
         version = facts.version
-        judged = [_promise(one) for one in record.verdicts(run=facts.digest, limit=MOST)]
+        promised = {one.id: one for one in _promises(plan)} if (plan := kept_plan(record, facts.plan_digest)) else {}
+        judged = [
+            promised.get(one.requirement) or _promise(one) for one in record.verdicts(run=facts.digest, limit=MOST)
+        ]
         kept = record.get("plan", facts.plan_digest)
         plans = [kept] if kept is not None else []
     else:
@@ -77,10 +82,15 @@ def _promises(plan: Plan) -> list[graph.Promise]:
     ]
 
 
+def _controls(stated: object) -> tuple[str, ...]:
+    """The controls that a recorded verdict names; none where it holds something else."""
+    return tuple(str(one) for one in stated) if isinstance(stated, list) else ()
+
+
 def _promise(verdict: KeptVerdict) -> graph.Promise:
     body = verdict.body
     return graph.Promise(
-        id=verdict.requirement, severity=verdict.severity, controls=tuple(body.get("controls") or ()),
+        id=verdict.requirement, severity=verdict.severity, controls=_controls(body.get("controls")),
         evaluation=(body.get("estimate") or {}).get("evaluation") or "not estimated",
     )  # fmt: skip
 
@@ -120,12 +130,21 @@ def _newest(record: Record, system: str, version: str | None, requirement: str) 
     return None
 
 
+def _day(stated: object) -> date:
+    """When a waiver ends, as a recorded verdict says; long ago where it says something else."""
+    try:
+        return date.fromisoformat(str(stated))
+    except ValueError:
+        return date.min
+
+
 def _found(verdict: KeptVerdict) -> graph.Found:
     waiver = verdict.body.get("waiver") or {}
     ends = waiver.get("ends")
     return graph.Found(
-        run=verdict.run, name=verdict.name, verdict=verdict.verdict, waiver=waiver.get("id"),
-        waiver_ends=date.fromisoformat(ends) if ends else None,
+        run=verdict.run, name=verdict.name, waiver=waiver.get("id"),
+        verdict=verdict.verdict if verdict.verdict in _WORST else "undecided",
+        waiver_ends=_day(ends) if ends else None,
     )  # fmt: skip
 
 
@@ -145,6 +164,16 @@ def _signatures(
             yield graph.Signature(role=role, said=f"{why} ({last.signer})", counts=False)
         else:
             yield graph.Signature(role=role, said=last.signer, counts=True)
+
+
+def packages_of(record: Record, system: str, version: str | None) -> list[Handed]:
+    """The packages that were handed out of the newest run of a version, or of its decision; the newest first."""
+    newest = record.runs(system=system, version=version, limit=1)
+    if not newest:
+        return []
+    digest = newest[0].facts.digest
+    decision = decision_of(record, digest)
+    return packages(record, digest, decision.id if decision else None)
 
 
 def controls_of(

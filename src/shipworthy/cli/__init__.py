@@ -40,7 +40,8 @@ _SECTIONS = {
         "export": "Write a run's rows for another tool: Inspect, CSV or JSON Lines.",
         "record": "Look after the record: its runs, its log, its people.",
         "keys": "Make the keys that sign, and say whose they are.",
-        "serve": "Show the record as web pages, to you alone.",
+        "serve": "Show the record as web pages, to you alone or to a team.",
+        "account": "Say who may sign in to a team's pages, and what they may do.",
     },
     "Look up": {
         "metrics": "List the metrics there are, or explain one.",

@@ -11,11 +11,12 @@ from shipworthy.cli.shared import command_options, guarded, print_json
 
 _REGISTER = click.option(
     "--register",
+    "--keys",
     "path",
+    metavar="REGISTER",
     type=click.Path(path_type=Path, dir_okay=False),
     default="keys.json",
-    show_default=True,
-    help="The register's file.",
+    help="Register of keys; default keys.json.",
 )
 
 

@@ -15,6 +15,8 @@ from shipworthy.cli.shared import print_json
 if TYPE_CHECKING:
     from shipworthy.evidence.kpis import Definition, Figure, Kpi
 
+_NEVER = "not reached"
+
 
 @click.command("kpi")
 @click.option("--since", type=DAY, help="First day of the window (UTC); default 90 days before its end.")
@@ -71,8 +73,9 @@ def _explained(one: Definition, *, as_json: bool) -> None:
 
 
 def _lines(one: Kpi, *, verbose: bool) -> Iterator[str]:
-    said = one.reason or "; ".join(_figure(figure) for figure in one.figures)
-    counts = [] if one.reason else [f"n = {one.n:,}"]
+    said = one.reason or "; ".join(_figure(one, figure) for figure in one.figures)
+    is_told = all(figure.unit == "ratio" for figure in one.figures)  # n stands beside the share itself
+    counts = [] if one.reason or is_told else [f"n = {one.n:,}"]
     counts += [f"{one.open:,} still open"] if one.open else []
     counts += [f"left out: {number:,} ({why})" for why, number in one.excluded.items()]
     yield f"{one.title:<33}{said}" + (f"  [{', '.join(counts)}]" if counts else "")
@@ -82,16 +85,22 @@ def _lines(one: Kpi, *, verbose: bool) -> Iterator[str]:
             yield f"  {one.note}"
 
 
-def _figure(one: Figure) -> str:
-    limits = f" ({_number(one.low, one.unit)} to {_number(one.high, one.unit)})" if one.low is not None else ""
-    unit = {"ratio": " %", "points": "", "days": " days"}.get(one.unit, f" {one.unit}")
+def _figure(kpi: Kpi, one: Figure) -> str:
+    """ "100 % (34.2 to 100; n = 2)"; of a full count, which is no sample, "7 of 53 (13.2 %)"; else with its unit."""
     label = "" if one.label == "share" else f"{one.label} "
-    return f"{label}{_number(one.value, one.unit)}{limits}{unit}"
+    value = _number(one.value, one.unit)
+    if one.unit == "ratio" and one.hits is not None and kpi.is_full_count:
+        return f"{label}{one.hits:,} of {one.of or 0:,} ({value} %)"
+    limits = f"{_number(one.low, one.unit)} to {_number(one.high, one.unit)}" if one.low is not None else ""
+    if one.unit == "ratio":
+        return f"{label}{value} % ({'; '.join(filter(None, [limits, f'n = {one.of or kpi.n:,}']))})"
+    unit = {"points": "", "days": " day" if value == "1" else " days"}.get(one.unit, f" {one.unit}")
+    unit = "" if value == _NEVER else unit
+    return f"{label}{value}{unit}" + (f" ({limits})" if limits else "")
 
 
 def _number(value: float | None, unit: str) -> str:
     if value is None or value in (float("inf"), float("-inf")):
-        return "not reached"
-    if unit == "ratio":
-        return f"{value * 100:.1f}"
-    return f"{value:,.0f}" if unit == "points" else f"{value:,.1f}"
+        return _NEVER
+    shown = f"{value * 100:.1f}" if unit == "ratio" else f"{value:,.0f}" if unit == "points" else f"{value:,.1f}"
+    return shown.removesuffix(".0")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shipworthy.cli.recorded import DAY, day, given, on_record, opened
+from shipworthy.cli.recorded import DAY, day, given, on_record, opened, tell
 from shipworthy.cli.shared import print_json
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def add(
 
     with opened(record) as found:
         one = mitigations.add(found, due=day(due), now=datetime.now(UTC), **said)
-    _told(one, as_json=as_json, quiet=quiet)
+    tell(one, _line, as_json=as_json, quiet=quiet)
 
 
 @command.command("update")
@@ -66,7 +66,7 @@ def update(
     with opened(record) as found:
         changes = given(due=day(due), **said)
         one = mitigations.update(found, id_, changes, actor=actor, now=datetime.now(UTC))
-    _told(one, as_json=as_json, quiet=quiet)
+    tell(one, _line, as_json=as_json, quiet=quiet)
 
 
 @command.command("verify")
@@ -97,7 +97,7 @@ def verify(
         ]
         print_json({**done.mitigation.model_dump(mode="json"), "compared": compared})
         return
-    _told(done.mitigation, as_json=False, quiet=quiet)
+    tell(done.mitigation, _line, as_json=False, quiet=quiet)
     for one in done.compared:
         before_word, after_word = one.before.verdict, one.after.verdict
         if not quiet:
@@ -134,13 +134,6 @@ def listed(
         click.echo(_line(one))
     if not known and not quiet:
         click.echo("There is no such mitigation.", err=True)
-
-
-def _told(one: Mitigation, *, as_json: bool, quiet: bool) -> None:
-    if as_json:
-        print_json(one.model_dump(mode="json"))
-    elif not quiet:
-        click.echo(_line(one))
 
 
 def _line(one: Mitigation) -> str:

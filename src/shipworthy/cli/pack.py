@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from shipworthy.cli.recorded import REGISTER
 from shipworthy.cli.shared import command_options, guarded, print_json
 
 if TYPE_CHECKING:
-    from shipworthy.api.packing import Packed
+    from shipworthy.api.packing import Chosen, Packed
     from shipworthy.evidence.documents.fields import Privacy
 
 
 @click.command("pack")
-@click.argument("run")
+@click.argument("run", metavar="RUN|DECISION")
 @click.option("--out", type=click.Path(path_type=Path), help="Where to; default: .shipworthy/packages/<run>.")
 @click.option("--zip", "zipped", is_flag=True, help="Write one zip file instead of a folder.")
 @click.option("--key", "names", multiple=True, help="Sign with this key of yours; may be given several times.")
-@click.option("--register", type=click.Path(path_type=Path), help="Whose keys these are; default: keys.json.")
+@REGISTER
 @click.option("--answers", type=click.Path(path_type=Path), help="What only people can say: a YAML file.")
 @click.option(
     "--audience",
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     help="The strictest class of information that readers may see; what is stricter is shown as withheld.",
 )
 @click.option("--record", help="The record's file or URL; default: SHIPWORTHY_RECORD, or the one beside the plan.")
-@click.option("--no-record", is_flag=True, help="Pack nothing from a record.")
+@click.option("--no-record", is_flag=True, help="Pack nothing from a record, and write nothing into it.")
+@click.option("--as", "actor", metavar="PERSON", help='Who packs: "Ada <ada@example.org>"; default SHIPWORTHY_ACTOR.')
 @click.option("--model", "models", multiple=True, metavar="NAME=PATH", help="A model that the run used, by its digest.")
 @click.option("--pdf", is_flag=True, help="Print the documents as PDF, too.")
 @command_options
@@ -45,6 +47,7 @@ def command(
     audience: str,
     record: str | None,
     no_record: bool,
+    actor: str | None,
     models: tuple[str, ...],
     pdf: bool,
     as_json: bool,
@@ -52,22 +55,28 @@ def command(
     verbose: bool,
 ) -> None:
     """Pack RUN (its folder, id, digest, or "latest") with all that stands behind its decision, so that anyone can
-    verify it.
+    verify it. DECISION, by its id, is packed with all the runs that it rests on.
 
-    Tells how complete the documents are, and who has to answer what is missing. Exits with 4 when the run was changed
-    after it was written.
+    The record keeps who packed what, and when. Tells how complete the documents are, and who has to answer what is
+    missing. Exits with 4 when a run was changed after it was written.
     """
+    from datetime import UTC, datetime
+
     from shipworthy.api import keys
+    from shipworthy.api.handing import keep_package
     from shipworthy.api.packing import pack
     from shipworthy.cli.keys import ask_passphrase
 
     phrase = ask_passphrase() if names else ""
     opened = [keys.open_key(name, passphrase=phrase) for name in names]
-    folder = Path(run) if no_record else _folder(run, record)
+    wanted = _chosen(run, record, no_record=no_record)
+    place, now = None if no_record else _place(wanted.folders[0], record), datetime.now(UTC)
     packed = pack(
-        folder,
+        wanted.folders[0],
+        others=wanted.folders[1:],
+        decision=wanted.decision,
         out=out,
-        record=None if no_record else _place(folder, record),
+        record=place,
         answers=answers,
         sign_with=opened,
         register=keys.registered(register or keys.REGISTER),
@@ -75,23 +84,27 @@ def command(
         models=_models(models),
         pdf=pdf,
         zipped=zipped,
+        now=now,
     )
+    if place is not None:
+        keep_package(place, packed.path, root=packed.root, about=wanted.about, actor=actor, now=now)
     if as_json:
         print_json(packed.as_json())
     else:
         _tell(packed, quiet=quiet, verbose=verbose)
 
 
-def _folder(run: str, stated: str | None) -> Path:
-    """The run's folder: the one that is named, else where the record has the run of that name."""
+def _chosen(named: str, stated: str | None, *, no_record: bool) -> Chosen:
+    """What is named: a run's folder, else a decision or a run that the record knows."""
+    from shipworthy.api.packing import Chosen, chosen
     from shipworthy.api.recording import open_record, place_of
-    from shipworthy.api.runs import base_of, find_run, folder_of
+    from shipworthy.api.runs import base_of, folder_of
 
     place = place_of(Path(), stated)
-    if folder_of(run) or (isinstance(place, Path) and not place.exists()):
-        return Path(run)
+    if no_record or folder_of(named) or (isinstance(place, Path) and not place.exists()):
+        return Chosen(folders=(Path(named),), decision=None)
     with open_record(place, create=False) as opened:
-        return base_of(place) / find_run(opened, run).facts.place
+        return chosen(opened, named, base_of(place))
 
 
 def _place(run: Path, stated: str | None) -> str | Path | None:

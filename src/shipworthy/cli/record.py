@@ -97,7 +97,12 @@ def checkpoint(
 
 @command.command("verify")
 @click.option(
-    "--keys", "register", type=click.Path(path_type=Path), help="Register of the keys whose checkpoints count."
+    "--keys",
+    "--register",
+    "register",
+    metavar="REGISTER",
+    type=click.Path(path_type=Path),
+    help="Register of keys whose checkpoints count.",
 )
 @on_record(acts=False)
 def verify(*, register: Path | None, record: str | None, as_json: bool, quiet: bool, verbose: bool) -> None:  # noqa: ARG001

@@ -6,17 +6,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from shipworthy.cli.shared import F, command_options, guarded
+from shipworthy.cli.shared import F, command_options, guarded, print_json
 
 if TYPE_CHECKING:
+    from shipworthy.record.documents import Document
     from shipworthy.record.store import Record
 
+D = TypeVar("D", bound="Document")
 DAY = click.DateTime(["%Y-%m-%d"])
 STEP = click.IntRange(1, 5)
+REGISTER = click.option(
+    "--register",
+    "--keys",
+    "register",
+    metavar="REGISTER",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Register of keys; default keys.json.",
+)
 
 
 def on_record(*, acts: bool) -> Callable[[F], F]:
@@ -51,3 +61,11 @@ def day(moment: datetime | None) -> date | None:
 def given(**values: Any) -> dict[str, Any]:
     """Only the options that were given: None and () were not."""
     return {name: value for name, value in values.items() if value is not None and value != ()}
+
+
+def tell(document: D, line: Callable[[D], str], *, as_json: bool, quiet: bool) -> None:
+    """A document that was written: whole for machines, in one line for people."""
+    if as_json:
+        print_json(document.model_dump(mode="json"))
+    elif not quiet:
+        click.echo(line(document))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,19 +14,34 @@ from shipworthy.cli.shared import SHIP, STALE, command_options, guarded, print_j
 @click.command("reproduce")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--root", type=click.Path(path_type=Path), help="Folder that the plan's relative paths start from.")
+@click.option("--record", metavar="FILE|URL", help="Keep what came out in this record, for `shipworthy kpi`.")
+@click.option("--as", "actor", metavar="PERSON", help='Who reproduces it: "Ada <ada@example.org>".')
 @command_options
 @guarded
-def command(run: Path, root: Path | None, as_json: bool, quiet: bool, verbose: bool) -> None:
+def command(
+    *, run: Path, root: Path | None, record: str | None, actor: str | None, as_json: bool, quiet: bool, verbose: bool
+) -> None:
     """Run the check in the folder RUN again and hold every estimate against the recorded one.
 
+    RUN may be a package, a folder or a zip file, too: it is verified first, and each of its runs is executed.
+
     Uses the source data where they are found, and otherwise the rows that the run kept. Exits with 0 when every
-    estimate came
-    out as recorded, 4 when one did not or the data have changed.
+    estimate came out as recorded, 4 when one did not or the data have changed.
     """
-    from shipworthy.api.reproducing import reproduce
+    from shipworthy.api import handing
+    from shipworthy.api.reproducing import about, reproduce
+    from shipworthy.errors import Unusable
     from shipworthy.present.safe import plain
 
-    found = reproduce(run, root=root)
+    named = about(run) if record is not None else ""
+    try:
+        found = reproduce(run, root=root)
+    except Unusable as error:  # an attempt that cannot be run is one that failed
+        if record is not None:
+            _keep(record, handing.failed(error), named, actor)
+        raise
+    if record is not None:
+        _keep(record, found.as_json(), named, actor)
     if as_json:
         print_json(found.as_json())
     if not quiet:
@@ -43,3 +59,12 @@ def command(run: Path, root: Path | None, as_json: bool, quiet: bool, verbose: b
             else f"Not reproduced: {len(found.differences)} differences over {found.compared} estimates."
         )
     sys.exit(SHIP if found.reproduced else STALE)
+
+
+def _keep(record: str, told: dict[str, Any], about: str, actor: str | None) -> None:
+    from datetime import UTC, datetime
+
+    from shipworthy.api.handing import keep_reproduction
+    from shipworthy.api.recording import place_of
+
+    keep_reproduction(place_of(Path(), record), told, about=about, actor=actor, now=datetime.now(UTC))

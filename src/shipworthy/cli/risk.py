@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shipworthy.cli.recorded import DAY, STEP, day, given, on_record, opened
+from shipworthy.cli.recorded import DAY, STEP, day, given, on_record, opened, tell
 from shipworthy.cli.shared import F, print_json
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def add(
 
     with opened(record) as found:
         risk = risks.add(found, due=day(due), review=day(review), owner=owner or "", now=datetime.now(UTC), **said)
-    _told(risk, as_json=as_json, quiet=quiet)
+    tell(risk, _line, as_json=as_json, quiet=quiet)
 
 
 @command.command("update")
@@ -90,7 +90,7 @@ def update(
         risk = risks.update(
             found, id_, changes, likelihood=likelihood, severity=severity, why=why, actor=actor, now=datetime.now(UTC)
         )
-    _told(risk, as_json=as_json, quiet=quiet)
+    tell(risk, _line, as_json=as_json, quiet=quiet)
 
 
 @command.command("treat")
@@ -112,7 +112,7 @@ def treat(
 
     with opened(record) as found:
         risk = risks.treat(found, id_, due=day(due), now=datetime.now(UTC), **said)
-    _told(risk, as_json=as_json, quiet=quiet)
+    tell(risk, _line, as_json=as_json, quiet=quiet)
 
 
 @command.command("accept")
@@ -133,7 +133,7 @@ def accept(
 
     with opened(record) as found:
         risk = risks.accept(found, id_, review=day(review), now=datetime.now(UTC), **said)
-    _told(risk, as_json=as_json, quiet=quiet)
+    tell(risk, _line, as_json=as_json, quiet=quiet)
 
 
 @command.command("close")
@@ -151,7 +151,7 @@ def close(
 
     with opened(record) as found:
         risk = risks.close(found, id_, why=why, actor=actor, now=datetime.now(UTC))
-    _told(risk, as_json=as_json, quiet=quiet)
+    tell(risk, _line, as_json=as_json, quiet=quiet)
 
 
 @command.command("measure")
@@ -181,7 +181,7 @@ def measure(
             found, id_, run, requirement, side="residual" if residual else "inherent", severity=severity, actor=actor,
             now=datetime.now(UTC),
         )  # fmt: skip
-    _told(done.risk, as_json=as_json, quiet=quiet)
+    tell(done.risk, _line, as_json=as_json, quiet=quiet)
     if not as_json and not quiet:
         click.echo(f"  {plain(done.said)}")
 
@@ -312,13 +312,6 @@ def export(
             click.echo(f"{len(done.written):,} issues in {done.folder}")
             if done.left:
                 click.echo(f"No longer open, and left there: {', '.join(done.left[:20])}", err=True)
-
-
-def _told(risk: Risk, *, as_json: bool, quiet: bool) -> None:
-    if as_json:
-        print_json(risk.model_dump(mode="json"))
-    elif not quiet:
-        click.echo(_line(risk))
 
 
 def _line(one: Risk) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shipworthy.cli.recorded import REGISTER
 from shipworthy.cli.shared import command_options, guarded, print_json
 
 if TYPE_CHECKING:
@@ -35,9 +36,7 @@ _VERDICTS = {
 @click.option("--as", "actor", metavar="PERSON", help='Who signs: "Ada <ada@example.org>"; default SHIPWORTHY_ACTOR.')
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--no-data", is_flag=True, help="Do not read the data again before signing.")
-@click.option(
-    "--register", type=click.Path(path_type=Path, dir_okay=False), help="Register of keys; default keys.json."
-)
+@REGISTER
 @click.option("--record", metavar="FILE|URL", help="Record; default SHIPWORTHY_RECORD, or .shipworthy/record.db.")
 @command_options
 @guarded

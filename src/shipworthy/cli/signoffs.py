@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from shipworthy.cli.recorded import REGISTER
 from shipworthy.cli.shared import command_options, guarded, print_json
 
 
@@ -14,9 +15,7 @@ from shipworthy.cli.shared import command_options, guarded, print_json
 @click.option("--withdraw", metavar="ID", help="Take a sign-off of your own back; --as says who you are.")
 @click.option("--as", "actor", metavar="PERSON", help='Who acts: "Ada <ada@example.org>"; default SHIPWORTHY_ACTOR.')
 @click.option("--no-data", is_flag=True, help="Do not read the data again.")
-@click.option(
-    "--register", type=click.Path(path_type=Path, dir_okay=False), help="Register of keys; default keys.json."
-)
+@REGISTER
 @click.option("--record", metavar="FILE|URL", help="Record; default SHIPWORTHY_RECORD, or .shipworthy/record.db.")
 @command_options
 @guarded

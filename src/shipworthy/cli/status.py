@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from shipworthy.cli.recorded import REGISTER
 from shipworthy.cli.shared import EXIT_OF_DECISION, STALE, command_options, guarded, print_json
 
 if TYPE_CHECKING:
+    from shipworthy.api.handing import Handed
     from shipworthy.api.standing import Signature, Standing
 
 EXIT_OF_FIT = {**EXIT_OF_DECISION, "stale": STALE}
@@ -21,9 +23,7 @@ _WORST = ("ship", "undecided", "hold", "stale")
 @click.command("status")
 @click.argument("target", metavar="[PLAN|SYSTEM]", required=False)
 @click.option("--no-data", is_flag=True, help="Do not read the data again.")
-@click.option(
-    "--register", type=click.Path(path_type=Path, dir_okay=False), help="Register of keys; default keys.json."
-)
+@REGISTER
 @click.option("--record", metavar="FILE|URL", help="Record; default SHIPWORTHY_RECORD, or .shipworthy/record.db.")
 @command_options
 @guarded
@@ -49,6 +49,7 @@ def command(
 
     from shipworthy.api.changes import Looking
     from shipworthy.api.checking import load
+    from shipworthy.api.handing import packages
     from shipworthy.api.recording import open_record, place_of
     from shipworthy.api.runs import base_of, current, systems
     from shipworthy.api.standing import standing
@@ -66,14 +67,30 @@ def command(
             names = systems(opened) if target is None else [target]
             known = [name for name in names if target is not None or opened.runs(system=name, limit=1)]
             found = [standing(opened, current(opened, name), looking) for name in known]
+        handed = [packages(opened, one.run.facts.digest, one.decision.id if one.decision else None) for one in found]
     if as_json:
-        print_json(found[0].as_json() if target is not None else [one.as_json() for one in found])
+        told = [
+            {**one.as_json(), "packages": [each.as_json() for each in out]}
+            for one, out in zip(found, handed, strict=True)
+        ]
+        print_json(told[0] if target is not None else told)
     else:
         for index, one in enumerate(found):
             click.echo("\n".join([*([""] if index else []), *lines(one, quiet=quiet, verbose=verbose)]))
+            if handed[index] and not quiet:
+                click.echo(packed(handed[index]))
         if not found and not quiet:
             click.echo("The record has no run yet: shipworthy check makes one.", err=True)
     sys.exit(EXIT_OF_FIT[max((one.fitness.fit for one in found), key=_WORST.index, default="undecided")])
+
+
+def packed(handed: Sequence[Handed]) -> str:
+    """The newest package that was handed out, and how many there were before."""
+    from shipworthy.present.safe import plain, shorten
+
+    one, before = handed[0], len(handed) - 1
+    older = f"; {before:,} before it" if before else ""
+    return f"  package: {one.root[:19]}, {shorten(one.by, 60)}, {one.at:%Y-%m-%d}, {plain(one.place)}{older}"
 
 
 def _is_plan(target: str) -> bool:

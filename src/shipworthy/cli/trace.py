@@ -30,6 +30,7 @@ def command(
     from shipworthy.api import tracing
     from shipworthy.api.recording import open_record, place_of
     from shipworthy.api.runs import base_of, systems
+    from shipworthy.cli.status import packed
     from shipworthy.evidence import trace as graph
     from shipworthy.evidence.files import write_atomically
     from shipworthy.present.safe import plain, shorten
@@ -46,10 +47,11 @@ def command(
             if target is None and len(known) != 1:
                 raise click.UsageError(f"The record has {len(known)} systems: name one, or a plan.")
             found = tracing.trace_system(opened, target or known[0], base=base_of(place), now=now)
+        handed = tracing.packages_of(opened, found.facts.system, found.facts.version)
     if svg is not None:
         write_atomically(svg, tracing.picture(found))
     if as_json:
-        print_json(found.as_json())
+        print_json({**found.as_json(), "packages": [one.as_json() for one in handed]})
     else:
         facts = found.facts
         if not gaps and not quiet:
@@ -59,6 +61,8 @@ def command(
             for one in facts.signatures:
                 said = shorten(one.said, 80) or "nobody has approved"
                 click.echo(f"  sign-off {plain(one.role)}: {'' if one.counts else '✗ '}{said}")
+            if handed:
+                click.echo(packed(handed))
             asked = facts.controls
             waived = f", {len(asked.waived)} waived" if asked.waived else ""
             click.echo(f"  controls: evidence for {len(asked.covered)} of {asked.required}{waived}")

@@ -12,7 +12,14 @@ from shipworthy.cli.shared import SHIP, SHOWN_FAULTS, STALE, command_options, gu
 
 @click.command("verify")
 @click.argument("evidence", type=click.Path(path_type=Path))
-@click.option("--keys", type=click.Path(path_type=Path), help="A register of keys that you got elsewhere, and trust.")
+@click.option(
+    "--keys",
+    "--register",
+    "keys",
+    metavar="REGISTER",
+    type=click.Path(path_type=Path),
+    help="Register of keys that you got elsewhere, and trust.",
+)
 @click.option("--threshold", type=click.IntRange(min=1), help="How many persons must have signed the package.")
 @click.option(
     "--checkpoint",

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from shipworthy.cli.shared import F, command_options, guarded, print_json
+from shipworthy.cli.recorded import DAY, on_record, opened
+from shipworthy.cli.shared import F, print_json
 from shipworthy.cli.sign import place_near
 
 if TYPE_CHECKING:
     from shipworthy.api.waivers import Answer
     from shipworthy.record.documents import Waiver
-
-_RECORD = click.option(
-    "--record", metavar="FILE|URL", help="Record; default SHIPWORTHY_RECORD, or .shipworthy/record.db."
-)
-_AS = click.option("--as", "actor", metavar="PERSON", help='You: "Ada <ada@example.org>"; default SHIPWORTHY_ACTOR.')
-_DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.group("waiver")
@@ -37,15 +31,12 @@ def command() -> None:
 @click.argument("requirement")
 @click.option("--reason", required=True, help="Why it may ship nevertheless.")
 @click.option("--control", required=True, help="What protects people meanwhile.")
-@click.option("--ends", required=True, type=_DAY, help="The last day on which it holds; at most 366 days away.")
-@click.option("--starts", type=_DAY, help="The first day; default today.")
+@click.option("--ends", required=True, type=DAY, help="The last day on which it holds; at most 366 days away.")
+@click.option("--starts", type=DAY, help="The first day; default today.")
 @click.option("--slice", "slices", multiple=True, metavar="COL=VALUE", help="Only this slice; may be repeated.")
 @click.option("--risk", metavar="ID", help="The registered risk that it leaves open.")
 @click.option("--any-version", is_flag=True, help="It also holds for other versions than the run's.")
-@_AS
-@_RECORD
-@command_options
-@guarded
+@on_record(acts=True)
 def request(
     *,
     run: str,
@@ -78,8 +69,8 @@ def request(
         risk=risk, any_version=any_version,
     )  # fmt: skip
     now = datetime.now(UTC)
-    with open_record(place_near(run, record), create=False) as opened:
-        _told(waivers.request(opened, run, wanted, actor=actor, now=now), as_json=as_json, quiet=quiet)
+    with open_record(place_near(run, record), create=False) as found:
+        _told(waivers.request(found, run, wanted, actor=actor, now=now), as_json=as_json, quiet=quiet)
 
 
 def _answering(said: Answer, about: str) -> Callable[[F], click.Command]:
@@ -87,18 +78,14 @@ def _answering(said: Answer, about: str) -> Callable[[F], click.Command]:
 
     @command.command(said, help=about)
     @click.argument("id_", metavar="ID")
-    @_AS
-    @_RECORD
-    @command_options
-    @guarded
+    @on_record(acts=True)
     def answer(*, id_: str, actor: str | None, record: str | None, as_json: bool, quiet: bool, **_: Any) -> None:
         from datetime import UTC
 
         from shipworthy.api import waivers
-        from shipworthy.api.recording import open_record, place_of
 
-        with open_record(place_of(Path(), record), create=False) as opened:
-            after = waivers.answer(opened, id_, said, actor=actor, now=datetime.now(UTC))
+        with opened(record) as found:
+            after = waivers.answer(found, id_, said, actor=actor, now=datetime.now(UTC))
         _told(after, as_json=as_json, quiet=quiet)
 
     return answer
@@ -112,9 +99,7 @@ withdraw = _answering("withdraw", "Take the waiver ID back; what it covered coun
 @command.command("list")
 @click.option("--system", help="Only of this system.")
 @click.option("--ending", type=click.IntRange(min=0), metavar="DAYS", help="Only those that end within so many days.")
-@_RECORD
-@command_options
-@guarded
+@on_record(acts=False)
 def listed(
     *,
     system: str | None,
@@ -128,11 +113,10 @@ def listed(
     from datetime import UTC
 
     from shipworthy.api import waivers
-    from shipworthy.api.recording import open_record, place_of
 
     today = datetime.now(UTC).date()
-    with open_record(place_of(Path(), record), create=False) as opened:
-        found = waivers.waivers(opened, system=system, ending=ending, today=today)
+    with opened(record) as kept:
+        found = waivers.waivers(kept, system=system, ending=ending, today=today)
     if as_json:
         print_json([{**one.model_dump(mode="json"), "state": waivers.state(one, today)} for one in found])
         return

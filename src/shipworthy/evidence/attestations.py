@@ -21,19 +21,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from shipworthy.digest import Json, canonical, file_digest
 from shipworthy.errors import Fault, Unusable
 from shipworthy.evidence.manifest import entries
 from shipworthy.integrity import merkle
-from shipworthy.plan.loading import plan_digest
-from shipworthy.plan.models import Plan, Requirement
+
+if TYPE_CHECKING:
+    from shipworthy.plan.models import Plan, Requirement
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 EVAL_RESULT = "https://shipworthy.dev/attestation/eval-result/v0.1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 SVR = "https://in-toto.io/attestation/svr/v0.2"
+MODEL = ": model "  # among a run's materials: between an evaluation, and the path of a model's file
 ROWS = "shipworthyRows"  # digest of rows as a multiset; not of any file's bytes, so no verifier may take it for one
 
 Assurance: TypeAlias = Literal["self_attested", "third_party", "reproduced", "enclave_attested"]
@@ -108,17 +110,26 @@ def _raise(error: OSError) -> None:
     raise error
 
 
+def models_in(results: Mapping[str, Any]) -> dict[str, str]:
+    """The files of models that a run used: name of the subject -> sha256 digest, as the run recorded them."""
+    found = {}
+    for name, value in (results.get("materials") or {}).items():
+        if MODEL in name and value.startswith("sha256:"):
+            found[name.rpartition(" of ")[2]] = value
+    return found
+
+
 def subjects_of(
     folder: Path, results: Mapping[str, Any], models: Mapping[str, Path] | None = None
 ) -> tuple[Subject, ...]:
-    """What a run used, from its folder: models by name (`model_digest`), the data of each evaluation (the rows as read,
-    and the kept rows' files), the code by the environment's file, and the run's own results.
+    """What a run used, from its folder: models by name (`model_digest`; and those that the run recorded), the data of
+    each evaluation (the rows as read, and the kept rows' files), the code by the environment's file, and the run's own
+    results.
 
     Data that stayed in their own backend have no digest and are no subject. Raises Unusable (ATTS001).
     """
-    found = [
-        Subject(name=f"model:{name}", digest={"sha256": model_digest(path)}) for name, path in (models or {}).items()
-    ]
+    known = models_in(results) | {name: model_digest(path) for name, path in (models or {}).items()}
+    found = [Subject(name=f"model:{name}", digest={"sha256": _hex(value)}) for name, value in known.items()]
     for source in results["inputs"]:
         algorithm, _, value = str(source.get("digest", "")).partition(":")
         if algorithm == "sha256" and len(value) == 64:
@@ -257,6 +268,8 @@ def _statement(kind: str, subjects: Sequence[Subject], predicate: Mapping[str, J
 
 def _judged(results: Mapping[str, Any], plan: Plan) -> list[tuple[Requirement, Mapping[str, Any]]]:
     """Each requirement with its verdict, in the plan's order; every one has exactly one, and its plan is this one."""
+    from shipworthy.plan.loading import plan_digest  # here: `verify` reads this module, and no plan
+
     if results.get("plan_digest") != plan_digest(plan):
         raise _apart("the results were measured under another plan")
     verdicts = {str(verdict["requirement"]): verdict for verdict in results["verdicts"]}

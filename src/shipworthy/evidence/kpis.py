@@ -25,6 +25,9 @@ APPETITE = 9  # residual score above which a risk is beyond appetite
 FRESH: Mapping[Tier, int] = {"critical": 90, "high": 180, "limited": 365, "minimal": 730}  # days that a run stays fresh
 WEIGHTS: Mapping[str, int] = {"low": 1, "medium": 3, "high": 10, "critical": 30}  # of an incident
 REPEAT = timedelta(days=180)
+FULL_COUNTS = frozenset(  # indicators over all that the record has, of today: their intervals are of no sample
+    {"inventory-coverage", "control-coverage", "trace-completeness", "slice-coverage", "sign-off-validity"}
+)
 _MONTH = 30.4375  # days
 _STRICT: Mapping[Outcome, int] = {"ship": 0, "undecided": 1, "hold": 2}
 
@@ -123,6 +126,7 @@ class MitigationFact:
 
     at: datetime  # first written
     is_verified: bool
+    is_effective: bool | None = None  # by paired changes that its run measured; None: it measured none
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,6 +149,31 @@ class IncidentFact:
     actions: tuple[tuple[date, date | None], ...] = ()  # due, and when a run showed that it was done
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackageFact:
+    """A package that was handed out: how complete its documents are, by weight."""
+
+    about: str  # what it was made of
+    at: datetime
+    weights: tuple[int, int] | None  # filled in, applicable; None: its file is no longer where it was written
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReproductionFact:
+    """An attempt to reproduce a run."""
+
+    at: datetime
+    reproduced: bool | None  # None: the file that says so is gone
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SliceFact:
+    """A slice along an axis that a plan names, in a system's newest run."""
+
+    n: int  # cases, the most of any metric
+    least: int  # that the plan asks for
+
+
 @dataclass(frozen=True, kw_only=True)
 class History:
     """Everything that indicators are computed from."""
@@ -157,6 +186,9 @@ class History:
     risks: Sequence[RiskFact] = ()
     mitigations: Sequence[MitigationFact] = ()
     incidents: Sequence[IncidentFact] = ()
+    packages: Sequence[PackageFact] = ()
+    reproductions: Sequence[ReproductionFact] = ()
+    slices: Sequence[SliceFact] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,6 +200,8 @@ class Figure:
     low: float | None = None  # 95 %
     high: float | None = None
     unit: Literal["ratio", "days", "points", "per system", "per system-month"] = "ratio"
+    hits: int | None = None  # of a ratio of counts: its numerator
+    of: int | None = None  # and its denominator
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -183,15 +217,17 @@ class Kpi:
     excluded: Mapping[str, int] = field(default_factory=dict)  # why -> how many
     reason: str | None = None  # "not recorded: ...", or that there is nothing in the window
     note: str = ""  # how the definition was read
+    is_full_count: bool = False  # whether everything there is was counted, so that no sample could err
 
     def as_json(self) -> dict[str, Json]:
         """For machines; what is not reached is null."""
         return {
             "name": self.name, "title": self.title, "definition": self.definition, "n": self.n, "open": self.open,
             "excluded": dict(self.excluded), "reason": self.reason, "note": self.note,
+            "full_count": self.is_full_count,
             "figures": [
                 {"label": one.label, "unit": one.unit, "value": _finite(one.value), "low": _finite(one.low),
-                 "high": _finite(one.high)}
+                 "high": _finite(one.high), "hits": one.hits, "of": one.of}
                 for one in self.figures
             ],
         }  # fmt: skip
@@ -239,6 +275,7 @@ def kpis(history: History, window: Window) -> tuple[Kpi, ...]:
             Kpi(
                 name=one.name, title=one.title, definition=one.definition, note=one.note, figures=got.figures, n=got.n,
                 open=got.open, excluded={why: n for why, n in got.excluded.items() if n}, reason=got.reason,
+                is_full_count=one.name in FULL_COUNTS,
             )
         )  # fmt: skip
     return tuple(found)
@@ -257,7 +294,7 @@ def _shares(hits: Mapping[str, int], total: int, *, excluded: Mapping[str, int] 
     figures = []
     for label, count in hits.items():
         low, high = wilson(count, total)
-        figures.append(Figure(label=label, value=count / total, low=float(low), high=float(high)))
+        figures.append(Figure(label=label, value=count / total, low=float(low), high=float(high), hits=count, of=total))
     return _Result(figures=tuple(figures), n=total, excluded=excluded or {})
 
 
@@ -434,6 +471,38 @@ def _verified(history: History, window: Window) -> _Result:
     return _ratio(sum(one.is_verified for one in found), len(found))
 
 
+def _slices(history: History, window: Window) -> _Result:  # noqa: ARG001  the facts are of the newest runs before it ends
+    return _ratio(sum(one.n >= one.least for one in history.slices), len(history.slices))
+
+
+def _reproduced(history: History, window: Window) -> _Result:
+    found = [one for one in history.reproductions if window.has(one.at)]
+    told = [one for one in found if one.reproduced is not None]
+    excluded = {"what came out can no longer be read": len(found) - len(told)}
+    return _ratio(sum(bool(one.reproduced) for one in told), len(told), excluded=excluded)
+
+
+def _documented(history: History, window: Window) -> _Result:
+    newest: dict[str, PackageFact] = {}
+    for one in sorted(history.packages, key=lambda package: package.at):
+        if window.has(one.at):
+            newest[one.about] = one
+    known = [one.weights for one in newest.values() if one.weights is not None]
+    excluded = {"no longer where it was written": len(newest) - len(known)}
+    applicable = sum(of for _, of in known)
+    if not applicable:
+        return _Result(reason=_NOTHING, excluded=excluded)
+    figure = Figure(label="share", value=sum(filled for filled, _ in known) / applicable)
+    return _Result(figures=(figure,), n=len(known), excluded=excluded)
+
+
+def _effective(history: History, window: Window) -> _Result:
+    found = [one for one in history.mitigations if one.at < window.until]
+    told = [one for one in found if one.is_effective is not None]
+    excluded = {"no run that shows it measured a paired change": len(found) - len(told)}
+    return _ratio(sum(bool(one.is_effective) for one in told), len(told), excluded=excluded)
+
+
 def _incidents(history: History, window: Window) -> list[IncidentFact]:
     return [one for one in history.incidents if window.has(one.detected)]
 
@@ -522,8 +591,9 @@ def _table() -> Iterator[tuple[str, str, str, str, _Compute]]:
     )  # fmt: skip
     yield (
         "slice-coverage", "Slice coverage",
-        "declared population slices with n ≥ planned minimum ÷ declared slices", "",
-        _not_recorded("plans in the record say neither which slices were declared nor the planned n"),
+        "declared population slices with n ≥ planned minimum ÷ declared slices",
+        "Of each active system's newest run before the window's end: the slices that it met along axes that its plan "
+        "names, whose minimum is `minimum_group`. A slice without a single case is not seen.", _slices,
     )  # fmt: skip
     yield (
         "time-to-decision", "Time to decision",
@@ -550,8 +620,9 @@ def _table() -> Iterator[tuple[str, str, str, str, _Compute]]:
     yield (
         "reproducibility-rate", "Reproducibility rate",
         "re-runs from pinned inputs with every metric inside its pre-declared tolerance ÷ re-runs attempted "
-        "(cannot-run counts as failure); bit-identical share separately", "",
-        _not_recorded("`shipworthy reproduce` writes nothing into the record"),
+        "(cannot-run counts as failure); bit-identical share separately",
+        "Attempts that `shipworthy reproduce --record` kept, within one part in 10⁹. Whether bits are the same is not "
+        "recorded.", _reproduced,
     )  # fmt: skip
     yield (
         "pre-registration-rate", "Pre-registration rate",
@@ -562,8 +633,9 @@ def _table() -> Iterator[tuple[str, str, str, str, _Compute]]:
     yield (
         "documentation-completeness", "Documentation completeness",
         "Σ weight of required fields filled with non-placeholder, reviewed content ÷ Σ weight of applicable fields; "
-        "not-applicable needs a reason", "",
-        _not_recorded("`shipworthy pack` computes it for each package, and the record keeps no packages"),
+        "not-applicable needs a reason",
+        "Of the newest package within the window of each run or decision, read where it was written; n is packages. A "
+        "share of weights has no interval. Who reviewed an answer is not recorded.", _documented,
     )  # fmt: skip
     yield (
         "evidence-freshness", "Evidence freshness",
@@ -599,8 +671,10 @@ def _table() -> Iterator[tuple[str, str, str, str, _Compute]]:
     yield (
         "mitigation-effectiveness", "Mitigation effectiveness",
         "paired change in failure rate on the same frozen suite before/after, with paired interval; effective only if "
-        "the interval excludes zero and no guardrail metric regresses", "",
-        _not_recorded("single cases are not in the record; `shipworthy compare` gives the paired change of two runs"),
+        "the interval excludes zero and no guardrail metric regresses",
+        "The share that is effective, of mitigations in place whose verifying run measured changes against a "
+        "baseline: those of its requirements' metrics have an interval on the good side of zero, and no metric that "
+        "another requirement asks for has one on the bad side. Intervals are at the level of the plan.", _effective,
     )  # fmt: skip
     yield (
         "mitigations-verified", "Mitigations verified",

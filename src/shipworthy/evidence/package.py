@@ -18,7 +18,7 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from shipworthy.digest import Json, canonical
 from shipworthy.errors import Fault, Unusable
@@ -31,7 +31,9 @@ from shipworthy.evidence.documents.privacy import file_class, is_visible
 from shipworthy.integrity import merkle
 from shipworthy.integrity.keys import Register
 from shipworthy.integrity.reading import read_json
-from shipworthy.plan.models import Plan
+
+if TYPE_CHECKING:
+    from shipworthy.plan.models import Plan
 
 PACKAGE = "package.json"
 MANIFEST = "manifest.json"

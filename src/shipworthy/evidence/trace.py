@@ -1,22 +1,27 @@
-"""Traceability of a system: from each requirement to its test, verdict, risk, mitigation and signature, and every gap.
+"""Traceability: from each requirement to its test, verdict, risk, mitigation and signature, and every gap.
 
-What is built here from recorded facts is a graph; `evidence.tracing` writes the table of one run for its package.
+`trace` draws the map of a system from what is recorded of it today; `trace_run` writes the table of one run, as its
+package keeps it. What hangs on a requirement is told in one place for both, and for the pages: `hanging_on`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from shipworthy.digest import Json
 from shipworthy.errors import Fault
 from shipworthy.evidence.controls import Controls
-from shipworthy.plan.models import Tier
+from shipworthy.evidence.documents.known import RecordFacts
+from shipworthy.plan.models import Plan, Tier
 from shipworthy.record.documents import Mitigation, Risk, Waiver
 
 SCHEMA = "shipworthy/trace-graph@1"
+SCHEMA_OF_RUN = "shipworthy/trace@1"
+T = TypeVar("T")
+Body: TypeAlias = Mapping[str, Any]
 Kind: TypeAlias = Literal[
     "requirement", "evaluation", "run", "verdict", "waiver", "risk", "mitigation", "verification", "sign-off"
 ]
@@ -141,6 +146,8 @@ class _Map:
 
     def note(self, code: str, of: str, what: str = "") -> None:
         words, mend = _GAPS[code]
+        if what.startswith("rejected"):  # nothing is missing that could be added
+            mend = "mend what it was rejected for, check again, and have that run signed"
         self.gaps.append(Fault(code=code, what=what or words, where=of, mend=mend))
 
 
@@ -334,3 +341,129 @@ def closed(found: Trace, ever_failed: Collection[str]) -> int:
         is_mended = any(one.startswith("verification: ") for path in paths for one in path)
         whole += has_run and (name not in ever_failed or is_mended)
     return whole
+
+
+def hanging_on(
+    requirement: str, risks: Sequence[T], mitigations: Sequence[T], *, body: Callable[[T], Body]
+) -> tuple[list[T], list[T]]:
+    """The risks that name a requirement; and the mitigations that name it or such a risk, or are named by one.
+
+    body: what a risk or mitigation says, as JSON.
+    """
+
+    def names(one: T, key: str) -> frozenset[str]:
+        return frozenset(body(one).get(key) or ())
+
+    own = [one for one in risks if requirement in names(one, "requirements")]
+    ids, told = {body(one)["id"] for one in own}, {name for one in own for name in names(one, "mitigations")}
+    done = [
+        one
+        for one in mitigations
+        if requirement in names(one, "requirements") or ids & names(one, "risks") or body(one).get("id") in told
+    ]
+    return own, done
+
+
+def trace_run(
+    results: Mapping[str, Any],
+    plan: Plan,
+    record: RecordFacts,
+    *,
+    run_digest: str,
+    known_runs: Mapping[str, str],
+) -> dict[str, Json]:
+    """Every requirement of a run with what stands behind it, and every gap: `shipworthy/trace@1`.
+
+    record: kind -> bodies; a kind that is absent was not looked up, and leaves no gap. known_runs: digest -> run, of
+    the runs that the record knows.
+    """
+    risks, mitigations = _of(record, "risk"), _of(record, "mitigation")
+    verdicts = {verdict["requirement"]: verdict for verdict in results["verdicts"]}
+    gaps: list[Json] = []
+    links: list[Json] = []
+    for requirement in plan.requirements:
+        verdict = verdicts.get(requirement.id, {})
+        own, done = hanging_on(requirement.id, risks, mitigations, body=lambda one: one)
+        waivers = [w["id"] for w in _of(record, "waiver") if w.get("requirement") == requirement.id]
+        links.append(
+            {
+                "requirement": requirement.id,
+                "text": requirement.text,
+                "severity": requirement.severity,
+                "controls": list(requirement.controls),
+                "evaluation": (verdict.get("estimate") or {}).get("evaluation") or requirement.evaluation,
+                "metric": requirement.metric,
+                "run": {"run": str(results["run"]), "digest": run_digest},
+                "verdict": verdict.get("verdict"),
+                "waived_by": (verdict.get("waiver") or {}).get("id"),
+                "waivers": list(waivers),
+                "risks": [_risk_row(risk) for risk in own],
+                "mitigations": [_mitigation_row(one, known_runs) for one in done],
+            }
+        )
+        if not requirement.controls:
+            gaps.append(_gap("requirement", requirement.id, "it is mapped to no control"))
+        if verdict.get("verdict") != "met" and "risk" in record and not own:
+            gaps.append(_gap("requirement", requirement.id, "it is not met, and no risk says what may follow"))
+        if verdict.get("verdict") != "met" and "mitigation" in record and not done:
+            gaps.append(_gap("requirement", requirement.id, "it is not met, and nothing is done about it"))
+    for risk in risks:
+        told = set(risk.get("mitigations") or ()) | {m["id"] for m in mitigations if risk["id"] in m.get("risks", ())}
+        if risk.get("treatment") == "mitigate" and not told:
+            gaps.append(_gap("risk", risk["id"], "it is to be mitigated, and no mitigation is named"))
+        if risk.get("status") == "open" and risk.get("treatment") is None:
+            gaps.append(_gap("risk", risk["id"], "it is open, and nobody said how it is treated"))
+    for one in mitigations:
+        if one.get("verification") is None:
+            gaps.append(_gap("mitigation", one["id"], "no run shows that it works"))
+        elif one["verification"] not in known_runs:
+            gaps.append(_gap("mitigation", one["id"], "the run that verified it is not known"))
+    signatures = _of(record, "sign-off")
+    if "sign-off" in record and not any(_approves(one) for one in signatures):
+        gaps.append(_gap("run", str(results["run"]), "nobody has approved"))
+    if not results.get("plan_locked_at"):
+        gaps.append(_gap("plan", str(results["plan_digest"]), "it was not locked before the run"))
+    return {
+        "schema": SCHEMA_OF_RUN,
+        "system": plan.system.name,
+        "version": plan.system.version,
+        "run": {"run": str(results["run"]), "digest": run_digest},
+        "decision": results["decision"],
+        "requirements": links,
+        "sign_offs": [
+            {key: one.get(key) for key in ("id", "role", "verdict", "conditions", "withdrawn", "bindings")}
+            for one in signatures
+        ],
+        "not_looked_up": sorted({"risk", "mitigation", "waiver", "sign-off"} - set(record)),
+        "gaps": gaps,
+    }
+
+
+def _of(record: RecordFacts, kind: str) -> Sequence[Body]:
+    return record.get(kind, ())
+
+
+def _risk_row(risk: Body) -> Json:
+    rating = risk.get("residual") or risk.get("inherent") or {}
+    return {
+        "id": risk["id"],
+        "title": risk.get("title"),
+        "status": risk.get("status"),
+        "treatment": risk.get("treatment"),
+        "rating": {key: rating.get(key) for key in ("likelihood", "severity", "basis")},
+        "is_residual": risk.get("residual") is not None,
+    }
+
+
+def _mitigation_row(one: Body, known_runs: Mapping[str, str]) -> Json:
+    digest = one.get("verification")
+    verified: Json = None if digest is None else {"digest": digest, "run": known_runs.get(digest)}
+    return {"id": one["id"], "title": one.get("title"), "status": one.get("status"), "verification": verified}
+
+
+def _approves(one: Body) -> bool:
+    return one.get("verdict") in ("approve", "approve with conditions") and not one.get("withdrawn")
+
+
+def _gap(kind: str, name: str, what: str) -> Json:
+    return {"of": kind, "id": name, "gap": what}

@@ -373,9 +373,9 @@ class _Package:
                 yield _fault("PACK020", f"its subject {name[:100]!r} is not what is in the package", path)
             about = statement.get("predicate")
             if statement.get("predicateType") == EVAL_RESULT and isinstance(about, dict):
-                for results in measured:
-                    if (about.get("run"), about.get("decision")) != (results.get("run"), results.get("decision")):
-                        yield _fault("PACK022", "it states another run or decision than results.json", path)
+                known = [(one.get("run"), one.get("decision")) for one in measured]
+                if known and (about.get("run"), about.get("decision")) not in known:
+                    yield _fault("PACK022", "it states another run or decision than results.json", path)
         if self._is_there(layout.BUNDLE):
             try:
                 same = self.container.read(layout.BUNDLE, most=MOST_TEXT) == bundle
@@ -451,26 +451,33 @@ class _Package:
                     yield _fault("PACK022", f"it does not show the digest of {path}", page)
 
     def _agreement(self) -> Iterator[Fault]:
-        """Run, decision and plan are the same wherever they are stated."""
-        runs = {PurePosixPath(path).parts[1] for path in self.listed if path.startswith("runs/")}
-        for name in sorted(runs):
+        """Runs, decision and plan are the same wherever they are stated."""
+        found: dict[str, dict[str, Any]] = {}
+        for name in sorted({PurePosixPath(path).parts[1] for path in self.listed if path.startswith("runs/")}):
             results = self._json(f"runs/{name}/results.json")
             listing = self.listed.get(f"runs/{name}/{of_run.NAME}")
             if not isinstance(results, dict) or listing is None:
                 continue
             yield from _decision(results, f"runs/{name}/results.json")
-            stated = {"run": results.get("run"), "run_digest": f"sha256:{listing.sha256}"}
-            stated |= {key: results.get(key) for key in ("decision", "plan_digest")}
-            for path in (layout.PACKAGE, "gates/decision.json"):
-                found = self._json(path)
-                if isinstance(found, dict):
-                    for key, value in stated.items():
-                        if found.get(key) != value:
-                            yield _fault("PACK022", f"it states another {key.replace('_', ' ')} than the run", path)
-            for kept in ("plan.yaml", "plan.json", "plan.lock.json"):
-                one, other = self.listed.get(f"plan/{kept}"), self.listed.get(f"runs/{name}/{kept}")
-                if (one and one.sha256) != (other and other.sha256):
-                    yield _fault("PACK022", "it is not the plan that the run followed", f"plan/{kept}")
+            found[name] = {"run": results.get("run"), "run_digest": f"sha256:{listing.sha256}"}
+            found[name] |= {key: results.get(key) for key in ("decision", "plan_digest")}
+        if not found:
+            return
+        package = self._json(layout.PACKAGE)
+        said = package if isinstance(package, dict) else {}
+        first = next((name for name, one in found.items() if one["run_digest"] == said.get("run_digest")), min(found))
+        for path in (layout.PACKAGE, _DECISIONS):
+            told = self._json(path)
+            for key, value in found[first].items() if isinstance(told, dict) else ():
+                if told.get(key) != value:
+                    yield _fault("PACK022", f"it states another {key.replace('_', ' ')} than the run", path)
+        listed = said.get("runs", [{key: said.get(key) for key in found[first]}])  # older packages hold one run
+        if package is not None and not _same_runs(listed, found.values()):
+            yield _fault("PACK022", "it states other runs than those that are here", layout.PACKAGE)
+        for kept in ("plan.yaml", "plan.json", "plan.lock.json"):
+            one, other = self.listed.get(f"plan/{kept}"), self.listed.get(f"runs/{first}/{kept}")
+            if (one and one.sha256) != (other and other.sha256):
+                yield _fault("PACK022", "it is not the plan that the run followed", f"plan/{kept}")
 
     # The log
 
@@ -635,6 +642,17 @@ class _Package:
                     what = f"entry {document.seq} of the log can tell of one document, and two name it"
                     yield _fault("PACK022", what, path)
         self.documents = tuple(kept.values())
+
+
+def _same_runs(listed: Any, found: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a list of runs names those that were found, each once, and nothing else."""
+    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+        return False
+
+    def key(one: Mapping[str, Any]) -> str:
+        return repr([one.get(name) for name in ("run", "run_digest", "decision", "plan_digest")])
+
+    return sorted(map(key, listed)) == sorted(map(key, found))
 
 
 def _strangers(subjects: Sequence[Any], files: set[str], rows: set[str], *, with_rows: bool) -> Iterator[str]:
