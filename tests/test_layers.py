@@ -60,7 +60,7 @@ def test_every_imported_package_is_declared(folder, dev):
     optional = {name: needs for name, needs in PROJECT["optional-dependencies"].items() if dev or name != "dev"}
     declared = {_normal(need) for need in chain(PROJECT["dependencies"], *optional.values())}
     declared |= {"pydantic-core", "tokenizers", "starlette"}  # which pydantic, transformers and fastapi pin themselves
-    ours = {path.stem for path in files} | sys.stdlib_module_names | {"shipworthy", "lending", "tests"}
+    ours = {path.stem for path in files} | sys.stdlib_module_names | {"shipworthy", "lending", "filling", "tests"}
     distributions = packages_distributions()
     strangers = {
         f"{path.name}: {module}"

@@ -1,8 +1,10 @@
 """The documentation runs, is complete and is current."""
 
+import os
 import re
 import warnings
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from docs_runner import DOCS, UPDATE, run
@@ -47,7 +49,7 @@ def test_every_snippet_runs_and_prints_what_the_page_shows(path, tmp_path, monke
         compas_as_published(shared_data, tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), patch.dict(os.environ):  # which a page may set, for itself
         warnings.simplefilter("ignore")  # of scikit-learn and pandas, whose users see them too
         faults = run(path, tmp_path)
     assert not faults, "\n\n".join(faults)

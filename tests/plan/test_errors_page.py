@@ -9,7 +9,7 @@ from shipworthy.plan.loading import load_plan
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
 CODE = re.compile(
-    r"\b(PLAN|DATA|EXTRA|SUBJ|CALL|RUN|REG|EVID|SUITE|CASE|ATTACK|SCORE|RUBRIC|LABEL|COLL|RECD|IMPT|EXPO|CATALOGUE|RECORD|KEYS|SIGN|CHKP|LOG|ATTS|DOC|PACK|KEEP|GOVERN|RISK|TRACE|KPI|WEB)\d{3}\b"
+    r"\b(PLAN|DATA|EXTRA|SUBJ|CALL|RUN|REG|EVID|SUITE|CASE|ATTACK|SCORE|RUBRIC|LABEL|COLL|RECD|IMPT|EXPO|CATALOGUE|RECORD|KEYS|SIGN|CHKP|LOG|ATTS|DOC|PACK|KEEP|GOVERN|RISK|TRACE|KPI|WEB|ACCOUNT|JOB)\d{3}\b"
 )
 DOCUMENTED_PREFIXES = tuple(re.findall("[A-Z]+", CODE.pattern))
 SECTIONS = dict(re.findall(r"^## (\w+): [^\n]+\n(.*?)(?=^## |\Z)", PAGE, flags=re.MULTILINE | re.DOTALL))

@@ -37,3 +37,22 @@ def client(place, record):
 def empty(tmp_path):
     with open_record(tmp_path / "record.db") as record:
         yield served(tmp_path / "record.db", record)
+
+
+@pytest.fixture(scope="session")
+def desk(tmp_path_factory):
+    """A project with a run of answers, its record, and a browser on its pages as Ada."""
+    from web_answers import opened
+
+    with opened(tmp_path_factory.mktemp("desk"), longest=10_000_000) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """The folder of a small project with a run of answers, to be copied and changed."""
+    from web_answers import project
+
+    folder = tmp_path_factory.mktemp("small")
+    project(folder, count=30)
+    return folder

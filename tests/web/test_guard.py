@@ -11,7 +11,7 @@ from web_site import HOST, served
 from web_story import NAMES, NOW
 
 from shipworthy.api import pages
-from shipworthy.api.pages import Library
+from shipworthy.api.pages import Library, folders
 from shipworthy.api.recording import open_record
 from shipworthy.web import addresses
 from shipworthy.web.guard import POLICY
@@ -85,8 +85,8 @@ def test_a_defect_tells_no_traceback(client, monkeypatch):
 
 def test_no_folder_outside_of_the_project_is_read(place, record, client, monkeypatch, tmp_path):
     read = []
-    real = pages.read_bytes
-    monkeypatch.setattr(pages, "read_bytes", lambda path, **most: (read.append(path), real(path, **most))[1])
+    real = folders.read_bytes
+    monkeypatch.setattr(folders, "read_bytes", lambda path, **most: (read.append(path), real(path, **most))[1])
     root = Library(record=record, place=place).root
     for one in record.runs(system=NAMES[0]):
         page = client.get(addresses.run(one.facts.digest))

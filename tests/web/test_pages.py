@@ -22,8 +22,12 @@ def twin(address: str) -> str:
     return ("/systems.json" if path == "/" else f"{path}.json") + mark + query
 
 
+# Reached from answers and from runs started here, of which this record has none: their own tests go there.
+ELSEWHERE = ("/jobs/", "/runs/{digest}/transcripts/{of}", "/openapi.json")
+
+
 def routes(client) -> set[str]:
-    return {route.path for route in client.app.routes if route.path != "/openapi.json"}
+    return {route.path for route in client.app.routes if not route.path.startswith(ELSEWHERE)}
 
 
 def matching(client, address: str) -> str:
@@ -250,7 +254,7 @@ def test_bounds_are_those_of_the_plan_that_each_run_followed(client, record, pla
     good = {one["requirement"]: one["points"][-1]["good"] for one in told["histories"]}
     assert good == {"FAIR-1": [-0.05, 0.05], "FAIR-2": [0.8, 1.25], "ACC-1": [0.8, None], "ACC-2": [0.72, None]}
     from shipworthy.api import pages
-    from shipworthy.api.pages import Library
+    from shipworthy.api.pages import Library, measured
 
     library = Library(record=record, place=place)
     stricter = {
@@ -258,8 +262,8 @@ def test_bounds_are_those_of_the_plan_that_each_run_followed(client, record, pla
         for id, one in pages.promises(library, record.runs(system=NAME)[0]).items()
     }
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pages, "promises", lambda *given: stricter)
-        found = {one.requirement: one.points[-1] for one in pages.histories(library, NAME)}
+        patch.setattr(measured, "promises", lambda *given: stricter)
+        found = {one.requirement: one.points[-1] for one in pages.histories(library, NAME)[0]}
     assert (found["FAIR-1"].good, found["FAIR-1"].text) == ((None, 0.05), "")
     assert found["FAIR-2"].good == (0.8, 1.25)
 

@@ -172,7 +172,11 @@ def _harm(record: Record) -> None:
         id="W/" + SCRIPT, system=evil, tier="limited", requirement="../" + SCRIPT, reason=HOSTILE, control=HOSTILE,
         requester=eve, starts=TODAY, ends=TODAY,
     )  # fmt: skip
-    record.write(eve, NOW, risk, waiver)
+    incident = Incident(
+        id="I?" + SCRIPT, system=evil, title=HOSTILE, what=HOSTILE, severity="low", detected=NOW - timedelta(days=2),
+        cause=HOSTILE, owner=eve, harms=(HOSTILE[:200],), risks=("../R?#/" + SCRIPT,),
+    )  # fmt: skip
+    record.write(eve, NOW, risk, waiver, incident)
     estimate = {
         "evaluation": HOSTILE, "metric": HOSTILE, "compare": "value", "slice": {HOSTILE: HOSTILE}, "variant": HOSTILE,
         "value": 0.4, "low": 0.3, "high": None, "level": 0.95, "n": 10, "effective_n": 10, "method": HOSTILE, "reason": None,

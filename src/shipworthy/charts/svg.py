@@ -125,7 +125,9 @@ def scale(forest: Forest) -> Markup:
         if all(abs(forest.axis.at(tick) - x) > 20 for x, _ in bounds):
             parts.append(_label(forest.axis.at(tick), label, "tick"))
     parts += [_label(x, text, "bound-label") for x, text in bounds]
-    return Markup('<svg class="scale" aria-hidden="true">{}</svg>').format(Markup("".join(parts)))
+    said = ", ".join([f"axis from {forest.written(forest.axis.low)} to {forest.written(forest.axis.high)}"]
+                     + [text for _, text in bounds])  # fmt: skip
+    return Markup('<svg class="scale" role="img" aria-label="{}">{}</svg>').format(said, Markup("".join(parts)))
 
 
 def bound_labels(picture: Forest) -> list[tuple[float, str]]:

@@ -7,6 +7,7 @@ A name is one segment of a path: what would part it, end it or walk up (slashes,
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
 _BOUND = re.compile(r"[\x00-\x1f\x7f/\\~%?#;]")
@@ -34,6 +35,17 @@ def system(name: str, part: str = "") -> str:
 def run(digest: str) -> str:
     """The page of a run."""
     return f"/runs/{segment(digest)}"
+
+
+def answer(digest: str, evaluation: str, place: tuple[str, str, int], wanted: Mapping[str, object]) -> str:
+    """The page of an answer of a run. place: case, attack and trial; wanted: what it was found by."""
+    parts = "/".join(segment(str(part)) for part in (evaluation, *place))
+    return with_query(f"{run(digest)}/transcripts/{parts}", **wanted)
+
+
+def job(id_: str, **query: object) -> str:
+    """The page of a run that was started from the pages."""
+    return with_query(f"/jobs/{segment(id_)}", **query)
 
 
 def requirement(of: str, id_: str) -> str:

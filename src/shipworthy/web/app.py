@@ -1,63 +1,89 @@
-"""The application: every page is one call of `api`, shown as HTML, and as JSON where `.json` or Accept asks for it."""
+"""The application: every page is one call of `api`, shown as HTML, and as JSON where `.json` or Accept asks for it.
+
+What is written comes from the acts of `forms`, by the one way of `writing`.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import inspect
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
-from datetime import datetime
-from functools import wraps
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated
 
-from fastapi import FastAPI, Path, Query, Request
+from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
-from pydantic import AfterValidator, TypeAdapter
+from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from shipworthy.api import pages, registers
-from shipworthy.api.pages import Library
 from shipworthy.errors import Fault, Unusable
 from shipworthy.record.documents import Tier
+from shipworthy.record.seen import Seen
 from shipworthy.version import __version__
-from shipworthy.web import addresses, rendering
+from shipworthy.web import rendering
+from shipworthy.web.access import Doorkeeper, readable
+from shipworthy.web.forms import incidents, mitigations, risks, signing, systems, waivers
 from shipworthy.web.guard import Guard
+from shipworthy.web.kpis import add_kpis
+from shipworthy.web.labelling import add_labelling
+from shipworthy.web.login import add_sign_in
+from shipworthy.web.running import add_running
+from shipworthy.web.sessions import Team
+from shipworthy.web.showing import Name, Page, Site, Word, add_page, answer, status_of
+from shipworthy.web.slices import add_slices
+from shipworthy.web.transcripts import add_transcripts
+from shipworthy.web.writing import Act, Desk, add_act
 
-Name = Annotated[str, Path(max_length=2_000), AfterValidator(addresses.named)]
-Word = Annotated[str | None, Query(max_length=2_000), AfterValidator(lambda text: text or None)]
-Page = Annotated[int, Query(ge=1, le=10_000)]
+__all__ = ["ACTS", "Site", "create_app"]
+
+ACTS: tuple[Act, ...] = (
+    *systems.ACTS,
+    *risks.ACTS,
+    *mitigations.ACTS,
+    *waivers.ACTS,
+    *signing.ACTS,
+    *incidents.ACTS,
+)  # the order of buttons on a page
 _STYLE = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
-_STATUS = {"WEB001": 404, "WEB007": 404, "GOVERN002": 404, "RECORD004": 503, "RECORD006": 503}
 _ICON = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="6.5" fill="none" '
     'stroke="#00609c" stroke-width="2"/><path d="M8 1.5a6.5 6.5 0 0 0 0 13z" fill="#00609c"/></svg>'
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Site:
-    """What is served, and how the clock goes."""
-
-    library: Library
-    hosts: tuple[str, ...]  # that a browser may ask for, with their port
-    clock: Callable[[], datetime]
-
-
 def create_app(site: Site) -> FastAPI:
-    """The pages of a record, read-only."""
+    """The pages of a record, of which each request sees what its visitor may read."""
+    site = replace(site, library=replace(site.library, record=Seen(site.library.record, readable)))
     app = FastAPI(
         title="Shipworthy", version=__version__, docs_url=None, redoc_url=None,
         description="The record as JSON: every page of the site under its address with `.json`.",
     )  # fmt: skip
+    site = replace(site, offers=Desk(site.library, site.clock, ACTS))
+    for act in ACTS:
+        add_act(app, site, act)
     _add_pages(app, site)
     _add_files(app, site)
+    add_transcripts(app, site)
+    add_running(app, site)
+    add_kpis(app, site)
+    add_slices(app, site)
+    add_labelling(app, site)
+    if isinstance(site.knows, Team):
+        add_sign_in(app, site, site.knows)
     app.add_exception_handler(Unusable, _unusable)
     app.add_exception_handler(RequestValidationError, _wrong_query)
     app.add_exception_handler(404, _refused)
     app.add_exception_handler(405, _refused)
-    app.add_middleware(Guard, hosts=site.hosts, answer=lambda scope, fault, status: _answer(scope, [fault], status))
+    app.add_middleware(
+        Doorkeeper,
+        knows=site.knows,
+        answer=lambda scope, fault, status: answer(scope, [fault], status),
+        status=lambda code: status_of([Fault(code=code, what=code)]),
+    )
+    app.add_middleware(
+        Guard, hosts=site.hosts, scheme=site.scheme,
+        answer=lambda scope, fault, status: answer(scope, [fault], status),
+    )  # fmt: skip
     return app
 
 
@@ -96,9 +122,17 @@ def _add_pages(app: FastAPI, site: Site) -> None:
         """Waivers, those that end first."""
         return registers.listed(library, "waiver", today=clock().date(), system=system, status=status, page=page)
 
-    def sign_offs(system: Word = None) -> registers.SignOffs:
+    def mitigations(system: Word = None, status: Word = None, page: Page = 1) -> registers.Listed:
+        """What is done against risks."""
+        return registers.listed(library, "mitigation", today=clock().date(), system=system, status=status, page=page)
+
+    def incidents(system: Word = None, status: Word = None, page: Page = 1) -> registers.Listed:
+        """What went wrong in use."""
+        return registers.listed(library, "incident", today=clock().date(), system=system, status=status, page=page)
+
+    def sign_offs(system: Word = None, page: Page = 1) -> registers.SignOffs:
         """Who signed the decision that each system stands on, and whether that still counts."""
-        return registers.sign_offs(library, now=clock(), system=system)
+        return registers.sign_offs(library, now=clock(), system=system, page=page)
 
     def document(kind: Name, id: Name) -> registers.DocumentPage:
         """A document with its versions."""
@@ -117,9 +151,9 @@ def _add_pages(app: FastAPI, site: Site) -> None:
         """Which controls there is evidence for."""
         return registers.coverage_page(library, system=system)
 
-    def search(q: Word = None) -> registers.SearchPage:
+    def search(q: Word = None, system: Word = None) -> registers.SearchPage:
         """Whatever the record has of a piece of text."""
-        return registers.search_page(library, q or "", today=clock().date())
+        return registers.search_page(library, q or "", today=clock().date(), system=system)
 
     for path, endpoint, template in (
         ("/systems", portfolio, "portfolio"),
@@ -130,38 +164,15 @@ def _add_pages(app: FastAPI, site: Site) -> None:
         ("/compare", compare, "compare"),
         ("/risks", risks, "risks"),
         ("/waivers", waivers, "waivers"),
+        ("/mitigations", mitigations, "mitigations"),
+        ("/incidents", incidents, "incidents"),
         ("/sign-offs", sign_offs, "signoffs"),
         ("/documents/{kind}/{id}", document, "document"),
         ("/audit", audit, "audit"),
         ("/catalogues", catalogues, "catalogues"),
         ("/search", search, "search"),
     ):
-        app.get(f"{path}.json", name=f"{template}.json", tags=["record"])(endpoint)
-        page = _page(endpoint, f"{template}.html.j2", site)
-        for address in ("/", path) if template == "portfolio" else (path,):
-            app.get(address, name=template, include_in_schema=False, response_model=None)(page)
-
-
-def _page(endpoint: Callable[..., Any], template: str, site: Site) -> Callable[..., Response]:
-    """The same call as HTML; as JSON where Accept prefers that."""
-    told = inspect.signature(endpoint, eval_str=True)
-    spelled = TypeAdapter(told.return_annotation)
-
-    @wraps(endpoint)
-    def show(_request: Request, **given: Any) -> Response:
-        facts = endpoint(**given)
-        if _wants_json(_request.scope):
-            return Response(spelled.dump_json(facts), media_type="application/json", headers={"vary": "accept"})
-        names = {person: one.name or one.email or person[:15] for person, one in site.library.record.people().items()}
-        shown = {"it": facts, "path": _request.url.path, "names": names, "today": site.clock().date()}
-        return HTMLResponse(rendering.render(template, shown), headers={"vary": "accept"})
-
-    first = inspect.Parameter("_request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
-    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in told.parameters.values()]
-    show.__signature__ = inspect.Signature([first, *parameters])  # type: ignore[attr-defined]
-    show.__annotations__ = {}
-    del show.__wrapped__
-    return show
+        add_page(app, site, path, endpoint, f"{template}.html.j2")
 
 
 def _add_files(app: FastAPI, site: Site) -> None:
@@ -194,26 +205,9 @@ def _add_files(app: FastAPI, site: Site) -> None:
         return Response(_ICON, media_type="image/svg+xml", headers={"cache-control": "max-age=3600"})
 
 
-def _wants_json(scope: Any) -> bool:
-    """Whether the address or the Accept header asks for JSON rather than a page."""
-    if scope["path"].endswith(".json"):
-        return True
-    accept = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"accept"), "")
-    return "application/json" in accept and "text/html" not in accept
-
-
-def _answer(scope: Any, faults: Iterable[Fault], status: int) -> Response:
-    """What is wrong, as a page or as JSON."""
-    told = list(faults)[:50]
-    if _wants_json(scope):
-        return JSONResponse({"faults": [asdict(one) for one in told]}, status_code=status)
-    shown = {"faults": told, "path": scope["path"], "status": status}
-    return HTMLResponse(rendering.render("error.html.j2", shown), status_code=status)
-
-
 def _unusable(request: Request, error: Exception) -> Response:
     faults = error.faults if isinstance(error, Unusable) else ()
-    return _answer(request.scope, faults, _STATUS.get(faults[0].code, 400) if faults else 400)
+    return answer(request.scope, faults, status_of(faults))
 
 
 def _wrong_query(request: Request, error: Exception) -> Response:
@@ -223,14 +217,14 @@ def _wrong_query(request: Request, error: Exception) -> Response:
               mend="leave it out, or choose one of the values that the page offers")
         for one in found
     ]  # fmt: skip
-    return _answer(request.scope, faults, 400)
+    return answer(request.scope, faults, 400)
 
 
 def _refused(request: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", 404)
     if status == 405:
-        what, mend = "these pages can be read, and not written to", "write with the command line"
+        what, mend = "nothing can be sent to this address", "a form says where it goes; `/openapi.json` lists them all"
     else:
         what, mend = "there is no page at this address", "start at the first page, or search"
     fault = Fault(code="WEB001", what=what, where=request.url.path[:200], mend=mend)
-    return _answer(request.scope, [fault], status)
+    return answer(request.scope, [fault], status)

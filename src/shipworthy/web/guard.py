@@ -37,8 +37,10 @@ class Guard:
     That is how a page elsewhere would read this one (DNS rebinding).
     """
 
-    def __init__(self, app: App, *, hosts: Collection[str], answer: Answer) -> None:
+    def __init__(self, app: App, *, hosts: Collection[str], answer: Answer, scheme: str = "http") -> None:
         self._app = app
+        self._scheme = scheme
+        self._headers = _HEADERS | ({"strict-transport-security": "max-age=31536000"} if scheme == "https" else {})
         self._hosts = frozenset(hosts)
         self._answer = answer
 
@@ -56,13 +58,13 @@ class Guard:
                 told = {name.lower() for name, _ in message["headers"]}
                 message["headers"] = [
                     *message["headers"],
-                    *((k.encode(), v.encode()) for k, v in _HEADERS.items() if k.encode() not in told),
+                    *((k.encode(), v.encode()) for k, v in self._headers.items() if k.encode() not in told),
                 ]
             await send(message)
 
         hosts = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
         if len(hosts) != 1 or hosts[0] not in self._hosts:
-            mend = f"open http://{min(self._hosts, key=lambda one: (not one[:1].isdigit(), one))}/"
+            mend = f"open {self._scheme}://{min(self._hosts, key=lambda one: (not one[:1].isdigit(), one))}/"
             what = "this server answers only under the name that it was started with"
             fault = Fault(code="WEB002", what=what, where="Host", mend=mend)
             await self._answer(scope, fault, 421)(scope, receive, dressed)

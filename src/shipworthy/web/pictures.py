@@ -8,12 +8,14 @@ from dataclasses import replace
 from markupsafe import Markup
 
 from shipworthy.api.pages import History, Measured
-from shipworthy.charts import forest, history
-from shipworthy.charts.axis import Axis
+from shipworthy.api.slicing import Slice
+from shipworthy.charts import forest, history, svg
+from shipworthy.charts.axis import Axis, axis
 from shipworthy.charts.forest import Forest
 from shipworthy.estimate.estimates import Estimate
 from shipworthy.present import numbers
 from shipworthy.present.verdicts import mark
+from shipworthy.present.vocabulary import words
 
 
 def claim(it: Measured, beside: Iterable[Measured] = ()) -> Forest | None:
@@ -28,6 +30,22 @@ def claim(it: Measured, beside: Iterable[Measured] = ()) -> Forest | None:
         rows=(replace(forest.row(it.estimate), mark=mark(it.verdict)),),
         bounds=it.good,
     )
+
+
+def of_slices(found: Sequence[Slice]) -> Forest | None:
+    """Slices of one metric on one axis; None where there are none."""
+    if not found:
+        return None
+    return forest.of_estimates([one.estimate for one in found], title=words(found[0].estimate.metric).title)
+
+
+def share(name: str, value: float, low: float | None, high: float | None, *, n: int) -> Markup:
+    """A share with its interval, on an axis from 0 to 1."""
+    estimate = Estimate(
+        evaluation="", metric="share", slice={}, value=value, low=low, high=high, level=0.95, n=n, effective_n=n,
+        method=None,
+    )  # fmt: skip
+    return svg.bar(replace(forest.row(estimate), name=name), axis=axis([0.0, 1.0], floor=0.0, ceiling=1.0))
 
 
 def over_runs(it: History, *, tall: bool = False) -> Markup:

@@ -10,11 +10,11 @@ from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from shipworthy.api.pages import score
 from shipworthy.charts import history, svg
-from shipworthy.present import numbers, safe, verdicts
+from shipworthy.present import numbers, safe, verdicts, vocabulary
 from shipworthy.present.verdicts import Mark
 from shipworthy.version import __version__
 from shipworthy.web import addresses, pictures
@@ -26,6 +26,9 @@ _FITS = {
     "stale": "Stale",
     "unknown": "Not known",
 }
+# Unicode's pictures of control characters; a field shows tabs and line breaks itself.
+_PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"} | {127: 0x2421}
+_PICTURES |= dict.fromkeys(range(128, 160), 0xFFFD)
 _STALE = Mark(shape="◐", word="stale", style="undecided", terminal="yellow")
 
 
@@ -38,8 +41,9 @@ def render(template: str, facts: Mapping[str, Any]) -> str:
 def style() -> str:
     """The one style sheet: that of the report, of its pictures, and what pages have beside."""
     report = resources.files("shipworthy.evidence").joinpath("templates/report.css").read_text("utf-8")
-    own = resources.files("shipworthy.web").joinpath("templates/pages.css").read_text("utf-8")
-    return report + svg.STYLE + history.STYLE + own
+    own = resources.files("shipworthy.web").joinpath("templates")
+    pages, forms, work = (own.joinpath(name).read_text("utf-8") for name in ("pages.css", "forms.css", "work.css"))
+    return report + svg.STYLE + history.STYLE + pages + forms + work
 
 
 @cache
@@ -63,6 +67,11 @@ def moment(at: datetime | None) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC" if at is not None else numbers.NOTHING
 
 
+def typed(text: str) -> Markup:
+    """What somebody typed, as it comes back to them: as it was, but for control characters, which are made visible."""
+    return escape(text.translate(_PICTURES))
+
+
 def _visible(value: object) -> object:
     return safe.plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
@@ -84,6 +93,7 @@ def _environment() -> Environment:
     )
     page.filters |= {
         "shorten": safe.shorten,
+        "typed": typed,
         "count": numbers.count,
         "day": day,
         "moment": moment,
@@ -105,6 +115,10 @@ def _environment() -> Environment:
         "fit_mark": fit_mark,
         "claim_of": pictures.claim,
         "over_runs": pictures.over_runs,
+        "forest_of": pictures.of_slices,
+        "share_of": pictures.share,
+        "scale": svg.scale,
+        "words": vocabulary.words,
         "edition": edition(),
         "tool": __version__,
     }
