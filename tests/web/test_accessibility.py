@@ -38,7 +38,8 @@ def served(folder, system, *others):
     """A copy of a project for a team, its paths, and the cookie of somebody who may do everything."""
     place = folder / ".shipworthy" / "record.db"
     with open_record(place) as record, team_site(record, place, lambda: NOW) as site:
-        paths = [*GENERAL, *(path for one in (system, *others) for path in paths_of(record, one))]
+        paths = [*paths_of(record, system), *(path for one in others for path in paths_of(record, one)[:6])]
+        paths += GENERAL if others else ()
         runs = [one.facts.digest for one in record.runs(system=system)]
         if len(runs) > 1:
             paths.append(addresses.with_query("/compare", before=runs[1], after=runs[0]))

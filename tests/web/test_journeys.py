@@ -10,12 +10,13 @@ from types import SimpleNamespace
 import pytest
 from web_answers import opened
 from web_browser import CHROMIUM, GENERAL, PASSWORD, WIDE, browser, paths_of, team_site, window
-from web_story import HOSTILE, NAMES, NOW, SCRIPT
+from web_story import NAMES, NOW
 
 from shipworthy.api.packing import chosen, pack
 from shipworthy.api.recording import open_record
 from shipworthy.api.verifying import verify
 from shipworthy.integrity.keys import NO_KEYS, person, signing_key, write_register
+from shipworthy.web import addresses
 
 pytest.importorskip("playwright", reason="needs Playwright, of the extra dev")
 pytestmark = [
@@ -106,7 +107,33 @@ def check(cora):
 
 
 def test_from_the_intake_to_a_package(office):
-    eve = office.at("Eve Admin")
+    hire_all(office.at("Eve Admin"))
+    cora, dora = office.at("Cora Klein"), office.at("Dora Diaz")
+    take_in(cora)
+    first = check(cora)
+    assert "HOLD: 1 of 2 requirements breached" in cora.text
+    assert "17.6 %" in cora.text
+    write_down(dora)
+
+    (office.folder / "shipworthy.yaml").write_text(MENDED)  # as the developers would
+    second = check(cora)
+    assert second != first
+    assert "2.9 %" in cora.text
+    show_that_it_works(dora)
+
+    ada, bea = office.at("Ada Lovelace"), office.at("Bea Okafor")
+    ask_for_leave(ada, second)
+    give_leave(bea)
+    third = check(cora)
+    assert "SHIP: 1 of 2 requirements waived" in cora.text
+    sign(ada, third, "product", others=("risk",))
+    sign(bea, third, "risk")
+    assert "Fit to ship until" in bea.page.locator(".fit .answer").inner_text()
+    assert len(office.record.find("sign-off", system=SYSTEM)) == 2
+    hand_out(office)
+
+
+def hire_all(eve):
     people = {
         "Cora Klein": ("evaluator",), "Dora Diaz": ("evaluator",), "Ada Lovelace": ("evaluator", "approver"),
         "Bea Okafor": ("approver",),
@@ -114,7 +141,9 @@ def test_from_the_intake_to_a_package(office):
     for name, roles in people.items():
         hire(eve, name, *roles)
 
-    cora = office.at("Cora Klein")
+
+def take_in(cora):
+    """Answer the intake's questions about a new system."""
     cora.follow("Make a system known")
     cora.fill(Name=SYSTEM, Purpose="Answer the questions of a bank's customers.", Owner="assistants")
     cora.pick("What comes out", "Generated content")
@@ -127,11 +156,9 @@ def test_from_the_intake_to_a_package(office):
     assert cora.path == f"/systems/{SYSTEM}"
     assert "acts alone towards elderly" in cora.text
 
-    first = check(cora)
-    assert "HOLD: 1 of 2 requirements breached" in cora.text
-    assert "17.6 %" in cora.text
 
-    dora = office.at("Dora Diaz")
+def write_down(dora):
+    """A risk, rated by the run and to be mitigated; what is done against it, which this run does not show yet."""
     dora.go(f"/systems/{SYSTEM}")
     dora.follow("Write down a risk")
     dora.fill(
@@ -164,10 +191,9 @@ def test_from_the_intake_to_a_package(office):
     assert "SAFE-1" in dora.page.get_by_role("alert").inner_text()
     assert dora.refused.pop()[0] == 400
 
-    (office.folder / "shipworthy.yaml").write_text(MENDED)  # as the developers would
-    second = check(cora)
-    assert second != first
-    assert "2.9 %" in cora.text
+
+def show_that_it_works(dora):
+    """The mitigation is verified by the run after it, and so is what is left of the risk."""
     dora.go("/documents/mitigation/M-1")
     dora.follow("Verify by a run")
     dora.page.get_by_role("group", name="Run").get_by_role("radio").first.check()
@@ -181,8 +207,10 @@ def test_from_the_intake_to_a_package(office):
     assert "3 × 4 = 12" in dora.text
     assert dora.page.get_by_role("link", name="Accept what is left").count() == 0  # she owns it
 
-    ada = office.at("Ada Lovelace")
-    ada.go(second)
+
+def ask_for_leave(ada, run):
+    """Ada asks for a waiver, and cannot answer herself."""
+    ada.go(run)
     ada.follow("Ask for a waiver")
     ada.pick("Requirement that the run did not meet", "HELP-1: breached")
     ada.fill(
@@ -197,36 +225,40 @@ def test_from_the_intake_to_a_package(office):
     assert "Who asks for a waiver does not approve it" in ada.text
     assert ada.page.get_by_role("main").get_by_role("button").count() == 0
 
-    bea = office.at("Bea Okafor")
+
+def give_leave(bea):
+    """Bea approves the waiver, and accepts the rest of the risk."""
     bea.go("/waivers")
     bea.follow("W-1")
     bea.follow("Approve")
     assert "Who is refused is put through to a person" in bea.text
     bea.press("Approve it, under my name")
-    assert "Approved" in bea.text
+    assert "In force" in bea.text
     bea.go("/documents/risk/R-1")
     bea.follow("Accept what is left")
     bea.fill(Why_what_is_left_is_acceptable="Within what the bank accepts; looked at again with 1.2")
     bea.press("Accept it, under my name")
     assert "Accepted" in bea.text
 
-    third = check(cora)
-    assert "SHIP: 1 of 2 requirements waived" in cora.text
-    for one, role, who in ((ada, "product", "Ada Lovelace"), (bea, "risk", "Bea Okafor")):
-        one.go(third)
-        assert "Not fit to ship" not in one.text
-        one.follow("Sign")
-        one.field("Role in which you sign").fill(role)
-        one.pick("Your word", "Approve")
-        one.press("Show what I would sign")
-        assert f"As {role}, I approve the decision to ship {SYSTEM} 1.1" in one.text
-        assert "Nothing is written yet" in one.text
-        assert office.record.find("sign-off", system=SYSTEM, limit=9)[1 if role == "risk" else 0 :] == ()
-        one.press(f"Sign this as {who}")
-        one.go(f"/systems/{SYSTEM}")
-        assert ("risk has not signed" in one.text) is (role == "product")
-    assert "Fit to ship, until" in bea.page.locator(".fit .answer").inner_text()
 
+def sign(one, run, role, *, others=()):
+    """Read what would be signed, then sign it."""
+    one.go(run)
+    one.follow("Sign")
+    one.field("Role in which you sign").fill(role)
+    one.pick("Your word", "Approve")
+    one.press("Show what I would sign")
+    assert f"As {role}, I approve the decision to ship {SYSTEM} 1.1" in one.text
+    assert "Nothing is written yet" in one.text
+    one.page.get_by_role("button", name="Sign this as").click()
+    assert one.path.startswith("/documents/sign-off/")
+    one.go(f"/systems/{SYSTEM}")
+    missing = re.findall(r"(\w+) has not signed", one.text.lower())
+    assert missing == list(others)
+
+
+def hand_out(office):
+    """The package of the run verifies with a register that was kept elsewhere."""
     key = signing_key("cora", bytes(range(32)))
     register = NO_KEYS.add(key.public, person("Cora Klein <cora@example.org>"), now=clock())
     packed = pack(
@@ -358,22 +390,21 @@ def test_a_risk_is_written_by_the_keyboard_alone(tmp_path, place, chromium):
 def test_hostile_text_stays_text(tmp_path, place, desk, chromium):
     shutil.copytree(place.parents[1], tmp_path / "copy")
     shutil.copytree(desk.folder, tmp_path / "desk")
-    for folder, system in (("copy", NAMES[0]), ("desk", "desk")):
+    answer = addresses.answer(desk.digest, "safety", ("c0", "none", 0), {})
+    for folder, system, more, least in (("copy", NAMES[0], (), 20), ("desk", "desk", (answer,), 2)):
         copied = tmp_path / folder / ".shipworthy" / "record.db"
         with open_record(copied) as record, team_site(record, copied, lambda: NOW) as site:
             cookie = site.cookie(site.account("Cora Klein", "evaluator", "approver", "admin"))
             with window(chromium, site.address) as at:
                 at.context.add_cookies([cookie])
-                seen = set()
-                for path in (*GENERAL, *paths_of(record, system)):
+                quoting = 0
+                for path in (*GENERAL, *paths_of(record, system), *more):
                     at.go(path)
                     assert at.page.title() != "owned", path
                     assert at.page.locator("script, img[src=x], [onerror]").count() == 0, path
                     assert at.wrong == [], path
-                    seen |= {
-                        one for one in (SCRIPT, HOSTILE[:20]) if one[:15] in at.page.content().replace("&lt;", "<")
-                    }
-                assert seen, "the pages did not quote it"
+                    quoting += "document.title='owned'" in at.page.locator("body").inner_text()
+                assert quoting >= least
                 assert {code for code, _ in at.refused} <= {404}, at.refused
 
 

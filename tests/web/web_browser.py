@@ -164,7 +164,7 @@ class Window:
 def window(chromium, site, **options):
     """A window on a site, which closes by itself."""
     context = chromium.new_context(**options)
-    context.set_default_timeout(8_000)
+    context.set_default_timeout(30_000)
     page = context.new_page()
     made = Window(context=context, page=page, site=site)
     here = urlsplit(site).netloc

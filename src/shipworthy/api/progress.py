@@ -271,9 +271,12 @@ class Yard:
         # In this order: a process writes how it ended before it lets go of the lock.
         has_begun, is_alive = (folder / "lock").exists(), _is_held(folder / "lock")
         ended, step = _get(folder / "ended.json"), _get(folder / "step.json")
+        is_told_to = (folder / "stopping").exists()
         state: State = ended.get("state", "gone") if ended or has_begun else "waiting"
         if not ended and is_alive:
-            state = "stopping" if (folder / "stopping").exists() else "running"
+            state = "stopping" if is_told_to else "running"
+        elif state == "gone" and is_told_to:  # before it came to say so itself
+            state = "stopped"
         said = str(step.get("step") or "")
         numbers = _ASKED.search(said)
         return Job(

@@ -42,6 +42,8 @@ class Limit:
         """Count one. Raises Unusable (WEB014) where there were too many."""
         at = now.timestamp()
         due = max(self._free.get(key, at), at)
+        if due > at + (self._burst + 1) * self._each:  # the clock was set back
+            due = at
         wait = due + self._each - at - self._burst * self._each
         if wait > 0:
             what = "that was tried too often" if self._burst < 100 else "too much was sent at once"
