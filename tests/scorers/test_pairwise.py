@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from pathlib import Path
 
 import pytest
 from scipy.stats import binomtest
@@ -114,14 +115,17 @@ def test_settings_are_validated(spec, tmp_path):
         open_scorer({"pairwise": "b.md", **spec}, folder=tmp_path, where="plan")
 
 
-@pytest.mark.parametrize(("accuracy", "pull"), [(0.9, 0.0), (0.7, 0.3), (0.5, 0.6)])
-def test_llmbar_accuracy_and_position_bias_are_found_against_simulation(judge, shared_data, accuracy, pull):
-    """A judge that with chance `pull` says "first" without reading, and else is right with chance `accuracy`."""
-    pairs = [
+def llmbar(shared_data):
+    return [
         pair | {"id": f"{name}-{number}"}
         for name in SETS
         for number, pair in enumerate(json.loads(shared_data(f"llmbar/{name}.json").read_text("utf-8")))
     ]
+
+
+def simulated(judge, pairs, accuracy, pull):
+    """Verdicts of a judge that with chance `pull` says "first" without reading, and else is right with chance
+    `accuracy`: those of both orders, and who is better."""
     orders, gold = [], []
     for pair in pairs:
         one = Exchange(
@@ -144,6 +148,13 @@ def test_llmbar_accuracy_and_position_bias_are_found_against_simulation(judge, s
         assert judge.read(one, answers).value == (2 + won[0] + won[1]) / 4
         orders.append(won)
         gold.append(1 if pair["label"] == 1 else -1)
+    return orders, gold
+
+
+@pytest.mark.parametrize(("accuracy", "pull"), [(0.9, 0.0), (0.7, 0.3), (0.5, 0.6)])
+def test_llmbar_accuracy_and_position_bias_are_found_against_simulation(judge, shared_data, accuracy, pull):
+    pairs = llmbar(shared_data)
+    orders, gold = simulated(judge, pairs, accuracy, pull)
     assert len(pairs) == 419
     first, second = zip(*orders, strict=True)
     found = pairwise_accuracy(first, second, gold, level=0.999)
@@ -157,3 +168,17 @@ def test_llmbar_accuracy_and_position_bias_are_found_against_simulation(judge, s
     finding = position_finding("e", judge.name, None, orders, [pair["id"] for pair in pairs])
     assert finding.gravity == ("warning" if pull else "ok")
     assert ("leans towards the first" in finding.what) is bool(pull)
+
+
+def test_the_page_shows_what_is_found_on_llmbar(judge, shared_data):
+    def written(share):
+        return f"{share.value:.3f} ({share.interval.low:.3f} to {share.interval.high:.3f})"
+
+    page = (Path(__file__).parents[2] / "docs" / "judge-agreement.md").read_text("utf-8")
+    for accuracy, pull in ((0.9, 0.0), (0.7, 0.0), (0.7, 0.3), (0.5, 0.6)):
+        orders, gold = simulated(judge, llmbar(shared_data), accuracy, pull)
+        first, second = zip(*orders, strict=True)
+        right, bias = pairwise_accuracy(first, second, gold), position_bias(first, second)
+        pulled = f"{bias.bias:.3f} ({bias.interval.low:.3f} to {bias.interval.high:.3f})"
+        row = f"| {accuracy} | {pull} | {written(right.half)} | {written(right.strict)} | {written(bias.consistent)} | {pulled} |"
+        assert row in page, row

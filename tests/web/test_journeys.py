@@ -14,6 +14,7 @@ from web_story import NAMES, NOW
 
 from shipworthy.api.packing import chosen, pack
 from shipworthy.api.recording import open_record
+from shipworthy.api.runs import base_of
 from shipworthy.api.verifying import verify
 from shipworthy.integrity.keys import NO_KEYS, person, signing_key, write_register
 from shipworthy.web import addresses
@@ -262,7 +263,7 @@ def hand_out(office):
     key = signing_key("cora", bytes(range(32)))
     register = NO_KEYS.add(key.public, person("Cora Klein <cora@example.org>"), now=clock())
     packed = pack(
-        chosen(office.record, "latest", office.folder).folders[0], out=office.folder / "package", record=office.place,
+        chosen(office.record, "latest", base_of(office.place)).folders[0], out=office.folder / "package", record=office.place,
         sign_with=(key,), register=register,
     )  # fmt: skip
     write_register(register, office.folder / "keys.json")
