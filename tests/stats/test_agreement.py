@@ -304,3 +304,10 @@ def test_dawid_skene_against_simulation():
     majority = np.nanmean(ratings, axis=1) > 0.5
     assert np.mean((found.posterior[:, 1] > 0.5) == truth) > np.mean(majority == truth) + 0.05
     assert found.posterior.sum(axis=1) == pytest.approx(1)
+
+
+def test_a_share_that_agrees_has_no_limit_below_0():
+    found = percent_agreement([[2, 0], [1, 1], [1, 1], [1, 1]])
+    assert found.value == pytest.approx(0.25)
+    assert found.interval.low == 0
+    assert fleiss_kappa([[2, 0], [1, 1], [1, 1], [0, 2]]).interval.low < 0

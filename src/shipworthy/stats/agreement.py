@@ -8,7 +8,7 @@ together: kappa and alpha fall to .25 at 95 % prevalence with unchanged raters, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -98,7 +98,8 @@ def weight_matrix(categories: ArrayLike, kind: Weights) -> Array:
 
 def percent_agreement(counts: ArrayLike, *, weights: ArrayLike | None = None, level: float = 0.95) -> Agreement:
     """Share of agreeing rater pairs, averaged over items; uncorrected. Arguments as `gwet_ac`."""
-    return _coefficient(counts, weights, level, lambda w, share: (0.0, np.zeros_like(share)))
+    found = _coefficient(counts, weights, level, lambda w, share: (0.0, np.zeros_like(share)))
+    return replace(found, interval=Interval(max(found.interval.low, 0.0), found.interval.high))  # it is a share
 
 
 def gwet_ac(counts: ArrayLike, *, weights: ArrayLike | None = None, level: float = 0.95) -> Agreement:
