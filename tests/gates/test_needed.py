@@ -90,3 +90,11 @@ def test_a_verdict_does_not_say_both_never_and_soon(build):
     rare = judge(build.requirement(at_most=1e-10), "rows", [build.rates([0], [100])])
     assert rare.needed is None
     assert "more cases would probably" not in rare.why
+
+
+@pytest.mark.parametrize("away", [5e-324, 1e-300, 1e-160, 1e-12, 1e-9, 2e-9])
+def test_a_bound_next_to_the_rate_asks_for_no_number(away):
+    given = {"n": 400, "met": (0.0, 0.1), "breach": (0.0, 0.1), "confidence": 0.95, "power": 0.8, "exact": True}
+    assert further_cases(0.0, low=None, high=away, **given) is None
+    given = {"n": 400, "met": (-0.1, 0.1), "breach": (-0.1, 0.1), "confidence": 0.95, "power": 0.8}
+    assert further_cases(0.0, low=None, high=away, **given) is None

@@ -52,13 +52,13 @@ def further_cases(
     wanted = 0.0
     for limit, bound, end in asked:
         away = abs(bound - end) if (end > bound) == (value > bound) else 0.0
-        if not math.isfinite(limit) or away <= 0:
+        if not math.isfinite(limit) or away <= 0 or away * PRACTICAL < abs(limit - end):
             return None
         if exact:
             total = _exact(end, n=n, limit=limit, bound=bound, error=error, power=power)
         else:
             times = (1 + max(ndtri(power), 0.0) / ndtri(1 - error)) * abs(limit - end) / away
-            total = n * min(times, PRACTICAL) ** 2  # the square of more may not even be a number
+            total = n * times**2
         wanted = max(wanted, total)
     if not wanted - n <= PRACTICAL:
         return None
@@ -74,7 +74,7 @@ def _exact(p: float, *, n: float, limit: float, bound: float, error: float, powe
     """
     if bound < p:
         p, limit, bound = 1 - p, 1 - limit, 1 - bound
-    if not p < bound < 1:
+    if not p < bound < 1 or (bound - p) * PRACTICAL < 1:
         return math.inf
 
     def reaches(size: float) -> bool:
