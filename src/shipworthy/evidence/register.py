@@ -43,8 +43,8 @@ _TEXTS = (
     "review",
 )
 # A spreadsheet runs what begins like this. Apostrophes before it count, so that writing and reading are inverse.
-_FORMULA = re.compile(r"'*[\t\r\n ]*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
-_ADDED = re.compile(r"'+[\t\r\n ]*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+_FORMULA = re.compile(r"'*\s*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+_ADDED = re.compile(r"'+\s*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 _NAME = re.compile(r"[RM]-[1-9][0-9]{0,8}")
 _SUMMARY = 200  # characters of an issue's title; Jira takes 255
 _WORDS = {"open": "open", "treated": "treated, still there", "accepted": "accepted", "closed": "closed"}
