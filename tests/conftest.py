@@ -1,16 +1,23 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from shipworthy.api.evaluating import Evaluated
     from shipworthy.estimate.estimates import Estimate
     from shipworthy.gates.verdicts import Verdict
+
+# The same examples in every run, so that what was green stays green; HYPOTHESIS_PROFILE=new draws others.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("new", derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 Evaluate = Callable[..., "Measured"]
