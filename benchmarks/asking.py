@@ -131,7 +131,8 @@ def server(delay_ms: float) -> Iterator[int]:
 def write_cases(path: Path, cases: int) -> None:
     with path.open("w", encoding="utf-8") as lines:
         for number in range(cases):
-            lines.write(json.dumps({"id": f"c{number}", "prompt": collecting.PROMPT.format(number)}) + "\n")
+            case = {"id": f"c{number}", "prompt": collecting.PROMPT.format(number), "expect": "comply"}
+            lines.write(json.dumps(case) + "\n")
 
 
 def write_peer_cases(path: Path, cases: int) -> None:
