@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import threading
-import time
-from contextlib import contextmanager
 
 import pytest
-import uvicorn
+from web_browser import CHROMIUM, free_port, running
 from web_site import served_app
 from web_story import NAMES
 
 from shipworthy.web import addresses
 from shipworthy.web.guard import Guard
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NAME = "lending-decisions"
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="needs a browser (Debian's package chromium)"),
 ]
-
-
-@contextmanager
-def running(app, port):
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", lifespan="off", ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 def load(address, home):
@@ -49,11 +30,7 @@ def load(address, home):
 
 @pytest.fixture(scope="module")
 def port():
-    import socket
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+    return free_port()
 
 
 def test_every_page_loads_in_silence(place, record, port, tmp_path):
