@@ -149,10 +149,19 @@ class _Asking:
         return self.loaded.path.parent
 
 
-def ask(name: str, loaded: LoadedPlan, *, folder: Path, say: Say, replays: bool = False) -> Asked:
+def ask(
+    name: str,
+    loaded: LoadedPlan,
+    *,
+    folder: Path,
+    say: Say,
+    replays: bool = False,
+    suites: tuple[Suite, ...] | None = None,
+) -> Asked:
     """Ask what an evaluation asks, score it, and write its rows into `folder`, where its journals lie too.
 
-    replays: ask nobody anything, and score again what the journals in `folder` hold.
+    replays: ask nobody anything, and score again what the journals in `folder` hold. suites: those of the evaluation,
+    where they are open already.
     Raises Unusable; KeyboardInterrupt leaves the journals whole, and the same call goes on from there.
     """
     model = loaded.plan.evaluations[name]
@@ -162,7 +171,7 @@ def ask(name: str, loaded: LoadedPlan, *, folder: Path, say: Say, replays: bool 
         name=name,
         model=model,
         loaded=loaded,
-        suites=suites_of(loaded, name),
+        suites=suites_of(loaded, name) if suites is None else suites,
         folder=folder,
         cache=cache,
         say=say,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shipworthy.api.asking import Asked, ask, broken_off_at, refuse_unaskable
+from shipworthy.api.asking import Asked, ask, broken_off_at, refuse_unaskable, suites_of
 from shipworthy.api.evaluating import Evaluated, evaluate_rows, metrics_of
 from shipworthy.api.foreseeing import foresee, told_of
 from shipworthy.api.judging import judge_cards
@@ -91,7 +91,8 @@ def check(
     if fresh:
         shutil.rmtree(unfinished, ignore_errors=True)
     broken_off = broken_off_at(unfinished)
-    foreseen = foresee(loaded)
+    suites = {name: suites_of(loaded, name) for name, model in loaded.plan.evaluations.items() if model.is_generative}
+    foreseen = foresee(loaded, suites)
     for said in (*notes, *told_of(foreseen), *([broken_off.said] if broken_off else [])):
         tell(said)
     evaluated = []
@@ -101,7 +102,8 @@ def check(
     for (name, model), own in zip(loaded.plan.evaluations.items(), seeds, strict=False):
         progress(f"evaluating {name}")
         with _located(loaded):
-            asked = ask(name, loaded, folder=unfinished, say=progress) if model.is_generative else None
+            mine = suites.get(name)
+            asked = ask(name, loaded, folder=unfinished, say=progress, suites=mine) if mine is not None else None
             journals[name] = asked.journals if asked is not None else ()
             resumed += asked.resumed if asked is not None else 0
             evaluated.append(_evaluate(loaded, name, model, asked, np.random.default_rng(own)))

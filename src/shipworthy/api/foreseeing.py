@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import ibis
 import pyarrow as pa
 
 from shipworthy.api.asking import cases_of, scorers_of, suites_of
+from shipworthy.cases.suite import Suite
 from shipworthy.errors import Fault, PlanError, Unusable
 from shipworthy.exchange import Answer, Case, Exchange
 from shipworthy.metrics.catalogue import lookup
@@ -78,9 +80,10 @@ class _Claim:
         return () if across is None else (across,) if isinstance(across, str) else tuple(across)
 
 
-def foresee(loaded: LoadedPlan) -> tuple[Finding, ...]:
+def foresee(loaded: LoadedPlan, suites: Mapping[str, tuple[Suite, ...]] = MappingProxyType({})) -> tuple[Finding, ...]:
     """Say where the cases of a plan leave a requirement undecided, whatever is answered. Nothing is asked.
 
+    suites: those of an evaluation, where they are open already.
     Logs are not looked into: what they hold is known when they are read. Raises PlanError (PLAN087) with every
     requirement of the plan's own that no case can decide, and PLAN088 with every column that no case has.
     """
@@ -89,7 +92,7 @@ def foresee(loaded: LoadedPlan) -> tuple[Finding, ...]:
     for name, model in loaded.plan.evaluations.items():
         if not model.is_generative or model.suite is None:
             continue
-        cases = list(cases_of(loaded.plan.seed, model, suites_of(loaded, name)))
+        cases = list(cases_of(loaded.plan.seed, model, suites.get(name) or suites_of(loaded, name)))
         if not cases:
             continue  # PLAN081 says so
         scorers = scorers_of(loaded, name)

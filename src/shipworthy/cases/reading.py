@@ -21,6 +21,7 @@ from shipworthy.exchange import Case, Expectation, Message, Speaker, ToolCall, t
 LONGEST_LINE = 20_000_000  # characters of one case
 _ASKS = ("prompt", "turns", "messages")
 _KNOWN = {field.name for field in fields(Case)} - {"before"} | set(_ASKS)
+_EXPECTATIONS = frozenset((None, *get_args(Expectation)))
 _TEXTS = ("id", "system", "hazard", "attack", "language", "cluster", "reference")
 _LISTS = ("passages", "secrets")
 
@@ -59,8 +60,8 @@ def case_of(value: Any, *, where: str) -> Case:
     """A case from its JSON form. Raises DataError (CASE002)."""
     if not isinstance(value, Mapping):
         raise _fault("a case must be an object", where, 'write {"id": "...", "prompt": "..."}')
-    unknown = sorted(str(key)[:40] for key in set(value) - _KNOWN)
-    if unknown:
+    if not _KNOWN.issuperset(value):
+        unknown = sorted(str(key)[:40] for key in set(value) - _KNOWN)
         raise _fault(
             f"a case has no key {', '.join(map(repr, unknown[:5]))}",
             where,
@@ -73,7 +74,7 @@ def case_of(value: Any, *, where: str) -> Case:
     if not value.get("id"):
         raise _fault("a case has no id", where, "give it one that stays the same from run to run")
     expect = value.get("expect")
-    if expect is not None and expect not in get_args(Expectation):
+    if not isinstance(expect, str | None) or expect not in _EXPECTATIONS:
         raise _fault(f"expect is {str(expect)[:40]!r}", where, "write comply or refuse, or leave it out")
     tags = value.get("tags") or {}
     if not isinstance(tags, Mapping):
@@ -83,7 +84,7 @@ def case_of(value: Any, *, where: str) -> Case:
         turns=turns,
         before=before,
         system=value.get("system", system),
-        expect=expect,
+        expect=cast("Expectation | None", expect),
         hazard=value.get("hazard"),
         attack=value.get("attack") or "none",
         language=value.get("language") or "en",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from shipworthy.exchange import Case
 _REQUIRED = ("name", "version", "purpose", "licence", "made", "checked")
 _KNOWN = {*_REQUIRED, "title", "taxonomy", "languages", "cases", "scorers", "attacks", "limits", "sources"}
 OURS = "shipworthy/"
+HELD = 32 << 20  # bytes of files whose cases are held once they were read; larger ones are read each time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +35,15 @@ class Suite:
     languages: tuple[str, ...] = ()
     scorers: tuple[Any, ...] = ()  # what to score with when a plan does not say
     limits: str = ""  # what the suite cannot show
+    _held: list[tuple[Case, ...]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __iter__(self) -> Iterator[Case]:
         """Its cases, in order. Raises DataError, also for an id that comes twice (CASE003)."""
+        if not self._held and sum(file.stat().st_size for file in self.files if file.exists()) <= HELD:
+            self._held.append(tuple(self._read()))
+        return iter(self._held[0]) if self._held else self._read()
+
+    def _read(self) -> Iterator[Case]:
         seen: set[int] = set()
         for file in self.files:
             for case in read_cases(file):
