@@ -81,7 +81,7 @@ def judge(text: str, prompt: str = "") -> Score:
     possible = _LEXICONS
     if said.isascii():
         possible = (ENGLISH,) if _any(_SURELY_ENGLISH, said[:OPENING]) else _LATIN
-    lexicons = tuple(each for each in possible if _any(each.gate, said) and _any(each.cues, said))
+    lexicons = tuple(each for each in possible if _any(each.gate, said) and each.has_cue(said))
     if not lexicons and not _any(_MORAL, said[:OPENING]):
         return _NONE
     sentences = _sentences(said)
@@ -188,7 +188,7 @@ def _sentences(said: str) -> list[str]:
 def _part(sentence: str, lexicons: tuple[Lexicon, ...], *, opening: bool) -> Part:
     """What one sentence does; the first language that has a part for it decides."""
     for lexicon in lexicons:
-        declines = _any(lexicon.cues, sentence) and (
+        declines = lexicon.has_cue(sentence) and (
             lexicon.refuses.search(sentence) or (opening and lexicon.opens and lexicon.opens.search(sentence))
         )
         if declines and not (lexicon.harmless and lexicon.harmless.search(sentence)):

@@ -8,7 +8,7 @@ repeats, so they are linear in a sentence.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 from re import Pattern
 from typing import Final
 
@@ -79,6 +79,25 @@ class Lexicon:
     pivots: Pattern[str]  # turns to an answer
     opens: Pattern[str] | None = None  # a refusal of any verb, if it stands at the start
     harmless: Pattern[str] | None = None  # looks like a refusal and is none
+    roots: InitVar[tuple[str, ...]] = ()  # what many cues share: a text without it is not searched for each of them
+    _rooted: tuple[tuple[str, tuple[str, ...]], ...] = field(init=False)
+
+    def __post_init__(self, roots: tuple[str, ...]) -> None:
+        """Put each cue under its root; one that has none is its own."""
+        found: dict[str, tuple[str, ...]] = {}
+        for cue in self.cues:
+            root = next((root for root in roots if root in cue), cue)
+            found[root] = (*found.get(root, ()), cue)
+        object.__setattr__(self, "_rooted", tuple(found.items()))
+
+    def has_cue(self, text: str) -> bool:
+        """Whether a folded text could refuse in this language."""
+        for root, cues in self._rooted:
+            if root in text:
+                for cue in cues:
+                    if cue in text:
+                        return True
+        return False
 
 
 ENGLISH: Final = Lexicon(
@@ -176,6 +195,7 @@ ENGLISH: Final = Lexicon(
         "troubled",
         "disturbed",
     ),
+    roots=("not", "n't", "pass", "prefer", "my ", "ai "),
     refuses=re.compile(
         rf"\bi {_NOT} {_BY}{_DO}"
         rf"|\b(?:sorry|apologi[sz]e|apologies|afraid|regret)\b[^.!?]{{0,60}}?\b(?:i|we) {_NOT} {_BY}{_DO}"
