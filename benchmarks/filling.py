@@ -164,7 +164,7 @@ class Templates:
     """Each kind of document once through its model; then with other names."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[bytes, str, dict[str, str | None]]] = {}
+        self._known: dict[str, tuple[bytes, str, dict[str, Any]]] = {}
 
     def put(self, to: _Writing, model: documents.Document, names: Mapping[str, str], actor: str, key: str) -> None:
         """Write a document. names: what stands for what in it. key: names the template."""
@@ -174,7 +174,7 @@ class Templates:
         text = body.decode()
         for old, new in names.items():
             text, words = text.replace(old, new), words.replace(old, new)
-        said = {column: None if value is None else _named(value, names) for column, value in heading.items()}
+        said = {key: _named(value, names) if isinstance(value, str) else value for key, value in heading.items()}
         words = words.casefold()
         to.write(model.kind, _named(model.id, names), text.encode(), words=words, heading=said, actor=actor)
 

@@ -50,7 +50,8 @@ def test_every_kind_is_read_kept_and_read_back_the_same(kind):
     assert kept_document(kind, body_bytes(document).decode()) == document == checked(document)
     heading = document.heading()
     assert heading["system"] == "lending"
-    assert set(heading) == {"system", "status", "owner", "due"}
+    assert set(heading) == {"system", "status", "owner", "due", "score"}
+    assert isinstance(heading.pop("score"), int if kind == "risk" else type(None))
     assert all(value is None or isinstance(value, str) for value in heading.values())
 
 

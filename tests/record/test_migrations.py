@@ -7,8 +7,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from shipworthy.record import migrations
+from shipworthy.record.documents import Rating, System
 from shipworthy.record.opening import writing
-from shipworthy.record.schema import VERSION, VERSION_TABLE, metadata
+from shipworthy.record.schema import VERSION, VERSION_TABLE, heads, metadata
 from shipworthy.record.store import Record
 
 KNOWN = [step.revision for step in ScriptDirectory(str(migrations.__path__[0])).walk_revisions("base", "heads")][::-1]
@@ -46,6 +47,22 @@ def test_every_migration_runs_up_and_down_on_data(place, risk, now):
     with Record.open(place) as record:
         ann = record.person("ann@example.org", "Ann")
         record.write(ann, now, risk())
+        assert record.verify().faults == ()
+
+
+def test_scores_are_filled_in_from_risks_that_were_written_before_there_were_any(place, risk, now):
+    worst, best = Rating(likelihood=5, severity=4, basis="judged"), Rating(likelihood=1, severity=1, basis="judged")
+    with Record.open(place) as record:
+        ann = record.person("ann@example.org", "Ann")
+        record.write(ann, now, risk("mended", inherent=worst, residual=best), risk("open", inherent=worst))
+        record.write(ann, now, System(id="lending", tier="high"))
+        for move, goal in ((migrations.downgrade, "0003"), (migrations.upgrade, "0004")):
+            with writing(record._engine) as connection:
+                move(connection, goal)
+        with record._engine.connect() as connection:
+            scores = {row.id: row.score for row in connection.execute(sa.select(heads))}
+        assert scores == {"mended": 1, "open": 20, "lending": None}
+        assert [one.id for one in record.find("risk", order="worst")] == ["open", "mended"]
         assert record.verify().faults == ()
 
 

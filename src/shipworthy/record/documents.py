@@ -55,12 +55,15 @@ class Document(Part):
     kind: Kind
     id: Name
 
-    def heading(self) -> dict[str, str | None]:
-        """The searched columns of this document: system, status, owner and due (an ISO date)."""
-        return {column: _plain(getattr(self, column, None)) for column in ("system", "status", "owner", "due")}
+    def heading(self) -> dict[str, Any]:
+        """The searched columns of this document: system, status, owner, due (an ISO date) and score."""
+        return {column: _plain(getattr(self, column, None)) for column in _HEADING}
 
 
-def _plain(value: Any) -> str | None:
+_HEADING = ("system", "status", "owner", "due", "score")
+
+
+def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         value = value.date()
     return value.isoformat() if isinstance(value, date) else value
@@ -195,6 +198,11 @@ class Risk(Document):
     review: date | None = None
     requirements: Names = ()
     mitigations: Names = ()
+
+    @property
+    def score(self) -> int:
+        """Likelihood × severity of what is left of it, 1 to 25; of all of it, where nobody rated what is left."""
+        return (self.residual or self.inherent).score
 
     @model_validator(mode="after")
     def _what_is_settled_says_how(self) -> Risk:

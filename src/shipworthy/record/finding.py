@@ -44,51 +44,44 @@ def field(connection: Connection, name: str) -> sa.ColumnElement[str]:
     )
 
 
-# What is left of a risk. No index has it: SQLite before 3.41 trusts no JSON in an index of a file from elsewhere.
-_SCORE = {
-    "sqlite": "coalesce(json_extract(body, '$.residual.likelihood') * json_extract(body, '$.residual.severity'), "
-    "json_extract(body, '$.inherent.likelihood') * json_extract(body, '$.inherent.severity'))",
-    "postgresql": "coalesce((body::jsonb #>> '{residual,likelihood}')::int * "
-    "(body::jsonb #>> '{residual,severity}')::int, (body::jsonb #>> '{inherent,likelihood}')::int * "
-    "(body::jsonb #>> '{inherent,severity}')::int)",
-}
-
-
 def find_documents(  # noqa: PLR0917  a question in its parts
     connection: Connection, kind: str, where: Where, only: Sequence[Condition], order: Order, limit: int, offset: int
 ) -> sa.CursorResult[Any]:
     """Rows of the newest versions of documents of a kind."""
     said = _conditions(connection, kind, where)
-    same = (documents.c.kind == heads.c.kind, documents.c.id == heads.c.id, documents.c.version == heads.c.version)
-    score = sa.literal_column(_SCORE[connection.dialect.name], sa.Integer())
-    # Put in order by their keys alone: to sort whole documents would take a database longer than to find them.
-    key = (documents.c.kind, documents.c.id, documents.c.version, heads.c.due, heads.c.at)
-    found = sa.select(*key, *([score.label("score")] if order == "worst" else [])).join(heads, sa.and_(*same))
-    keys = found.where(*said, *only).subquery()
+    of_system = where.get("system") is not None  # as in `_conditions`
     by: dict[Order, tuple[sa.ColumnElement[Any], ...]] = {
-        "id": (keys.c.id if where.get("system") is None else keys.c.id.concat(""),),  # as in `_conditions`
-        "due": (keys.c.due, keys.c.id),
-        "newest": (keys.c.at.desc(), keys.c.id),
-        "worst": (keys.c.score.desc(), keys.c.id) if order == "worst" else (),
+        "id": (heads.c.id.concat("") if of_system else heads.c.id,),
+        "due": (heads.c.due, heads.c.id),
+        "newest": (heads.c.at.desc(), heads.c.id),
+        "worst": ((heads.c.score + 0 if of_system else heads.c.score).desc(), heads.c.id),
     }
-    page = sa.select(keys).order_by(*by[order]).limit(limit).offset(offset).subquery()
+    # Put in order by their keys alone: to sort whole documents would take a database longer than to find them.
+    key = (heads.c.kind, heads.c.id, heads.c.version, heads.c.due, heads.c.at, heads.c.score)
+    chosen = _with_bodies(sa.select(*key), where).where(*said, *only)
+    page = chosen.order_by(*by[order]).limit(limit).offset(offset).subquery()
     its = sa.and_(*(page.c[name] == documents.c[name] for name in ("kind", "id", "version")))
     first: dict[Order, tuple[sa.ColumnElement[Any], ...]] = {
         "id": (),
         "due": (page.c.due,),
         "newest": (page.c.at.desc(),),
-        "worst": (page.c.score.desc(),) if order == "worst" else (),
+        "worst": (page.c.score.desc(),),
     }
     return connection.execute(sa.select(documents).join(page, its).order_by(*first[order], page.c.id))
 
 
 def count_documents(connection: Connection, kind: str, where: Where, only: Sequence[Condition]) -> int:
     """How many documents of a kind meet every condition."""
-    chosen = sa.select(sa.func.count()).select_from(heads).where(*_conditions(connection, kind, where), *only)
-    if any(where.get(key) is not None for key in ("tier", "starts_after", "starts_by")):
-        same = (documents.c.kind == heads.c.kind, documents.c.id == heads.c.id, documents.c.version == heads.c.version)
-        chosen = chosen.join(documents, sa.and_(*same))
-    return int(connection.execute(chosen).scalar_one())
+    chosen = _with_bodies(sa.select(sa.func.count()).select_from(heads), where)
+    return int(connection.execute(chosen.where(*_conditions(connection, kind, where), *only)).scalar_one())
+
+
+def _with_bodies(chosen: sa.Select[Any], where: Where) -> sa.Select[Any]:
+    """With the documents themselves, where a condition is about what only they hold."""
+    if all(where.get(key) is None for key in ("tier", "starts_after", "starts_by")):
+        return chosen
+    same = (documents.c.kind == heads.c.kind, documents.c.id == heads.c.id, documents.c.version == heads.c.version)
+    return chosen.join(documents, sa.and_(*same))
 
 
 def count_states(connection: Connection, kind: str, where: Where, only: Sequence[Condition]) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-VERSION = "0003"  # of these tables; the newest of migrations/versions
+VERSION = "0004"  # of these tables; the newest of migrations/versions
 VERSION_TABLE = "shipworthy_schema"
 
 metadata = sa.MetaData(
@@ -73,11 +73,13 @@ heads = sa.Table(  # the newest version of each document, with what is searched
     column("status", null=True),
     column("owner", null=True),
     column("due", null=True),
+    _number("score", null=True),  # of a risk: likelihood × severity of what is left of it
     column("words"),  # its texts, case folded
     column("at"),
     sa.Index(None, "kind", "system"),
     sa.Index(None, "kind", "due"),
     sa.Index(None, "kind", "status", "due"),
+    sa.Index(None, "kind", "status", "score"),
     sa.Index(None, "system"),
     sa.Index(None, "at"),
 )
