@@ -76,7 +76,10 @@ ENDS = {
 }
 
 
-def test_every_case_ends_in_exactly_one_right_status(server, collect, monkeypatch):
+@pytest.mark.parametrize("has_uvloop", [True, False])
+def test_every_case_ends_in_exactly_one_right_status(server, collect, monkeypatch, has_uvloop):
+    if not has_uvloop:
+        monkeypatch.setitem(sys.modules, "uvloop", None)
     monkeypatch.setenv("CHAT_KEY", "sk-very-secret")
     jobs = server.jobs(*ENDS)
     found = collect(jobs, max_concurrency=40, timeout=1.0, subject=server.subject(key="${CHAT_KEY}"))

@@ -20,7 +20,7 @@ from shipworthy.gates.tiers import Intake
 from shipworthy.web import addresses
 from shipworthy.web.app import ACTS
 from shipworthy.web.forms.fields import Choice, Field, Wrong
-from shipworthy.web.writing import MOST_BYTES
+from shipworthy.web.sending import MOST_BYTES
 
 RISK = {"system": NAME, "title": "Refusals rise", "cause": "A shift in who applies.", "harm": "People get no credit.",
         "likelihood": 3, "severity": 4}  # fmt: skip

@@ -77,6 +77,6 @@ def decision_of(record: Record, run: str) -> Decision | None:
 def _decisions(record: Record, system: str) -> list[Decision]:
     """A system's decisions, in the order in which they were first written."""
     kept = record.find("decision", system=system, limit=MOST)
-    firsts = {one.id: record.history("decision", one.id)[0].at for one in kept}
+    firsts = {one.id: one.at if one.version == 1 else record.history("decision", one.id)[0].at for one in kept}
     ordered = sorted(kept, key=lambda one: (firsts[one.id], one.seq))
     return [one.document for one in ordered if isinstance(one.document, Decision)]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from shipworthy.api import sittings
@@ -14,6 +15,7 @@ from shipworthy.api.sittings import Judge, Room
 from shipworthy.errors import Fault, Unusable
 from shipworthy.web import addresses
 from shipworthy.web.access import Visitor, posted, require, visitor_of
+from shipworthy.web.sending import REFUSED, sent, takes
 from shipworthy.web.showing import Name, Site, Word, add_page
 from shipworthy.web.writing import nameless
 
@@ -41,21 +43,51 @@ def add_labelling(app: FastAPI, site: Site) -> None:
         return await run_in_threadpool(taken, visitor_of(request), digest, given)
 
     def taken(who: Visitor, digest: str, given: dict[str, list[str]]) -> Response:
+        said = {key: _one(given, key) for key in ("evaluation", "scorer", "case", "attack", "trial", "response")}
+        if not said["trial"].isascii() or not said["trial"].isdecimal() or len(said["trial"]) > 9:
+            raise Unusable(_wrong("trial", "a number"))
+        version, second = (given.get("version") or [""])[0] or None, (given.get("second") or [""])[0] == "true"
+        given_label = GivenLabel(**said, label=_one(given, "label"), version=version, second=second)  # type: ignore[arg-type]
+        put(who, digest, given_label)
+        query = {"evaluation": said["evaluation"], "scorer": said["scorer"], "second": "true" if second else None}
+        return RedirectResponse(addresses.with_query(f"{addresses.run(digest)}/label", **query), status_code=303)
+
+    @app.post(
+        "/runs/{digest}/label.json", operation_id="label", summary="Label an answer", tags=["acts"],
+        description="Give your label of one answer; what comes back is the next answer to label.",
+        response_model=sittings.LabelPage, responses=REFUSED, openapi_extra=takes(GivenLabel),
+    )  # fmt: skip
+    async def give_json(request: Request, digest: Name) -> sittings.LabelPage:
+        return await run_in_threadpool(put, visitor_of(request), digest, await sent(request, GivenLabel))
+
+    def put(who: Visitor, digest: str, one: GivenLabel) -> sittings.LabelPage:
         require(who, "run", find(site.library.record, digest).facts.system)
         if who.actor is None:
             raise Unusable(nameless())
-        judge = Judge(evaluation=_one(given, "evaluation"), scorer=_one(given, "scorer"))
-        trial = _one(given, "trial")
-        if not trial.isascii() or not trial.isdecimal() or len(trial) > 9:
-            raise Unusable(_wrong("trial", "a number"))
-        key = (_one(given, "case"), _one(given, "attack"), int(trial), (given.get("version") or [""])[0] or None)
-        second = (given.get("second") or [""])[0] == "true"
+        judge = Judge(evaluation=one.evaluation, scorer=one.scorer)
+        key = (one.case, one.attack, one.trial, one.version)
         room.give(
-            digest, key, judge=judge, response=_one(given, "response"), label=_one(given, "label"), actor=who.actor,
-            now=site.clock(), second=second,
+            digest, key, judge=judge, response=one.response, label=one.label, actor=who.actor, now=site.clock(),
+            second=one.second,
         )  # fmt: skip
-        query = {"evaluation": judge.evaluation, "scorer": judge.scorer, "second": "true" if second else None}
-        return RedirectResponse(addresses.with_query(f"{addresses.run(digest)}/label", **query), status_code=303)
+        return room.page(digest, actor=who.actor, evaluation=one.evaluation, scorer=one.scorer, second=one.second,
+                         back=False)  # fmt: skip
+
+
+class GivenLabel(BaseModel):
+    """A label of one answer, as a program sends it; what names the answer stands in the page's JSON."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    evaluation: str
+    scorer: str
+    case: str
+    attack: str
+    trial: Annotated[int, Field(ge=0, lt=10**9)]
+    version: str | None = None
+    response: str  # digest of the answer that was read
+    label: Annotated[str, Field(min_length=1)]
+    second: bool = False
 
 
 def _one(given: dict[str, list[str]], name: str) -> str:

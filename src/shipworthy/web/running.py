@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from shipworthy.api import progress
@@ -13,6 +14,7 @@ from shipworthy.api.progress import Yard
 from shipworthy.errors import Fault, Unusable
 from shipworthy.web import addresses
 from shipworthy.web.access import Visitor, posted, require, visitor_of
+from shipworthy.web.sending import REFUSED, sent, takes
 from shipworthy.web.showing import Name, Site, add_page
 
 Who = Annotated[Visitor, Depends(visitor_of)]
@@ -42,19 +44,58 @@ def add_running(app: FastAPI, site: Site) -> None:
         return await run_in_threadpool(begun, visitor_of(request), name, given)
 
     def begun(who: Visitor, name: str, given: dict[str, list[str]]) -> Response:
-        require(who, "run", name)
         chosen = given.get("plan", [])
         if len(chosen) != 1:
+            require(who, "run", name)
             raise Unusable(Fault(code="WEB024", what="no plan was chosen", where="plan", mend="choose one, then send"))
-        found = yard.start(name, chosen[0], actor=who.actor, shown=who.shown, now=site.clock())
+        found = started(who, name, chosen[0])
         return RedirectResponse(addresses.job(found.id, watch="true"), status_code=303)
+
+    def started(who: Visitor, name: str, plan: str) -> progress.Job:
+        require(who, "run", name)
+        return yard.start(name, plan, actor=who.actor, shown=who.shown, now=site.clock())
+
+    @app.post(
+        "/systems/{name}/runs/new.json", operation_id="start-run", summary="Start a run", tags=["acts"],
+        description="Check a plan of the project's folder; the job that comes back says how far it is.",
+        status_code=201, response_model=progress.Job, responses=REFUSED, openapi_extra=takes(ChosenPlan),
+    )  # fmt: skip
+    async def begin_json(request: Request, response: Response, name: Name) -> progress.Job:
+        chosen = await sent(request, ChosenPlan)
+        found = await run_in_threadpool(started, visitor_of(request), name, chosen.plan)
+        response.headers["location"] = addresses.job(found.id)
+        return found
 
     @app.post("/jobs/{id}/stop", include_in_schema=False)
     async def stop(request: Request, id: Name) -> Response:
         await posted(request, most=_MOST)
-        return await run_in_threadpool(stopped, visitor_of(request), id)
+        await run_in_threadpool(stopped, visitor_of(request), id)
+        return RedirectResponse(addresses.job(id, watch="true"), status_code=303)
 
-    def stopped(who: Visitor, id_: str) -> Response:
+    def stopped(who: Visitor, id_: str) -> progress.JobPage:
         require(who, "run", yard.job(id_).system)
         yard.stop(id_)
-        return RedirectResponse(addresses.job(id_, watch="true"), status_code=303)
+        return yard.job_page(id_)
+
+    @app.post(
+        "/jobs/{id}/stop.json", operation_id="stop-run", summary="Stop a run", tags=["acts"], responses=REFUSED,
+        description="Ask a run to stop, as Ctrl-C does: what was answered stays, and the next check goes on from it.",
+        response_model=progress.JobPage, openapi_extra=takes(Nothing),
+    )  # fmt: skip
+    async def stop_json(request: Request, id: Name) -> progress.JobPage:
+        await sent(request, Nothing)
+        return await run_in_threadpool(stopped, visitor_of(request), id)
+
+
+class ChosenPlan(BaseModel):
+    """Which plan to check."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    plan: Annotated[str, Field(min_length=1, max_length=255)]  # name of its file in the project's folder
+
+
+class Nothing(BaseModel):
+    """An empty object: it carries nothing but the will."""
+
+    model_config = ConfigDict(extra="forbid")

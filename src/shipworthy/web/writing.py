@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -23,19 +23,18 @@ from starlette.concurrency import run_in_threadpool
 from shipworthy.api.pages import Library, absent
 from shipworthy.digest import Json, digest
 from shipworthy.errors import Fault, Unusable
-from shipworthy.integrity.reading import read_json
 from shipworthy.present.safe import plain, shorten
 from shipworthy.record.documents import Document, Kind
 from shipworthy.web import addresses
-from shipworthy.web.access import EVERY, Permission, Visitor, checked, posted, require, visitor_of
+from shipworthy.web.access import EVERY, Permission, Visitor, posted, require, visitor_of
 from shipworthy.web.forms.fields import Choice, Field, Value, Wrong
+from shipworthy.web.sending import FAULTS, FORM, MOST_BYTES, REFUSED, bounded, sent_json
 from shipworthy.web.showing import Name, Offer, Site, as_json, page, status_of, wants_json
 
 if TYPE_CHECKING:
     from shipworthy.record.runs import KeptRun
     from shipworthy.record.store import Kept, Record
 
-MOST_BYTES = 128 << 10  # of what is sent: three long texts of any script, each character written as up to nine
 _MOST_QUERY = 2_000
 _CALENDARS = {
     "day": ("date", r"\d{4}-\d\d-\d\d"),
@@ -396,50 +395,16 @@ class _Given:
 
 
 async def _sent_form(request: Request) -> _Given:
-    bounded = _bounded(request, "application/x-www-form-urlencoded")
-    found = await posted(bounded, most=MOST_BYTES)
+    found = await posted(bounded(request, FORM), most=MOST_BYTES)
     own = {name: next(iter(found.pop(name, ())), None) for name in _OWN}
     return _Given(values=found, is_json=False, version=own["version"], seal=own["seal"], again=own["send"] == "again")
 
 
 async def _sent_json(request: Request) -> _Given:
-    bounded = _bounded(request, "application/json")
-    checked(request, None)
-    try:
-        found = read_json(await bounded.body(), most=MOST_BYTES)
-    except ValueError as error:
-        raise Unusable(Fault(code="WEB022", what=f"what was sent cannot be read: {error}"[:300], where="body",
-                             mend="send one JSON object")) from None  # fmt: skip
-    if not isinstance(found, dict):
-        what = "what was sent is not a JSON object"
-        raise Unusable(Fault(code="WEB022", what=what, where="body", mend="send an object of fields"))
+    found = await sent_json(request)
     seal = found.pop("seal", None)
     version = found.pop("version", None)
     return _Given(values=found, is_json=True, version=version, seal=seal if isinstance(seal, str) else None)
-
-
-def _bounded(request: Request, kind: str) -> Request:
-    """The request, whose body is refused where it is of another kind (WEB021) or too large (WEB020)."""
-    given = request.headers.get("content-type", "").lower().replace(" ", "")
-    if given.partition(";")[0] != kind or given.partition("charset=")[2].strip('"') not in ("", "utf-8"):
-        what = f"this takes {kind}, and {shorten(given, 60) or 'nothing of a kind'} came"
-        raise Unusable(Fault(code="WEB021", what=what, where="Content-Type", mend=f"send {kind}, as UTF-8"))
-    mend = "shorten the texts; keep long ones as files, and name them"
-    too_large = Fault(code="WEB020", what=f"more than {MOST_BYTES:,} bytes were sent", where="body", mend=mend)
-    length = request.headers.get("content-length", "0")
-    if not length.isascii() or not length.isdigit() or len(length) > 12 or int(length) > MOST_BYTES:
-        raise Unusable(too_large)
-    came = 0
-
-    async def receive() -> MutableMapping[str, Any]:
-        nonlocal came
-        message = await request.receive()
-        came += len(message.get("body", b""))
-        if came > MOST_BYTES:
-            raise Unusable(too_large)
-        return message
-
-    return Request(request.scope, receive)
 
 
 def _attempt(wanted: _Wanted, given: _Given) -> _Attempt:
@@ -668,18 +633,6 @@ def _blank(attempt: _Attempt, start: Values, request: Request) -> Blank:
 
 
 _BLANK = TypeAdapter(Blank)
-_FAULTS: dict[str, Any] = {
-    "type": "object", "required": ["faults"],
-    "properties": {
-        "faults": {"type": "array", "items": {
-            "type": "object", "required": ["code", "what", "where", "mend"],
-            "properties": {key: {"type": "string"} for key in ("code", "what", "where", "mend")},
-        }},
-        "changed": {"type": "array", "items": {"type": "object"}, "description": "what others changed since `version`"},
-        "version": {"type": "integer", "description": "of the document, as it is now"},
-        "proposal": {"type": "object"}, "seal": {"type": "string"},
-    },
-}  # fmt: skip
 
 
 def _request_schema(act: Act) -> dict[str, Any]:
@@ -701,13 +654,9 @@ def _request_schema(act: Act) -> dict[str, Any]:
 
 def _responses(act: Act) -> dict[int | str, dict[str, Any]]:
     """What comes back, as OpenAPI has it."""
-    faults = {"content": {"application/json": {"schema": _FAULTS}}}
-    said = {
-        400: "Fields are wrong", 401: "Nobody is signed in", 403: "Not allowed", 404: "There is no such thing",
-        409: "Others have written since, or it cannot be done as it stands", 413: "Too large", 415: "Not JSON",
-    }  # fmt: skip
-    found: dict[int | str, dict[str, Any]] = {code: {"description": text, **faults} for code, text in said.items()}
+    found = dict(REFUSED)
     found[201 if act.creates else 200] = {"model": act.writes, "description": "What was written"}
     if act.is_proposed:
-        found[200] = {"description": "What would be signed, with its seal; nothing is written", **faults}
+        found[200] = {"description": "What would be signed, with its seal; nothing is written",
+                      "content": {"application/json": {"schema": FAULTS}}}  # fmt: skip
     return found
