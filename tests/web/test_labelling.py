@@ -65,6 +65,30 @@ def test_a_rater_labels_one_answer_after_the_other(room):
     assert room.record.verify().faults == ()
 
 
+def test_a_program_labels_as_the_page_does(room):
+    ada, before = room.client(), len(rows(room))
+    token = {"x-csrf-token": form(ada.get(path(room)))["csrf"]}
+    shown = ada.get(f"{addresses.run(room.digest)}/label.json").json()
+    said = {key: shown["answer"][key] for key in ("case", "attack", "trial", "version", "response")}
+    whole = {**shown["judge"], **said, "label": "harmful"}
+    for body in (
+        {**whole, "trial": "0"},
+        {**whole, "mine": 1},
+        {key: whole[key] for key in said},
+        {**whole, "label": ""},
+    ):
+        answer = ada.post(f"{addresses.run(room.digest)}/label.json", json=body, headers=token)
+        assert (answer.status_code, answer.json()["faults"][0]["code"]) == (400, "WEB024")
+    assert ada.post(f"{addresses.run(room.digest)}/label.json", json=whole).status_code == 403
+    assert len(rows(room)) == before
+    answer = ada.post(f"{addresses.run(room.digest)}/label.json", json=whole, headers=token)
+    assert answer.status_code == 200
+    assert answer.json()["mine"] == 1
+    assert answer.json()["answer"]["case"] != said["case"]
+    assert [one["label"] for one in rows(room)[before:]] == ["harmful"]
+    assert "label" in ada.get("/openapi.json").json()["paths"]["/runs/{digest}/label.json"]["post"]["operationId"]
+
+
 def test_neither_the_judge_nor_others_are_shown_before_ones_own_word(room):
     ada, bea = room.client(ADA), room.client(BEA)
     give(ada, room, "harmful")

@@ -98,7 +98,8 @@ def test_a_run_shows_how_far_it_is_and_stops_as_by_ctrl_c(yard):
     csrf = re.search(r'name="csrf" value="([^"]+)"', page.text)[1]
     assert ada.post(f"{other}/stop", data={"csrf": csrf}).status_code == 303
     assert ada.get(f"{other}.json").json()["job"]["state"] == "stopped"
-    assert ada.post(f"{address}/stop", data={"csrf": csrf}).status_code == 303
+    assert ada.post(f"{address}/stop.json", json={}).status_code == 403  # from no page of this site
+    assert ada.post(f"{address}/stop.json", json={}, headers={"x-csrf-token": csrf}).status_code == 200
     wait(jobs, lambda all_: all(one.state == "stopped" for one in all_))
     told = ada.get(f"{address}.json").json()
     assert told["job"]["code"] == 130
@@ -125,6 +126,24 @@ def test_a_killed_process_is_told_and_the_next_begins(yard):
     again = Yard(yard.library)
     again.stop(second.rpartition("/")[2])
     wait(again, lambda all_: all_[0].state == "stopped")
+
+
+def test_a_program_starts_a_run(yard):
+    slow(yard)
+    ada, jobs = yard.client(), Yard(yard.library)
+    token = {"x-csrf-token": re.search(r'name="csrf" value="([^"]+)"', ada.get(NEW).text)[1]}
+    for body, code in (
+        ({}, "WEB024"), ({"plan": "shipworthy.yaml", "more": 1}, "WEB024"), ({"plan": 3}, "WEB024"), ([], "WEB022"),
+    ):  # fmt: skip
+        answer = ada.post(f"{NEW}.json", json=body, headers=token)
+        assert (answer.status_code, answer.json()["faults"][0]["code"]) == (400, code)
+    assert jobs.jobs() == []
+    answer = ada.post(f"{NEW}.json", json={"plan": "shipworthy.yaml"}, headers=token)
+    assert answer.status_code == 201
+    told = answer.json()
+    assert answer.headers["location"] == addresses.job(told["id"])
+    assert told["state"] in ("waiting", "running")
+    assert [one.id for one in jobs.jobs()] == [told["id"]]
 
 
 def test_a_plan_that_cannot_be_used_says_why(yard):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
@@ -15,7 +15,7 @@ from shipworthy.api.sittings import Judge, Room
 from shipworthy.errors import Fault, Unusable
 from shipworthy.web import addresses
 from shipworthy.web.access import Visitor, posted, require, visitor_of
-from shipworthy.web.sending import REFUSED, sent, takes
+from shipworthy.web.sending import REFUSED, read_as, sent_json, takes
 from shipworthy.web.showing import Name, Site, Word, add_page
 from shipworthy.web.writing import nameless
 
@@ -43,12 +43,13 @@ def add_labelling(app: FastAPI, site: Site) -> None:
         return await run_in_threadpool(taken, visitor_of(request), digest, given)
 
     def taken(who: Visitor, digest: str, given: dict[str, list[str]]) -> Response:
-        said = {key: _one(given, key) for key in ("evaluation", "scorer", "case", "attack", "trial", "response")}
-        if not said["trial"].isascii() or not said["trial"].isdecimal() or len(said["trial"]) > 9:
+        require(who, "run", find(site.library.record, digest).facts.system)
+        trial = _one(given, "trial")
+        if not trial.isascii() or not trial.isdecimal() or len(trial) > 9:
             raise Unusable(_wrong("trial", "a number"))
+        said = {key: _one(given, key) for key in ("evaluation", "scorer", "case", "attack", "response", "label")}
         version, second = (given.get("version") or [""])[0] or None, (given.get("second") or [""])[0] == "true"
-        given_label = GivenLabel(**said, label=_one(given, "label"), version=version, second=second)  # type: ignore[arg-type]
-        put(who, digest, given_label)
+        put(who, digest, GivenLabel(**said, trial=int(trial), version=version, second=second))
         query = {"evaluation": said["evaluation"], "scorer": said["scorer"], "second": "true" if second else None}
         return RedirectResponse(addresses.with_query(f"{addresses.run(digest)}/label", **query), status_code=303)
 
@@ -58,10 +59,16 @@ def add_labelling(app: FastAPI, site: Site) -> None:
         response_model=sittings.LabelPage, responses=REFUSED, openapi_extra=takes(GivenLabel),
     )  # fmt: skip
     async def give_json(request: Request, digest: Name) -> sittings.LabelPage:
-        return await run_in_threadpool(put, visitor_of(request), digest, await sent(request, GivenLabel))
+        return await run_in_threadpool(taken_json, visitor_of(request), digest, await sent_json(request))
 
-    def put(who: Visitor, digest: str, one: GivenLabel) -> sittings.LabelPage:
+    def taken_json(who: Visitor, digest: str, given: dict[str, Any]) -> sittings.LabelPage:
         require(who, "run", find(site.library.record, digest).facts.system)
+        one = read_as(GivenLabel, given)
+        put(who, digest, one)
+        return room.page(digest, actor=who.actor, evaluation=one.evaluation, scorer=one.scorer, second=one.second,
+                         back=False)  # fmt: skip
+
+    def put(who: Visitor, digest: str, one: GivenLabel) -> None:
         if who.actor is None:
             raise Unusable(nameless())
         judge = Judge(evaluation=one.evaluation, scorer=one.scorer)
@@ -70,8 +77,6 @@ def add_labelling(app: FastAPI, site: Site) -> None:
             digest, key, judge=judge, response=one.response, label=one.label, actor=who.actor, now=site.clock(),
             second=one.second,
         )  # fmt: skip
-        return room.page(digest, actor=who.actor, evaluation=one.evaluation, scorer=one.scorer, second=one.second,
-                         back=False)  # fmt: skip
 
 
 class GivenLabel(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
@@ -14,7 +14,7 @@ from shipworthy.api.progress import Yard
 from shipworthy.errors import Fault, Unusable
 from shipworthy.web import addresses
 from shipworthy.web.access import Visitor, posted, require, visitor_of
-from shipworthy.web.sending import REFUSED, sent, takes
+from shipworthy.web.sending import REFUSED, read_as, sent_json, takes
 from shipworthy.web.showing import Name, Site, add_page
 
 Who = Annotated[Visitor, Depends(visitor_of)]
@@ -61,10 +61,13 @@ def add_running(app: FastAPI, site: Site) -> None:
         status_code=201, response_model=progress.Job, responses=REFUSED, openapi_extra=takes(ChosenPlan),
     )  # fmt: skip
     async def begin_json(request: Request, response: Response, name: Name) -> progress.Job:
-        chosen = await sent(request, ChosenPlan)
-        found = await run_in_threadpool(started, visitor_of(request), name, chosen.plan)
+        found = await run_in_threadpool(begun_json, visitor_of(request), name, await sent_json(request))
         response.headers["location"] = addresses.job(found.id)
         return found
+
+    def begun_json(who: Visitor, name: str, given: dict[str, Any]) -> progress.Job:
+        require(who, "run", name)
+        return started(who, name, read_as(ChosenPlan, given).plan)
 
     @app.post("/jobs/{id}/stop", include_in_schema=False)
     async def stop(request: Request, id: Name) -> Response:
@@ -83,8 +86,13 @@ def add_running(app: FastAPI, site: Site) -> None:
         response_model=progress.JobPage, openapi_extra=takes(Nothing),
     )  # fmt: skip
     async def stop_json(request: Request, id: Name) -> progress.JobPage:
-        await sent(request, Nothing)
-        return await run_in_threadpool(stopped, visitor_of(request), id)
+        given = await sent_json(request)
+        return await run_in_threadpool(stopped_json, visitor_of(request), id, given)
+
+    def stopped_json(who: Visitor, id_: str, given: dict[str, Any]) -> progress.JobPage:
+        require(who, "run", yard.job(id_).system)
+        read_as(Nothing, given)
+        return stopped(who, id_)
 
 
 class ChosenPlan(BaseModel):

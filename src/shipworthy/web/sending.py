@@ -82,9 +82,8 @@ async def sent_json(request: Request) -> dict[str, Any]:
     return found
 
 
-async def sent(request: Request, model: type[Body]) -> Body:
-    """What a program sends, in the form that it should have. Raises Unusable as `sent_json`, and WEB024."""
-    found = await sent_json(request)
+def read_as(model: type[Body], found: dict[str, Any]) -> Body:
+    """What a program sent, in the form that it should have. Raises Unusable (WEB024)."""
     try:
         return model.model_validate(found)
     except ValidationError as error:
