@@ -62,27 +62,25 @@ def groups(quick: bool) -> list[str]:
 
 
 def growth(quick: bool) -> list[str]:
-    """Ten metrics with intervals and gap claims, by rows and by groups."""
-    lines = ["| rows | groups | CPU seconds | floor | ratio | peak memory, MiB |", "|---|---|---|---|---|---|"]
-    sizes = [(100_000, 10), (1_000_000, 10), (10_000_000, 10)]
-    cells = [(1_000_000, 100), (1_000_000, 1_000)]
-    for rows, count in [*sizes, *cells]:
-        path = decisions(rows, count)
-        plain = count == 10
-        mine = measure("ours-counts" if plain else "ours-units", path, 3 if rows > 1_000_000 else 7)
-        floor = measure("floor-duckdb" if plain else "floor-units", path, 3 if rows > 1_000_000 else 7)
-        ratio = mine["cpu"] / floor["cpu"]
-        lines.append(
-            f"| {rows:,} | {count:,} | {mine['cpu']:.3f} | {floor['cpu']:.3f} | {ratio:.1f} | {mine['peak']:,.0f} |"
-        )
+    """What grows with rows and with groups: ten metrics with intervals and gap claims, and AUC with calibration."""
+    lines = [
+        "| what | rows | groups | CPU seconds | floor | ratio | peak memory, MiB |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    sizes = [("counts", 100_000), ("counts", 1_000_000), ("counts", 10_000_000)]
+    sizes += [("scores", 1_000_000), ("scores", 10_000_000)]
+    shown = [*((what, rows, 10) for what, rows in sizes), ("counts", 1_000_000, 100), ("counts", 1_000_000, 1_000)]
+    for what, rows, count in shown:
+        path, repeats = decisions(rows, count), 3 if rows > 1_000_000 else 7
+        mine = measure(f"ours-{what}" if count == 10 else "ours-units", path, repeats)
+        floor = measure("floor-duckdb" if count == 10 else "floor-units", path, repeats)
+        taken = f"{mine['cpu']:.3f} | {floor['cpu']:.3f} | {mine['cpu'] / floor['cpu']:.1f} | {mine['peak']:,.0f}"
+        lines.append(f"| {what} | {rows:,} | {count:,} | {taken} |")
     if not quick:
         for rows in (10_000_000, 50_000_000):
-            path = decisions(rows)
-            for task in ("ours-counts", "ours-scores"):
-                found = measure(task, path, 1)
-                lines.append(
-                    f"| {rows:,} ({task[5:]}, cold) | 10 | {found['cpu']:.2f} | – | – | {found['peak']:,.0f} |"
-                )
+            for what in ("counts", "scores"):
+                found = measure(f"ours-{what}", decisions(rows), 1)
+                lines.append(f"| {what}, cold | {rows:,} | 10 | {found['cpu']:.2f} | – | – | {found['peak']:,.0f} |")
     return lines
 
 
