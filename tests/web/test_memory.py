@@ -11,6 +11,7 @@ from web_story import NOW, TODAY
 
 from shipworthy.api import pages
 from shipworthy.api.pages import Library, fit, memory
+from shipworthy.api.pages.ahead import Ahead
 from shipworthy.api.recording import open_record
 from shipworthy.record.documents import Rating, Risk, Version
 
@@ -158,3 +159,30 @@ def test_a_signature_tells_what_is_below_a_folder(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "a")
     assert memory.signature([tmp_path]) is None  # where it leads is not looked at
     assert memory.signature([tmp_path / "link"]) is None
+
+
+def test_what_is_found_out_ahead_is_what_a_visitor_is_shown(project):
+    library, times = project
+    assert Ahead(library, lambda: NOW).round() == len(library.record.find("system"))
+    ahead = len(times)
+    assert ahead > 0
+    assert looked(project)[1] is False
+    assert Ahead(library, lambda: NOW).round()
+    assert len([one for one in times if one]) > ahead  # by `looked`, which compares with what nobody has remembered
+
+
+def test_what_cannot_be_looked_at_ahead_stops_nobody(project, monkeypatch):
+    library, times = project
+    monkeypatch.setattr("shipworthy.api.pages.ahead.rows_of", lambda *given, **named: 1 / 0)
+    with pytest.raises(ZeroDivisionError):  # a fault of ours is not hidden
+        Ahead(library, lambda: NOW).round()
+
+    def absent(*given, **named):
+        raise OSError("the disk is away")
+
+    monkeypatch.setattr("shipworthy.api.pages.ahead.rows_of", absent)
+    assert Ahead(library, lambda: NOW).round() == len(library.record.find("system"))
+    assert times == []
+    with Ahead(library, lambda: NOW) as ahead:
+        pass
+    assert not ahead._thread.is_alive()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from shipworthy.api.pages import Library
+from shipworthy.api.pages.ahead import Ahead
 from shipworthy.api.recording import open_record
 from shipworthy.errors import Fault, MissingExtra, Unusable
 
@@ -88,7 +89,8 @@ def serve(
         )  # fmt: skip
         logging.getLogger("uvicorn.access").addFilter(_without_query)
         say(plan.shown)
-        uvicorn.Server(config).run(sockets=[listening])
+        with Ahead(site.library, site.clock):
+            uvicorn.Server(config).run(sockets=[listening])
 
 
 def loopback(host: str) -> socket.AddressFamily:

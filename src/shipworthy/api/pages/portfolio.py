@@ -64,10 +64,10 @@ def portfolio(
     matching = record.count("system", tier=tier) if tier is not None else total
     start = (page - 1) * PAGE
     if fit is None and matching > SORTED:
-        rows = _rows(library, record.find("system", tier=tier, limit=PAGE, offset=start), now=now)
+        rows = rows_of(library, record.find("system", tier=tier, limit=PAGE, offset=start), now=now)
         has_more = matching > start + PAGE
     else:
-        rows = _rows(library, record.find("system", tier=tier, limit=FILTERED), now=now)
+        rows = rows_of(library, record.find("system", tier=tier, limit=FILTERED), now=now)
         rows = sorted((row for row in rows if fit in (None, row.fit.fit)), key=_urgency)[start:]
         has_more = len(rows) > PAGE
     return Portfolio(
@@ -81,7 +81,8 @@ def _urgency(row: SystemRow) -> tuple[bool, bool, int, int, str]:
     return row.status == "retired", row.newest is None, order.index(row.fit.fit), -row.overdue, row.name
 
 
-def _rows(library: Library, kept: Iterable[Kept], *, now: datetime) -> list[SystemRow]:
+def rows_of(library: Library, kept: Iterable[Kept], *, now: datetime) -> list[SystemRow]:
+    """Systems in a line each, in their order."""
     systems = [one.document for one in kept if isinstance(one.document, documents.System)]
     found = stands(library, [one.id for one in systems], now=now)
     seq, today = library.memory.look(library.record), now.date()
