@@ -281,8 +281,8 @@ def main() -> None:
         lines = [
             f"Measured by `benchmarks/record.py` on {page.machine('sqlalchemy', 'fastapi', 'uvicorn', 'jinja2')}. Wall "
             "time at the other end of one connection to `shipworthy serve`, each request for another object. *First "
-            "looks* find out whether 50 systems are fit to ship, as soon as the server has started. It then looks at all "
-            "by itself, a fifth of the time, and remembers it for as long as neither the record, nor the files, nor the "
+            "looks* find out whether 50 systems are fit to ship, as soon as the server has started. It then looks at "
+            "all by itself, a fifth of the time, and remembers it as long as neither record, nor files, nor the "
             "day has changed; the other pages were asked for after that.",
             "",
         ]
