@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from shipworthy.errors import NotEstimable
 from shipworthy.stats.difference import mover_difference
 from shipworthy.stats.judged import (
-    judged_design_effect,
     ppi,
     ppi_plus,
     rogan_gladen,
@@ -276,52 +275,6 @@ def test_grid_against_simulation():
     assert min(coverage) > 0.915
     assert np.median(coverage) == pytest.approx(0.96, abs=0.01)
     assert max(false_pass) < 0.062
-
-
-def families(rng, rate, runs, units, size, icc, labelled_units, per_unit):
-    """Positives per family share a beta rate; the judge errs alike everywhere. Counts (runs, units, 2)."""
-    shape = (1 - icc) / icc
-    chance = rng.beta(rate * shape, (1 - rate) * shape, size=(runs, units))
-    good = rng.random((runs, units, size)) < chance[..., None]
-    claim = np.where(good, rng.random(good.shape) < 0.9, rng.random(good.shape) > 0.95)
-    marked = np.zeros(good.shape, dtype=bool)
-    marked[:, :labelled_units, :per_unit] = True
-    strata = [claim, ~claim]
-    return tuple(
-        np.stack([(mask & verdict).sum(axis=2) for verdict in strata], axis=2)
-        for mask in (np.ones_like(good), marked, marked & good)
-    )
-
-
-@pytest.mark.parametrize(("rate", "least"), [(0.7, 0.935), (0.9, 0.925)])
-def test_clusters_against_simulation(rate, least):
-    # 80 families of 10 answers, 5 labels in each of 40: ignoring the families covers far too little
-    judged, labelled, positives = families(np.random.default_rng(9), rate, 1500, 80, 10, 0.5, 40, 5)
-    total = [part.sum(axis=1) for part in (judged, labelled, positives)]
-    deff = judged_design_effect(judged, labelled, positives)
-    aware = strat_mover(*total, working=[1, 0], deff=deff[:, None], share_deff=deff, df=39)
-    blind = strat_mover(*total, working=[1, 0])
-    assert covers(aware.interval, rate) > least
-    assert covers(blind.interval, rate) < 0.90
-
-
-def test_judged_design_effect_validates_input():
-    with pytest.raises(NotEstimable, match="only 1 unit"):
-        judged_design_effect([[5, 5]], [[2, 2]], [[1, 1]])
-    with pytest.raises(NotEstimable, match="no judged"):
-        judged_design_effect(np.zeros((3, 2)), 0, 0)
-
-
-def test_judged_design_effect_of_independent_cases_against_theory():
-    # one case per unit: the factor G / (G - 1) and nothing else
-    rng = np.random.default_rng(10)
-    verdict = rng.integers(0, 2, 400)
-    judged = np.eye(2)[verdict]
-    labelled = judged * (np.arange(400) < 200)[:, None]
-    positives = labelled * (rng.random(400) < 0.8)[:, None]
-    assert judged_design_effect(judged, labelled, positives) == pytest.approx(1, abs=0.1)
-    pure = judged_design_effect(np.full((20, 1), 6), np.full((20, 1), 3), np.full((20, 1), 3))
-    assert pure == 3
 
 
 def ranged(corrected):

@@ -70,7 +70,7 @@ class Proposal:
             *(f"waiver {one.id} changes, is withdrawn, or ends ({one.ends})" for one in self.waivers),
             "the decision itself changes",
             *((f"its conditions are not met by {self.signoff.due}",) if self.signoff.due else ()),
-            "the key that signed it is revoked",
+            "the key that signs it, where one does, is revoked",
         )
 
     def as_json(self) -> dict[str, Any]:

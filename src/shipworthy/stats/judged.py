@@ -53,7 +53,7 @@ def strat_mover(
     level: two-sided, in (0, 1); 1 - 2 alpha for a one-sided bound. method: limits within a stratum.
     deff: design effect of the labels, (..., strata), and df: their independent units - 1 for Student's t; a stratum
     with df < 1 counts as unlabelled in the limits. share_deff: design effect of the verdicts' shares, (...). Where
-    clusters straddle verdicts, use `judged_design_effect` for both, or `drawn`.
+    clusters straddle verdicts, use `drawn`.
     finite: True where the judged cases *are* the population: no sampling error of the shares, and labels drawn without
     replacement (a stratum that is labelled throughout has no error left).
     drawn: what drawing the judged cases leaves open, were all of them labelled: the lower limit of a rate of `least`
@@ -111,40 +111,6 @@ def strat_mover(
     return Corrected(
         estimate=plain(estimate), interval=as_interval(bottom, top), least=plain(least), greatest=plain(greatest)
     )
-
-
-def judged_design_effect(judged: ArrayLike, labelled: ArrayLike, positives: ArrayLike) -> Number:
-    """Design effect of a judge-corrected rate whose cases come in clusters that straddle the judge's verdicts.
-
-    judged, labelled, positives: counts per independent unit and verdict, shape (..., units, strata).
-    Returns the linearised between-unit variance of the corrected rate over its variance from independent cases, in
-    [1, largest unit]; the largest number of labels in a unit where no verdict shows any variance. Shape (...); pass it
-    to `strat_mover` as deff and share_deff, with df = units - 1.
-    Raises NotEstimable below 2 units. Source: linearisation as in `cluster.ratio_standard_error`; a row weighs
-    W_h (y - q_h) / n_h for its label and (q_h - theta) / N for its verdict.
-    """
-    cases, n, k = _strata(judged, labelled, positives)
-    if cases.ndim < 2 or cases.shape[-2] < 2:
-        raise NotEstimable("only 1 unit: the spread between units is unknown")
-    per_verdict, labels = cases.sum(axis=-2), n.sum(axis=-2)
-    total = per_verdict.sum(axis=-1)
-    if np.any(total == 0):
-        raise NotEstimable("no judged cases: the judge's verdicts have no shares")
-    weight = per_verdict / total[..., None]
-    rate = np.divide(k.sum(axis=-2), labels, out=np.zeros_like(labels), where=labels > 0)
-    known = np.where(labels > 0, weight, 0)
-    centre = (weight * rate).sum(axis=-1)
-    each = np.where(labels > 0, known / np.where(labels > 0, labels, 1), 0)
-    between = rate - centre[..., None]
-    score = ((k - rate[..., None, :] * n) * each[..., None, :]).sum(axis=-1)
-    score = score + (cases * between[..., None, :]).sum(axis=-1) / total[..., None]
-    units = cases.shape[-2]
-    clustered = units / (units - 1) * (score**2).sum(axis=-1)
-    independent = (known * each * rate * (1 - rate)).sum(axis=-1) + (weight * between**2).sum(axis=-1) / total
-    largest = np.maximum(cases.sum(axis=-1).max(axis=-1), 1)
-    unseen = np.array(np.maximum(n.sum(axis=-1).max(axis=-1), 1))
-    ratio = np.divide(clustered, independent, out=unseen.copy(), where=independent > 0)
-    return plain(np.clip(ratio, 1, largest))
 
 
 def ppi(
