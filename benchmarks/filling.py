@@ -141,7 +141,7 @@ class _Writing:
             f'{{"action":"{action}","actor":"{actor}","after":"{after}","at":"{at}","before":{was},'
             f'"object":{told},"previous":{json.dumps(self.head)},"seq":{self.seq}}}'
         ).encode()
-        self.add("audit", self.seq, line, object_, salt)
+        self.add("audit", self.seq, line, object_, salt, action)
         self.seq, self.head = self.seq + 1, chain.entry_hash(line)
 
     def write(self, kind: str, id_: str, body: bytes, *, words: str, heading: Mapping[str, Any], actor: str) -> None:

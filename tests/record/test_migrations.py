@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from shipworthy.record import migrations
 from shipworthy.record.documents import Rating, System
 from shipworthy.record.opening import writing
-from shipworthy.record.schema import VERSION, VERSION_TABLE, heads, metadata
+from shipworthy.record.schema import VERSION, VERSION_TABLE, audit, heads, metadata
 from shipworthy.record.store import Record
 
 KNOWN = [step.revision for step in ScriptDirectory(str(migrations.__path__[0])).walk_revisions("base", "heads")][::-1]
@@ -63,6 +63,22 @@ def test_scores_are_filled_in_from_risks_that_were_written_before_there_were_any
             scores = {row.id: row.score for row in connection.execute(sa.select(heads))}
         assert scores == {"mended": 1, "open": 20, "lending": None}
         assert [one.id for one in record.find("risk", order="worst")] == ["open", "mended"]
+        assert record.verify().faults == ()
+
+
+def test_actions_are_filled_in_from_the_lines_of_the_log(place, risk, now):
+    with Record.open(place) as record:
+        ann = record.person("ann@example.org", "Ann")
+        record.write(ann, now, risk("R-1"), risk("R-2"))
+        record.write(ann, now, risk("R-1", title="another"))
+        before = record.lines(action="risk.", below=99, farthest=99)
+        for move, goal in ((migrations.downgrade, "0004"), (migrations.upgrade, "0005")):
+            with writing(record._engine) as connection:
+                move(connection, goal)
+        with record._engine.connect() as connection:
+            told = {row.seq: row.action for row in connection.execute(sa.select(audit))}
+        assert sorted(told.values()) == ["risk.create", "risk.create", "risk.update"]
+        assert record.lines(action="risk.", below=99, farthest=99) == before
         assert record.verify().faults == ()
 
 

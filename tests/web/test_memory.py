@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from web_story import NOW, TODAY
 
-from shipworthy.api import pages
+from shipworthy.api import pages, registers
 from shipworthy.api.pages import Library, fit, memory
 from shipworthy.api.pages.ahead import Ahead
 from shipworthy.api.recording import open_record
@@ -186,3 +186,15 @@ def test_what_cannot_be_looked_at_ahead_stops_nobody(project, monkeypatch):
     with Ahead(library, lambda: NOW) as ahead:
         pass
     assert not ahead._thread.is_alive()
+
+
+def test_what_runs_measured_is_read_once(project, monkeypatch):
+    library, _ = project
+    first, asked = registers.coverage_page(library), []
+    real = library.record.verdicts_of
+    monkeypatch.setattr(library.record, "verdicts_of", lambda *digests: (asked.extend(digests), real(*digests))[1])
+    assert registers.coverage_page(library) == first
+    assert asked == []
+    assert any(one.covered for one in first.catalogues)
+    assert registers.coverage_page(Library(record=library.record, place=library.place)) == first
+    assert asked != []

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -473,9 +474,9 @@ def coverage_page(library: Library, *, system: str | None = None) -> CoveragePag
     else:
         names = [one.id for one in record.find("system", limit=_MOST_RUNS)]
     newest = record.newest_runs(names)
-    named: set[str] = set()
-    for verdict in record.verdicts_of(*(run.facts.digest for run in newest)):
-        named |= set(controls(verdict.body)) if verdict.body.get("estimate") else set()
+    digests = [run.facts.digest for run in newest]
+    known = library.memory.of_runs("controls", digests, partial(_measured_controls, record))
+    named = frozenset[str]().union(*known.values())
     unknown = {one for one in named if not _is_control(one)}
     about = {one.name: one for one in all_catalogues()}
     found = []
@@ -495,6 +496,15 @@ def coverage_page(library: Library, *, system: str | None = None) -> CoveragePag
     return CoveragePage(
         system=system, catalogues=found, unknown=sorted(unknown), runs=len(newest), left_out=left
     )  # fmt: skip
+
+
+def _measured_controls(record: Record, digests: Sequence[str]) -> dict[str, frozenset[str]]:
+    """The controls that requirements speak to which runs have measured, by run."""
+    found = dict.fromkeys(digests, frozenset[str]())
+    for verdict in record.verdicts_of(*digests):
+        if verdict.body.get("estimate"):
+            found[verdict.run] |= frozenset(controls(verdict.body))
+    return found
 
 
 def _is_control(ref: str) -> bool:

@@ -67,7 +67,8 @@ def append(connection: Connection, *, at: datetime, actor: str, changes: list[Ch
             seq=seq, previous=previous, at=at, actor=actor, action=change.action, object=change.object,
             before=change.before, after=change.after, details=change.details,
         )  # fmt: skip
-        rows.append({"seq": seq, "line": line, "object": change.object, "salt": change.salt})
+        told = {"object": change.object, "action": change.action, "salt": change.salt}
+        rows.append({"seq": seq, "line": line, **told})
         seq, previous = seq + 1, chain.entry_hash(line)
     connection.execute(sa.insert(audit), rows)
 

@@ -14,6 +14,7 @@ from shipworthy.record.schema import audit, documents, heads, runs, verdicts
 
 LONGEST_SEARCH = 200  # characters
 LONGEST_ACTION = 60
+_MOST_ACTIONS = 100
 _OBJECTS = (*KINDS, "run", "artifact")  # kinds of objects whose lines name them by kind, slash and name
 
 Order: TypeAlias = Literal["id", "due", "newest", "worst"]
@@ -56,18 +57,12 @@ def find_documents(  # noqa: PLR0917  a question in its parts
         "newest": (heads.c.at.desc(), heads.c.id),
         "worst": ((heads.c.score + 0 if of_system else heads.c.score).desc(), heads.c.id),
     }
-    # Put in order by their keys alone: to sort whole documents would take a database longer than to find them.
-    key = (heads.c.kind, heads.c.id, heads.c.version, heads.c.due, heads.c.at, heads.c.score)
-    chosen = _with_bodies(sa.select(*key), where).where(*said, *only)
+    # Put in order by what stands in an index: to pass over rows, or to sort whole documents, takes a database longer.
+    chosen = _with_bodies(sa.select(heads.c.kind, heads.c.id), where).where(*said, *only)
     page = chosen.order_by(*by[order]).limit(limit).offset(offset).subquery()
-    its = sa.and_(*(page.c[name] == documents.c[name] for name in ("kind", "id", "version")))
-    first: dict[Order, tuple[sa.ColumnElement[Any], ...]] = {
-        "id": (),
-        "due": (page.c.due,),
-        "newest": (page.c.at.desc(),),
-        "worst": (page.c.score.desc(),),
-    }
-    return connection.execute(sa.select(documents).join(page, its).order_by(*first[order], page.c.id))
+    named = sa.and_(page.c.kind == heads.c.kind, page.c.id == heads.c.id)
+    shown = sa.select(documents).select_from(page).join(heads, named).join(documents, _NEWEST)
+    return connection.execute(shown.order_by(*by[order]))
 
 
 def count_documents(connection: Connection, kind: str, where: Where, only: Sequence[Condition]) -> int:
@@ -80,8 +75,12 @@ def _with_bodies(chosen: sa.Select[Any], where: Where) -> sa.Select[Any]:
     """With the documents themselves, where a condition is about what only they hold."""
     if all(where.get(key) is None for key in ("tier", "starts_after", "starts_by")):
         return chosen
-    same = (documents.c.kind == heads.c.kind, documents.c.id == heads.c.id, documents.c.version == heads.c.version)
-    return chosen.join(documents, sa.and_(*same))
+    return chosen.join(documents, _NEWEST)
+
+
+_NEWEST: Condition = sa.and_(
+    documents.c.kind == heads.c.kind, documents.c.id == heads.c.id, documents.c.version == heads.c.version
+)
 
 
 def count_states(connection: Connection, kind: str, where: Where, only: Sequence[Condition]) -> dict[str, int]:
@@ -117,11 +116,10 @@ def find_by_words(
         )
     ]
     keys = list(dict.fromkeys((row.kind, row.id) for row in (*by_id, *found)))
-    same = (documents.c.kind == heads.c.kind, documents.c.id == heads.c.id, documents.c.version == heads.c.version)
     rows: list[Any] = []
     for kind in KINDS:
         ids = [id_ for its, id_ in keys if its == kind]
-        chosen = sa.select(documents).join(heads, sa.and_(*same)).where(heads.c.kind == kind, heads.c.id.in_(ids))
+        chosen = sa.select(documents).join(heads, _NEWEST).where(heads.c.kind == kind, heads.c.id.in_(ids))
         rows += connection.execute(chosen.order_by(documents.c.id)).all() if ids else []
     size = int(connection.execute(sa.select(sa.func.count()).select_from(heads).where(*within)).scalar_one())
     return rows, min(size, most)
@@ -143,29 +141,41 @@ def find_lines(
     action: how it begins. about: how the object begins, where that is its kind, a slash and more; else a piece of it,
     looked for among the `farthest` newest lines. only: what narrows documents, and runs, to those that may be seen.
     """
-    start = max(0, below - farthest)
     said: list[Condition] = []
-    if action:
-        said += _begins(audit.c.line, b'{"action":"' + action[:LONGEST_ACTION].encode())
     if only[0]:
         seen = sa.select(heads.c.kind + "/" + heads.c.id).where(*only[0])
         said.append(audit.c.object.in_(seen.union_all(sa.select("run/" + runs.c.digest).where(*only[1]))))
+    of_kind = list(_begins(audit.c.action, action[:LONGEST_ACTION])) if action else []
     begins = about if about and about.partition("/")[0] in _OBJECTS and "/" in about else None
+    found: list[tuple[int, bytes]] = []
     if begins is None:
-        near = [audit.c.seq >= start, audit.c.seq < below, *said]
         if about:
-            near.append(audit.c.object.contains(about[:LONGEST_SEARCH], autoescape=True))
-        found = _lines(connection, near, audit.c.seq, most)
+            said.append(audit.c.object.contains(about[:LONGEST_SEARCH], autoescape=True))
+        start = max(0, below - farthest) if said else 0  # no index knows what else is asked for
+        near = [audit.c.seq >= start, audit.c.seq < below, *said]
+        for one in _actions(connection, of_kind) if of_kind else [None]:
+            exact = [audit.c.action == one] if one is not None else []
+            found += _lines(connection, [*near, *exact], audit.c.seq, most)
+        found = sorted(found, reverse=True)[:most]
         kind = action.partition(".")[0] if action and "." in action and not about else None
         if len(found) == most or start == 0 or kind not in _OBJECTS:
-            return found, 0 if len(found) < most and start == 0 else found[-1][0] if len(found) == most else start
+            return found, found[-1][0] if len(found) == most else start
         # Few of the newest lines are like that: all of this kind are asked for, by the index of objects.
         begins, below = f"{kind}/", start
-    else:
-        found = []
     seq = audit.c.seq + 0  # so that the database goes by the index of objects, and not down the log
-    found += _lines(connection, [seq < below, *_begins(audit.c.object, begins), *said], seq, most - len(found))
+    said = [seq < below, *_begins(audit.c.object, begins), *of_kind, *(said if only[0] else [])]
+    found += _lines(connection, said, seq, most - len(found))
     return found, found[-1][0] if len(found) == most else 0
+
+
+def _actions(connection: Connection, where: Sequence[Condition]) -> list[str]:
+    """The different actions of the log, each found by one look into its index."""
+    found: list[str] = []
+    newest = sa.select(sa.func.min(audit.c.action)).where(*where)
+    while (one := connection.execute(newest).scalar()) is not None and len(found) < _MOST_ACTIONS:
+        found.append(str(one))
+        newest = sa.select(sa.func.min(audit.c.action)).where(*where, audit.c.action > one)
+    return found
 
 
 def _lines(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-VERSION = "0004"  # of these tables; the newest of migrations/versions
+VERSION = "0005"  # of these tables; the newest of migrations/versions
 VERSION_TABLE = "shipworthy_schema"
 
 metadata = sa.MetaData(
@@ -79,7 +79,7 @@ heads = sa.Table(  # the newest version of each document, with what is searched
     sa.Index(None, "kind", "system"),
     sa.Index(None, "kind", "due"),
     sa.Index(None, "kind", "status", "due"),
-    sa.Index(None, "kind", "status", "score"),
+    sa.Index(None, "kind", "status", "score", "id"),
     sa.Index(None, "system"),
     sa.Index(None, "at"),
 )
@@ -210,7 +210,9 @@ audit = sa.Table(  # the log: each line exactly as it is exported
     sa.Column("line", sa.LargeBinary(), nullable=False),
     column("object"),
     column("salt", null=True),  # of the line's `after`, where that is no document's
+    column("action"),
     sa.Index(None, "object"),
+    sa.Index(None, "action", "seq"),
 )
 
 checkpoints = sa.Table(

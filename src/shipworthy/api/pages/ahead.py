@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import date, datetime
 from threading import Event, Thread
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,7 +18,7 @@ from shipworthy.api.pages.portfolio import rows_of
 from shipworthy.errors import ShipworthyError
 
 MOST = 1_500  # systems: the memory holds two things of each
-AGAIN = 60.0  # seconds between two rounds
+AGAIN = 60.0  # seconds after which a new day, or a new line of the log, is noticed
 SHARE = 4  # for each second of work, so many seconds of rest
 
 
@@ -50,7 +50,11 @@ class Ahead:
         return count
 
     def _work(self) -> None:
+        seen: tuple[date, int] | None = None
         while not self._over.is_set():
             with suppress(ShipworthyError, SQLAlchemyError):  # the record is busy, or gone: the pages say so
-                self.round()
+                now = self._clock().date(), self._library.record.size()
+                if now != seen:
+                    self.round()
+                    seen = now
             self._over.wait(AGAIN)

@@ -1,7 +1,8 @@
 """What was found out about systems, remembered as long as nothing that it rests on has changed.
 
 Three things can change it, and each is looked at anew whenever it is asked for: the record, of which every change is a
-line of the log about a system; files, by what the file system says of them; and the day.
+line of the log about a system; files, by what the file system says of them; and the day. What a run measured, nothing
+changes.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import stat
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Signature: TypeAlias = tuple[object, ...]
 MOST = 4_096  # things that are remembered; what was asked for longest ago gives way
+MOST_RUNS = 16_384  # things of runs that are remembered
 MOST_FILES = 2_000  # below one folder; what rests on more is looked at each time
 _SETTLED_NS = 2_000_000_000  # a file that was written this lately may change again and keep its time
 
@@ -40,6 +42,7 @@ class Memory:
 
     def __init__(self) -> None:
         self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
+        self._runs: OrderedDict[tuple[str, str], object] = OrderedDict()
         self._seq = 0  # lines of the log that were looked at
         self._lock = Lock()
 
@@ -86,6 +89,17 @@ class Memory:
                         while len(self._known) > MOST:
                             self._known.popitem(last=False)
         return value
+
+    def of_runs(self, what: str, digests: Sequence[str], find: Callable[[list[str]], Mapping[str, T]]) -> dict[str, T]:
+        """What runs measured, by their digests; what is not known of some is found out of all of these at once."""
+        with self._lock:
+            known = {one: self._runs[what, one] for one in digests if (what, one) in self._runs}
+        new = find(missing) if (missing := [one for one in digests if one not in known]) else {}
+        with self._lock:
+            self._runs |= {(what, one): value for one, value in new.items()}
+            while len(self._runs) > MOST_RUNS:
+                self._runs.popitem(last=False)
+        return cast("dict[str, T]", {**known, **new})
 
 
 def signature(paths: Iterable[Path]) -> Signature | None:

@@ -10,7 +10,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-_INDEX = "ix_heads_kind_status_score"
+_INDEX = "ix_heads_kind_status_score_id"
 _RATED = (  # likelihood × severity of what is left, else of what there was
     "SELECT coalesce({residual}, {inherent}) FROM documents "
     "WHERE documents.kind = heads.kind AND documents.id = heads.id AND documents.version = heads.version"
@@ -27,7 +27,7 @@ def upgrade() -> None:
     product = _PRODUCT[op.get_bind().dialect.name]
     rated = _RATED.format(residual=product.format("residual"), inherent=product.format("inherent"))
     op.get_bind().exec_driver_sql(f"UPDATE heads SET score = ({rated}) WHERE kind = 'risk'")
-    op.create_index(_INDEX, "heads", ["kind", "status", "score"])
+    op.create_index(_INDEX, "heads", ["kind", "status", "score", "id"])
 
 
 def downgrade() -> None:
