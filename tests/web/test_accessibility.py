@@ -113,6 +113,12 @@ def violations(chromium, served_, scheme, size):
                 button.click()
                 assert page.get_by_role("alert").count(), path
                 look(page, found, f"{path}, sent empty")
+        if path.endswith("/sign") and page.locator("form.act button.main").count():
+            page.get_by_label("Role in which you sign").fill("product")
+            page.get_by_role("radio", name="Approve", exact=True).check()
+            page.get_by_role("button", name="Show what I would sign").click()
+            assert page.get_by_role("button", name="Sign this as").count(), page.inner_text("main")[:500]
+            look(page, found, f"{path}, before it is signed")
     context.close()
     return found
 
