@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from scipy.stats import skew
 
-from shipworthy.estimate.means import skewed_limits
+import shipworthy as sw
+from shipworthy.estimate.means import shuffled, skewed_limits
 from shipworthy.stats.mean import betting, mean_t
 from shipworthy.stats.paired import sign_flip_interval
 
@@ -201,3 +202,41 @@ def test_changes_of_few_clusters_against_reference(evaluate):
             assert high >= expected[1] - 1e-12
         else:
             assert (low, high) == pytest.approx(tuple(expected))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [400, 801])
+def test_the_order_of_bets_is_as_good_as_random_against_simulation(n):
+    """With one permutation for all samples of a size, 22 % of claims about a perfectly calibrated Brier score of 400
+    rows were met falsely at a declared 5 %.
+    """
+    rng, runs, met = np.random.default_rng(29), 400, 0
+    score = 1 / (1 + np.exp(-rng.normal(-1, 1.2, (runs, n))))
+    truth = 0.17066726  # the mean of s (1 - s)
+    for row, happened in zip(score, rng.random((runs, n)) < score, strict=True):
+        met += betting(shuffled((happened - row) ** 2), bounds=(0.0, 1.0), level=0.9).high < truth
+    assert met / runs <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
+
+
+def test_the_order_of_bets_hangs_on_the_values_and_not_on_how_they_are_stored():
+    values = np.random.default_rng(1).random(50)
+    assert (shuffled(values) == shuffled(values[::-1])).all()
+    assert (shuffled(np.append(values, np.nan)) == shuffled(values)).all()
+    ranks = [np.argsort(np.argsort(shuffled(values + shift))) for shift in (0.0, 1.0)]
+    assert (ranks[0] != ranks[1]).any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("noise", "n"), [("normal", 320), ("laplace", 320), ("lognormal", 400), ("lognormal", 2000)])
+def test_r2_of_skewed_errors_is_not_met_by_luck_against_simulation(noise, n):
+    """Without a look at skewness, R² of lognormal errors was met falsely in 19 % of samples at a declared 5 %."""
+    runs, met, rng = 250, 0, np.random.default_rng(8)
+    variance = {"normal": 1.0, "laplace": 2.0, "lognormal": (np.e - 1) * np.e}[noise]
+    for _ in range(4):
+        x = rng.normal(0, 1.5, runs * n)
+        error = getattr(rng, noise)(0, 1, runs * n) - (np.exp(0.5) if noise == "lognormal" else 0)
+        told = {"run": np.repeat(np.arange(runs).astype(str), n), "y": x + error, "p": x}
+        found = sw.evaluate(told, label="y", prediction="p", slices=["run"], metrics=["r2"])
+        claim = found.require("r2", across="run", at_least=1 - variance / (2.25 + variance))
+        met += sum(piece.outcome.value == "met" for piece in claim.pieces)
+    assert met / (4 * runs) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / (4 * runs))

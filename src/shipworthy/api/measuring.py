@@ -16,7 +16,7 @@ from shipworthy.estimate.arms import Arms, Context, measure
 from shipworthy.estimate.changes import measure_auc_change
 from shipworthy.estimate.curves import CalibrationCurve
 from shipworthy.estimate.lists import measure_list_change, measure_rows
-from shipworthy.estimate.means import MOST_BETS, judged_function, judged_mean
+from shipworthy.estimate.means import MOST_BETS, MOST_SKEWED, judged_function, judged_mean
 from shipworthy.estimate.missing import (
     CellMetric,
     bounded_error,
@@ -162,7 +162,7 @@ def _refuse_missing_roles(
             code="DATA017",
             what=f"the metric {metric.name!r} is for {' or '.join(sorted(metric.tasks))}; this is {observations.task}",
             where=where,
-            mend="drop the metric, or set task:",
+            mend=f"drop the metric, or set task: {sorted(metric.tasks)[0]}",
         )
         for metric in metrics
         if observations.task not in metric.tasks
@@ -535,7 +535,8 @@ def _row_sums(
                 found_ends = [ends.get(e, {}).get(axis.name) for e in metric.bounds or ()]
                 arms = _with_missing(metric, tally, arms, found_ends, by_system=metric.name in lacks)
             elif isinstance(metric, RowFunction):
-                arms = judged_function(arms)
+                own = {str(term): terms[term] for term in tally.terms}
+                arms = judged_function(metric, tally, arms, partial(_fetch_terms, observations, own, axis))
                 if metric.name in lacks:
                     missing = tally.raw[:, tally.terms.index(_gone(metric))]
                     arms = completed_by(arms, (None, None), missing=missing, what=_of_what(metric))
@@ -590,11 +591,22 @@ def _gone(metric: Metric) -> str:
 
 def _fetch_values(observations: Observations, metric: RowMean, axis: Axis) -> Rows:
     """A metric's row values, of levels with few rows only; NaN where a row has none."""
-    table = observations.table.mutate(value=as_number(metric.row(observations.table)).fill_null(float("nan")))
+    value = as_number(metric.row(observations.table)).fill_null(float("nan"))
+    return _fetch_columns(observations, {"value": value}, axis, most=MOST_BETS - 1)
+
+
+def _fetch_terms(observations: Observations, terms: Mapping[str, ir.Value], axis: Axis) -> Rows:
+    """What each row adds to the sums, of levels with not too many rows."""
+    columns = {name: as_number(value).fill_null(0.0) for name, value in terms.items()}
+    return _fetch_columns(observations, columns, axis, most=MOST_SKEWED)
+
+
+def _fetch_columns(observations: Observations, columns: Mapping[str, ir.Value], axis: Axis, *, most: int) -> Rows:
+    table = observations.table.mutate(**columns)
     if axis.columns:
         rows = table.mutate(level_rows=table.count().over(group_by=list(axis.columns)))
-        table = rows.filter(rows["level_rows"] < MOST_BETS)
-    return fetch_rows(replace(observations, table=table), axis, ["value"])
+        table = rows.filter(rows["level_rows"] <= most)
+    return fetch_rows(replace(observations, table=table), axis, list(columns))
 
 
 def _refuse_improbable(arms: Arms, metric: Metric, observations: Observations) -> Arms:

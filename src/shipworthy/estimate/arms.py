@@ -29,6 +29,7 @@ NeededLabels: TypeAlias = Callable[[int, float, float, float], int | None]
 FEWEST_CLUSTERS = 10
 LARGEST_SUM = 1e300  # of squares; beyond it a sum has overflowed, and what is left of it is no number of the data
 FEWEST_IN_CELL = 5  # counts of a kind below which a linearised function of a 2 x 2 table decides nothing
+HEAVY = 0.3  # power of 1 + cv^2 of weights, at which claims keep their error where heavy rows differ from others
 FEWEST_ERRORS = 20  # errors, equally important, below which a linearised function of many classes decides nothing
 NO_SPREAD = "no interval: the cases show no spread, so nothing tells how far off the value may be"
 ENDLESS = "beyond any number, for too many of its cases were never answered"
@@ -172,18 +173,22 @@ def measure(metric: Metric, tally: Tally, context: Context) -> Arms:
     if isinstance(metric, RowMean):
         return _mean(metric, tally, context)
     if isinstance(metric, RowFunction):
-        names = [term for term in tally.terms if isinstance(term, str) and term.startswith(f"{metric.name}.")]
-        positions = [tally.terms.index(name) for name in names]
-        short = [name.removeprefix(f"{metric.name}.") for name in names]
         return linearised(
             metric,
             tally,
             context,
-            lambda sums: metric.function(dict(zip(short, [sums[i] for i in positions], strict=True))),
+            of_sums(metric, tally),
             n=tally.raw[:, tally.terms.index(f"{metric.name}.n")],
             case=np.array([term == f"{metric.name}.n" for term in tally.terms], dtype=float),
         )
     raise TypeError(f"{type(metric).__name__} has no tally")
+
+
+def of_sums(metric: RowFunction, tally: Tally) -> Callable[[Any], Any]:
+    """The function of a tally's sums, in the order of its terms."""
+    own = [(i, term.removeprefix(f"{metric.name}.")) for i, term in enumerate(tally.terms)
+           if isinstance(term, str) and term.startswith(f"{metric.name}.")]  # fmt: skip
+    return lambda sums: metric.function({name: sums[i] for i, name in own})
 
 
 def cells_of(tally: Tally) -> list[tuple[Any, ...]]:
@@ -275,6 +280,7 @@ def proportion(
         deff = np.asarray(design_effect(p, raw, se, largest))
         if not tally.clustered:  # Kish (1965): 1 + cv^2 of the weights, where few hits cannot show what they cost
             deff = np.maximum(deff, ceiling)
+            least = deff * np.maximum(ceiling, 1) ** HEAVY  # of a claim alone: what a sample without the heaviest hides
         elif tally.weighted:  # halfway, in logarithms, from clusters of unlike rows to clusters of rows all alike
             deff = np.maximum(deff, ceiling * np.sqrt(tally.units[ok] / raw))
         if tally.clustered:
@@ -498,8 +504,7 @@ def linearised(
     n: Array,
     case: Array | None = None,
 ) -> Arms:
-    """A smooth function of sums: its variance by linearisation, the derivative by a complex step (Squire & Trapp
-    1998).
+    """A smooth function of sums: its variance by linearisation.
 
     case: which term counts the rows, where terms are sums of values; None where they are counts of cells.
     """
@@ -512,14 +517,7 @@ def linearised(
         for s in range(size):
             if reasons[s] is not None:
                 continue
-            sums = tally.sums[s].astype(complex)
-            value = complex(_quietly(function, list(sums)))
-            step = 1e-20 * max(1.0, float(np.abs(tally.sums[s]).max()))
-            gradient = np.empty(count)
-            for t in range(count):
-                moved = list(sums)
-                moved[t] = moved[t] + 1j * step
-                gradient[t] = complex(_quietly(function, moved)).imag / step
+            value, gradient = differentiated(function, tally.sums[s])
             squares = float(gradient @ tally.second[s] @ gradient)
             if squares <= ROUNDING * float(np.abs(gradient) @ np.abs(tally.second[s]) @ np.abs(gradient)):
                 squares = 0.0
@@ -560,6 +558,18 @@ def linearised(
         variant=context.variant,
         limits_reason=NO_SPREAD,
     )
+
+
+def differentiated(function: Callable[[Any], Any], sums: Array) -> tuple[complex, Array]:
+    """A function of sums, and its derivative by each of them, by a complex step (Squire & Trapp 1998)."""
+    exact = list(sums.astype(complex))
+    step = 1e-20 * max(1.0, float(np.abs(sums).max()))
+    gradient = np.empty(len(sums))
+    for t in range(len(sums)):
+        moved = exact.copy()
+        moved[t] = moved[t] + 1j * step
+        gradient[t] = complex(_quietly(function, moved)).imag / step
+    return complex(_quietly(function, exact)), gradient
 
 
 def _quietly(function: Callable[[Any], Any], counts: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -10,19 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shipworthy.estimate.arms import ROUNDING, Arms, effective_units
-from shipworthy.metrics.kinds import RowMean
+from shipworthy.estimate.arms import ROUNDING, Arms, differentiated, effective_units, of_sums
+from shipworthy.metrics.kinds import RowFunction, RowMean
 from shipworthy.observations.tally import Array, Key, Rows, Tally
 from shipworthy.stats.interval import critical
 from shipworthy.stats.mean import betting
 from shipworthy.stats.paired import sign_flip_interval
 
 MOST_BETS = 5_000  # rows of a slice up to which the limits of a bounded mean hold at any distribution
+MOST_SKEWED = 50_000  # rows of a slice up to which the skewness of a function of sums is looked at
 FEWEST_UNBOUNDED = 300  # cases: what one case in a hundred is like stays unseen with chance .99^300 = .049
 TOO_FEW = f"a claim about it needs {FEWEST_UNBOUNDED} cases, for rare and large values to show"
 FEWEST_FOR_T = 20  # clusters of paired changes below which a sign-flip test takes the place of Student's t
 CAUTION = 25.0  # units that a mean needs per squared skewness
-SEED = 20_240_229  # of the order in which rows are bet on
+_KEY = b"the order in which rows are bet on"
 
 
 def judged_mean(metric: RowMean, tally: Tally, arms: Arms, fetch: Callable[[], Rows], *, paired: bool = False) -> Arms:
@@ -84,18 +86,45 @@ def judged_mean(metric: RowMean, tally: Tally, arms: Arms, fetch: Callable[[], R
     )
 
 
-def judged_function(arms: Arms) -> Arms:
-    """The arms of a linearised function of sums of unbounded values, with limits only from FEWEST_UNBOUNDED cases."""
+def judged_function(metric: RowFunction, tally: Tally, arms: Arms, fetch: Callable[[], Rows]) -> Arms:
+    """The arms of a linearised function of sums of unbounded values, with the limits that a claim is judged on.
+
+    fetch: brings the rows (a column for each of the tally's terms) of slices with at most MOST_SKEWED rows. There the
+    limits are moved outwards where the terms of the linearised value are skewed, and there are none where they are so
+    skewed that a sample of this size shows too little; everywhere, none below FEWEST_UNBOUNDED cases.
+    """
     enough = arms.n >= FEWEST_UNBOUNDED
+    known = enough & ~np.isnan(arms.values) & (tally.rows <= MOST_SKEWED)
+
+    @cache
+    def skewness() -> Array:
+        found, parts = np.zeros(len(tally.keys)), _parted(fetch()) if known.any() else {}
+        for s in np.flatnonzero(known):
+            _, gradient = differentiated(of_sums(metric, tally), tally.sums[s])
+            rows = parts[tally.keys[s]]
+            each = sum(slope * rows.columns[str(term)] for slope, term in zip(gradient, tally.terms, strict=True))
+            totals, _ = _by_unit(replace(rows, columns={**rows.columns, "value": np.asarray(each)}))
+            square = float(np.mean(totals**2))
+            found[s] = float(np.mean(totals**3)) / square**1.5 if square > 0 else 0.0
+        return found
 
     def limits(level: float) -> tuple[Array, Array]:
         low, high = arms.limits(level)
-        return np.where(enough, low, -np.inf), np.where(enough, high, np.inf)
+        units = np.maximum(tally.units, 2)
+        t = critical(level, units - 1)
+        with np.errstate(invalid="ignore"):
+            moved = (high - low) / (2 * t) * skewness() * (1 + 2 * t**2) / (6 * np.sqrt(units))
+            low, high = low - np.maximum(-moved, 0), high + np.maximum(moved, 0)
+        ok = enough & ~(known & too_skewed())
+        return np.where(ok, low, -np.inf), np.where(ok, high, np.inf)
+
+    def too_skewed() -> NDArray[np.bool_]:
+        return np.asarray(tally.units < CAUTION * skewness() ** 2)
 
     return replace(
         arms,
         gate=limits,
-        gate_method=f"{arms.method}, {FEWEST_UNBOUNDED} cases or more",
+        gate_method=f"{arms.method}, skewness-corrected, {FEWEST_UNBOUNDED} cases or more",
         gate_reasons=tuple(None if sure or why else TOO_FEW for sure, why in zip(enough, arms.reasons, strict=True)),
     )
 
@@ -176,5 +205,11 @@ def _parted(rows: Rows) -> Mapping[Key, Rows]:
 
 
 def shuffled(values: Array) -> Array:
-    """The values that there are, in an order that depends neither on them nor on how they were stored."""
-    return np.random.default_rng(SEED).permutation(np.sort(values[~np.isnan(values)]))
+    """The values that there are, in a random order that does not depend on how they were stored.
+
+    The seed is a digest of the values: one permutation for all samples of a size would put each rank always in the same
+    place, which is no random order.
+    """
+    ordered = np.sort(values[~np.isnan(values)])
+    seed = hashlib.blake2b(ordered.astype("<f8").tobytes(), digest_size=16, key=_KEY).digest()
+    return np.random.default_rng(int.from_bytes(seed, "big")).permutation(ordered)
