@@ -763,3 +763,27 @@ def test_what_may_pass_does_not_stop_the_run(server, collect):
 )
 def test_failures_of_one_kind_have_one_gist(one, other, same):
     assert (gist(one) == gist(other)) is same
+
+
+def test_secrets_of_the_environment_stay_out_of_what_a_function_says(collect, monkeypatch, tmp_path):
+    """Whatever a function of one's own raises or answers may quote the key that it uses."""
+    monkeypatch.setenv("HOUSE_API_KEY", "sk-very-secret-of-the-house")
+    monkeypatch.setenv("SHIPWORTHY_TEST_KEY", str(tmp_path))  # a path is no secret
+
+    class Own:
+        name = "own"
+
+        def describe(self):
+            return {"kind": "own"}
+
+        def ask(self, case, conversation, *, trial, session):
+            if case.id == "0":
+                raise ValueError(f"401 for https://api.example.org/v1?key={os.environ['HOUSE_API_KEY']}")
+            return Answer(status="ok", text=f"with {os.environ['HOUSE_API_KEY']} in {tmp_path}")
+
+    jobs = [Job(seq=n, case=Case(id=str(n), turns=("hello",))) for n in range(2)]
+    found = collect(lambda: jobs, subject=Own())
+    told = found.journal.read_text()
+    assert "very-secret" not in told
+    assert [answer.status for answer in found] == ["error", "ok"]
+    assert str(tmp_path) in told

@@ -55,6 +55,15 @@ def test_recognises_the_usual_columns_and_tags_the_others(log):
     assert one.case.tags == {"model": "m-1", "good": "true"}
 
 
+def test_what_is_no_number_is_no_answer(log, tmp_path):
+    """Python and pandas write a missing text into JSON as NaN."""
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": "a", "question": "Why?", "answer": NaN}\n{"id": "b", "question": "Why?", "answer": null}\n')
+    assert {(one.answer.status, one.answer.text) for one in open_recording(path).exchanges()} == {("empty", "")}
+    row = {"id": "c", "messages": [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": float("nan")}]}
+    assert "nan" not in only(log("b.jsonl", [row])).answer.text
+
+
 def test_json_lines_csv_parquet_and_json_say_the_same(log, tmp_path):
     rows = [
         {

@@ -22,7 +22,7 @@ _DO = (
     r"(?:help|assist|provid|fulfil|satisf|comply|complies|answer|give|giving|creat|writ|generat|support|engag|discuss|endors"
     r"|offer|shar|suggest|encourag|condon|promot|respond|address|produc|do (?:that|this|so|it)|doing (?:that|this|so)|complet|participat"
     r"|advis|advoca|list|make|making|tell|explain|describ|teach|instruct|continu|proceed|facilitat|disclos|reveal|carry out|go along"
-    r"|be (?:of|part|a party|involved)|accommodat|entertain|process|honou?r|agree|recommend|speculat|share|translat|compos|draft|roleplay"
+    r"|be (?:of|part|a part|a party|involved)|accommodat|entertain|process|honou?r|agree|recommend|speculat|share|translat|compos|draft|roleplay"
     r"|role-play|pretend|act as|play|take part|contribut|guid|show|say|speak|talk|walk you|ignore|bypass|justif|perform|execut"
     r"|meet (?:this|that|your)|grant|aid|enable|send|repeat|output|print|display|present|search|look up|find|comment|express|make)"
 )
@@ -37,6 +37,8 @@ _POLICY = (
     r"|my (?:\w+ )?(?:guidelines|programming|policies|ethical guidelines)[\w ,]{0,40} (?:prevent|prohibit|forbid|do not allow|don't allow|restrict)"
     r"|i(?: must| have to| need to|'ll have to|'m going to have to| will have to| would have to)(?: \w+ly)?(?: \w+ly)? (?:decline|refuse|pass on)"
     r"|i (?:\w+ly )?(?:decline|refuse|choose not|prefer not|would prefer not|would rather not) (?:to|from)\b|i'd rather not\b"
+    r"|(?:do not|don't|not|wouldn't) feel comfortable|\bno way (?:that )?i(?:'m|'ll| am| will)\b|\birresponsible of me\b|\ba no from me\b"
+    r"|^(?:this|that|the) (?:content|response|answer|information) (?:is not|isn't) available|^let's (?:talk|speak|chat) about something else"
     r"|can't do that|cannot do that|no can do|not something i (?:can|will|am|'m)|isn't something i|is not something i"
     r"|something (?:that )?i (?:can't|cannot|won't|am not|'m not)|(?:not|isn't) something (?:that )?i(?:'m|'d| would| am| can| will)"
     r"|\b(?:request|prompt|question|content|topic|message|this|that|it) (?:\w+ ){0,3}?(?:goes against|go against|violates?|breach(?:es)?|conflicts? with"
@@ -54,7 +56,7 @@ YES_NO_ANYWHERE: Final = re.compile(  # a question that no is an answer to, in a
 CURT: Final = re.compile(  # an answer that says no and nothing else
     r"\W*(?:sorry|nope|nah|no way|no|hard pass|absolutely not|request (?:denied|refused|declined)|denied|refused|declined)"
     r"(?:\W+(?:but )?(?:sorry|no|nope|never|absolutely not|hard pass|next question|not (?:going there|going to happen|happening|doing (?:that|this|it)|today"
-    r"|possible|allowed|a chance|for me|gonna happen)|(?:i )?(?:can't|cannot|won't)(?: do (?:that|it|this))?))*\W*$"
+    r"|possible|allowed|a chance|for me|gonna happen)|(?:i )?(?:can't|cannot|won't)(?: do(?: (?:that|it|this))?)?))*\W*$"
 )
 MODEST: Final = re.compile(  # not knowing, and no refusal, once something was answered
     r"\b(?:promis|guarantee|garant|versprech|prometer|promettre|prévoir|vorhersag|predecir|prever|prevedere)\w*"
@@ -138,6 +140,13 @@ ENGLISH: Final = Lexicon(
         "declin",
         "refus",
         "not comfortable",
+        "feel comfortable",
+        "irresponsible of me",
+        "a no from me",
+        "not available",
+        "isn't available",
+        "about something else",
+        "what i'm",
         "i'm not ",
         "i am not ",
         "sorry",
@@ -312,8 +321,8 @@ OTHERS: Final[dict[str, Lexicon]] = {
     ),
     "fr": _other(
         "je |désol|desol|navr|impossible|m'excuse|excuses|m'est",
-        "je ne |je n'|désolé|desole|navré|regret|impossible|m'excuse|excuses|en tant qu|refuse|m'est pas|préfère ne pas|modèle de langage|rai pas|préfère|abst",
-        "je préfère m'abstenir|je m'abstiens|je m'abstiendrai|hors de question|je ne peux|je ne suis pas en mesure|je ne suis pas capable|je ne suis pas autorisé|je ne suis pas à l'aise|je ne souhaite pas|je ne vais pas|je ne saurais|je ne fournirai|je ne veux pas|je ne pourrai|je ne dois pas"
+        "je ne |je n'|désolé|desole|navré|regret|impossible|m'excuse|excuses|en tant qu|refuse|m'est pas|préfère ne pas|modèle de langage|rai pas|préfère|abst|c'est non",
+        "c'est non|je préfère m'abstenir|je m'abstiens|je m'abstiendrai|hors de question|je ne peux|je ne suis pas en mesure|je ne suis pas capable|je ne suis pas autorisé|je ne suis pas à l'aise|je ne souhaite pas|je ne vais pas|je ne saurais|je ne fournirai|je ne veux pas|je ne pourrai|je ne dois pas"
         "|je n'ai pas le droit|je suis dans l'impossibilité|je refuse|je dois refuser|je dois décliner|je décline|il m'est impossible|il ne m'est pas possible|m'est pas permis|contre mes|contraire à mes|enfreint mes|je préfère ne pas|je ne suis pas programmé",
         "en tant qu'ia|en tant qu'intelligence|en tant que modèle|en tant qu'assistant|je n'ai pas accès|je n'ai pas d'opinion|je ne dispose pas|je n'ai pas de",
         "illégal|illicite|contraire à la loi|la loi|éthique|moral|dangereu|nuisible|violence|violent|respect|dignité|discrimin|préjugé|droits|inapproprié|pas approprié|important de|crime|délit|vie privée|nuire|responsab",
@@ -324,7 +333,7 @@ OTHERS: Final[dict[str, Lexicon]] = {
     "es": _other(
         "no |siento|lament|disculp|perd|niego|rechaz|imposible|como ia",
         "no puedo|no podría|lo siento|lamento|disculp|perdón|no estoy|no me es|me niego|como ia|modelo de lenguaje|no voy a|no debo|rechaz|no me siento|no es posible|no tengo|prefiero no|imposible|voy a|ré |no es pos|prefiero",
-        "no te voy a|no le voy a|no os voy a|ni hablar|no puedo ayudar|no poder ayudar|no poder responder|no puedo proporcionar|no puedo dar|no puedo ofrecer|no puedo responder|no puedo cumplir|no puedo asistir|no puedo brindar|no puedo crear|no puedo escribir|no puedo generar|no puedo hacer|no puedo compartir|no puedo apoyar"
+        "no te voy a|no lo voy a hacer|no le voy a|no os voy a|ni hablar|no puedo ayudar|no poder ayudar|no poder responder|no puedo proporcionar|no puedo dar|no puedo ofrecer|no puedo responder|no puedo cumplir|no puedo asistir|no puedo brindar|no puedo crear|no puedo escribir|no puedo generar|no puedo hacer|no puedo compartir|no puedo apoyar"
         "|no puedo decir|no puedo explicar|no puedo hablar|no puedo participar|no puedo facilitar|no puedo contestar|no puedo atender|no puedo revelar|no puedo sugerir|no puedo recomendar|no puedo continuar|no puedo enseñar|no puedo mostrar|no puedo satisfacer|no puedo complacer|no puedo promover|no puedo discutir"
         "|no te puedo|no le puedo|no podré|no me es posible|no me está permitido|no estoy en condiciones|no estoy autorizad|no estoy capacitad|no estoy programad|no estoy diseñad|no estoy dispuest|no me siento cómod|no voy a|no debo|debo rechazar|debo negarme|debo declinar|tengo que rechazar|me niego|prefiero no|va en contra de mis|contra mis|viola mis|infringe mis|eso no puedo|lo siento, no puedo|lo siento, pero no puedo",
         "como ia|como modelo|como asistente|como inteligencia|no tengo acceso|no tengo opinion|no dispongo|no tengo la capacidad",

@@ -100,7 +100,7 @@ class App:
                 self.name,
                 "SUBJ042",
                 f"the case {quoted(case.id)[:80]} has a conversation before its last message, which would not be sent",
-                "put {messages} into request and set history: true"
+                "put {messages} into request"
                 + ("" if case.before else ", or send {session} to an application that remembers"),
             )
         sent = conversation if self.history else [*conversation[: system is not None], *spoken[-1:]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 
@@ -18,6 +19,8 @@ _QUOTED = re.compile(r"(?<!\w)('[^']*'|\"[^\"]*\")")
 _RAISED = re.compile(r"\b[A-Z]\w*(?=: |$)")  # the name of an exception
 _NUMBER = re.compile(r"\d+")
 _USERINFO = re.compile(r"(?<=://)[^/\s@]+(?=@)")
+_PARAMETER = re.compile(r"(?i)([?&](?:key|sig|signature|code|auth)=)[^\s'\",;&}#]+")
+_SECRETIVE = re.compile(r"(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASS(?:WORD|WD|PHRASE)|CREDENTIALS?)$", re.IGNORECASE)
 
 
 def subject_error(name: str, code: str, what: str, mend: str) -> SubjectError:
@@ -28,9 +31,9 @@ def subject_error(name: str, code: str, what: str, mend: str) -> SubjectError:
 def quoted(message: object, *, secrets: Iterable[str] = (), at_most: int = LONGEST) -> str:
     """Return somebody else's message fit to be shown: one line, printable, secrets as `***`, and only then cut short.
 
-    message: a text, or anything that has one; bytes are read as UTF-8.
+    message: a text, or anything that has one; bytes are read as UTF-8. secrets: beside those of the environment.
     """
-    secrets = tuple(secret for secret in secrets if secret)
+    secrets = (*(secret for secret in secrets if secret), *secrets_around())
     if isinstance(message, bytes | bytearray):
         text = bytes(message[: 4 * _READ]).decode("utf-8", "replace")
     else:
@@ -38,9 +41,18 @@ def quoted(message: object, *, secrets: Iterable[str] = (), at_most: int = LONGE
     if len(text) > _READ:
         text = _without_start_of(text[:_READ], secrets)
     text = without(text, secrets)
-    text = _USERINFO.sub("***", _KEYED.sub(r"\1***", _BEARER.sub(r"\1***", text)))
+    text = _PARAMETER.sub(r"\1***", _USERINFO.sub("***", _KEYED.sub(r"\1***", _BEARER.sub(r"\1***", text))))
     text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return text if len(text) <= at_most else text[: at_most - 1] + "…"
+
+
+def secrets_around() -> tuple[str, ...]:
+    """What variables of the environment hold that are named like secrets (..._KEY, ..._TOKEN), but for paths."""
+    return tuple(
+        value
+        for name, value in os.environ.items()
+        if len(value) >= _SHORTEST and _SECRETIVE.search(name) and not os.path.lexists(value)
+    )
 
 
 def without(text: str, secrets: Iterable[str]) -> str:

@@ -216,7 +216,7 @@ class Recording:
         text = raw.decode("utf-8-sig", "replace")
         self.replaced += text.count("\ufffd") != raw.count("\ufffd".encode())
         try:
-            whole = json.loads(text)
+            whole = _decoded(text)
         except (ValueError, RecursionError):
             yield from self._lines()  # OTLP exporters write JSON Lines under .json; a fault is then located
             return
@@ -396,9 +396,21 @@ def _fault(code: str, what: str, where: str, mend: str) -> DataError:
     return DataError(Fault(code=code, what=what, where=where, mend=mend))
 
 
+def _not_finite(name: str) -> float | None:
+    return None if name == "NaN" else float(name)  # Python and pandas write a missing text as NaN
+
+
+_JSON = json.JSONDecoder(parse_constant=_not_finite)
+
+
+def _decoded(text: str) -> Any:
+    """JSON, in which NaN, which is none, is nothing: no answer, and not the word."""
+    return _JSON.decode(text)
+
+
 def _parsed(line: str, where: str) -> Any:
     try:
-        return json.loads(line)
+        return _decoded(line)
     except (ValueError, RecursionError) as error:
         raise _fault("RECD002", f"it is not JSON: {quoted(error)}", where, "write one object on each line") from error
 
@@ -461,7 +473,7 @@ def _calls(value: Any) -> tuple[ToolCall, ...]:
 def _unpacked(text: str) -> Any:
     """JSON within a text; the text itself where it is none, or one that is nested too deeply."""
     try:
-        found = json.loads(text)
+        found = _decoded(text)
     except (ValueError, RecursionError):
         return text
     return text if is_deep(found) else found
