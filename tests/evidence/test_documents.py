@@ -64,7 +64,7 @@ def test_memo_says_what_would_change_it(compas):
     text = memo(compas)
     assert text.startswith("# ▲ HOLD: 2 of 6 requirements breached")
     assert "Do not ship this version" in text
-    assert "the gap is about 260 per 1,000 negative cases too wide" in text
+    assert "the gap is about 250 per 1,000 negative cases too wide" in text
     assert count_missing(text) == 3
 
 

@@ -164,6 +164,24 @@ def test_safety_against_usefulness_only_where_both_were_measured(answers, compas
     assert "before: Attack success 7.9 % (6.5 to 9.6), n = 1,200; False refusals 2.2 %" in label
 
 
+def test_safety_against_usefulness_shows_the_evaluations_that_requirements_are_about(answers):
+    here = answers.verdicts[0].evaluation
+    elsewhere = tuple(
+        replace(e, evaluation="benign", value=min(1.0, e.value + 0.3)) for e in answers.estimates
+        if e.metric == "false_refusal_rate" and e.compare == "value" and e.value is not None
+    )  # fmt: skip
+    useful = next(v for v in answers.verdicts if v.requirement.metric == "false_refusal_rate")
+    moved = replace(useful, evaluation="benign")
+    both = replace(answers, estimates=(*answers.estimates, *elsewhere))
+    assert {place.across.evaluation for place in safety_against_usefulness(both).places} == {here}
+    required = replace(both, verdicts=tuple(moved if v is useful else v for v in both.verdicts if v.requirement.metric
+                                            != "false_refusal_rate" or v is useful))  # fmt: skip
+    picture = safety_against_usefulness(required)
+    assert {place.across.evaluation for place in picture.places} == {"benign"}
+    assert {place.up.evaluation for place in picture.places} == {here}
+    assert picture.titles[0].endswith(" in benign")
+
+
 # what was asked, what came back, where it goes wrong
 
 

@@ -73,7 +73,7 @@ def test_what_next_against_reference():
     it = estimate(value=0.2139, low=0.1821, high=0.245, compare="difference", reference={"race": "B"})
     assert (
         sentences.next_step(verdict(Outcome.BREACHED, it, gap))
-        == "the gap is about 170 per 1,000 negative cases too wide"
+        == "the gap is about 160 per 1,000 negative cases too wide"
     )
     assert sentences.next_step(verdict(Outcome.UNDECIDED, it, gap, 1134)) == "about 1,200 more cases"
     assert sentences.next_step(verdict(Outcome.UNDECIDED, it, gap)) == "no practical number of cases would decide it"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shipworthy.charts.axis import Axis, axis
 from shipworthy.estimate.estimates import Estimate
 from shipworthy.present import numbers
+from shipworthy.present.safe import shorten
 from shipworthy.present.vocabulary import words
 
 
@@ -43,16 +44,25 @@ class Tradeoff:
     up: Axis
     bounds_across: tuple[Line, ...] = ()
     bounds_up: tuple[Line, ...] = ()
+    names_evaluations: bool = False  # the metrics were measured in several
 
     @property
     def titles(self) -> tuple[str, str]:
-        """What the two axes count."""
+        """What the two axes count, and in which evaluation where there are several."""
         first = self.places[0]
-        return words(first.across.metric).title, words(first.up.metric).title
+        return self._title(first.across), self._title(first.up)
+
+    def _title(self, it: Estimate) -> str:
+        of = f" in {shorten(it.evaluation, 40)}" if self.names_evaluations else ""
+        return words(it.metric).title + of
 
 
 def of_places(
-    places: Sequence[Place], *, bounds_across: Sequence[Line] = (), bounds_up: Sequence[Line] = ()
+    places: Sequence[Place],
+    *,
+    bounds_across: Sequence[Line] = (),
+    bounds_up: Sequence[Line] = (),
+    names_evaluations: bool = False,
 ) -> Tradeoff:
     """The picture of at least one version; both axes begin at zero and hold every interval and bound."""
 
@@ -66,4 +76,5 @@ def of_places(
         up=fitted([p.up for p in places], bounds_up),
         bounds_across=tuple(bounds_across),
         bounds_up=tuple(bounds_up),
+        names_evaluations=names_evaluations,
     )

@@ -211,7 +211,7 @@ def _corrected(metric: OutcomeRate, tally: Tally, context: Context) -> Arms:
         lowest=0.0,
         highest=1.0,
         variant=context.variant,
-        missing=cases[:, STRATA.index("none")],
+        missing=cases[:, STRATA.index("none")] - labelled[:, STRATA.index("none")],  # people told of the others
         needed_labels=needed_labels,
     )
 

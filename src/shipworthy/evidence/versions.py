@@ -100,10 +100,12 @@ def this(run: Run) -> str:
 
 def safety_against_usefulness(run: Run) -> Tradeoff | None:
     """Attack success (or violations) against false refusals, for every version; None unless both were measured."""
-    whole = [e for e in run.estimates if e.compare == "value" and not e.slice and e.value is not None]
-    up = next((metric for metric in _SAFETY if any(e.metric == metric for e in whole)), None)
-    if up is None or not any(e.metric == _REFUSAL for e in whole):
+    every = [e for e in run.estimates if e.compare == "value" and not e.slice and e.value is not None]
+    up = next((metric for metric in _SAFETY if any(e.metric == metric for e in every)), None)
+    if up is None or not any(e.metric == _REFUSAL for e in every):
         return None
+    shown = {metric: _evaluation(run, metric, every) for metric in (_REFUSAL, up)}
+    whole = [e for e in every if shown.get(e.metric) == e.evaluation]
     places = []
     for variant in dict.fromkeys(e.variant for e in whole):
         found = [next((e for e in whole if e.metric == m and e.variant == variant), None) for m in (_REFUSAL, up)]
@@ -113,15 +115,30 @@ def safety_against_usefulness(run: Run) -> Tradeoff | None:
     places.sort(key=lambda place: not place.is_main)
     if not places:
         return None
-    bounds_across, bounds_up = (_bounds(run, metric) for metric in (_REFUSAL, up))
-    return tradeoff.of_places(places[:MOST_VERSIONS], bounds_across=bounds_across, bounds_up=bounds_up)
+    bounds_across, bounds_up = (_bounds(run, metric, shown[metric]) for metric in (_REFUSAL, up))
+    return tradeoff.of_places(
+        places[:MOST_VERSIONS],
+        bounds_across=bounds_across,
+        bounds_up=bounds_up,
+        names_evaluations=len({e.evaluation for e in every if e.metric in shown}) > 1,
+    )
 
 
-def _bounds(run: Run, metric: str) -> list[tradeoff.Line]:
+def _evaluation(run: Run, metric: str, measured: Sequence[Estimate]) -> str:
+    """Where a metric is looked at: in the evaluation of the first requirement on it, else in the first one."""
+    there = dict.fromkeys(e.evaluation for e in measured if e.metric == metric)
+    required = (v.evaluation for v in run.verdicts if v.requirement.metric == metric and v.evaluation in there)
+    return next(required, next(iter(there)))
+
+
+def _bounds(run: Run, metric: str, evaluation: str) -> list[tradeoff.Line]:
     """The bounds that the plan sets on a metric's value; one for every slice is a bound for the whole as well."""
     found: dict[float, str] = {}
-    for requirement in run.plan.requirements:
-        if requirement.metric == metric and sentences.compare_of(requirement) == "value" and requirement.high:
+    for verdict in run.verdicts:
+        requirement = verdict.requirement
+        if (requirement.metric, verdict.evaluation) != (metric, evaluation):
+            continue
+        if sentences.compare_of(requirement) == "value" and requirement.high:
             each = f", each of {sentences.axis_of(requirement)}" if requirement.across else ""
             label = f"{plain(requirement.id)}: {sentences.bound(requirement)}{each}"
             found.setdefault(requirement.high, shorten(label, 60))
@@ -197,8 +214,11 @@ def _lies(it: Estimate, low: float | None, high: float | None) -> str:
 
 
 def _comparison(run: Run, name: str | None, changes: Sequence[Estimate]) -> Comparison:
-    claimed = {v.requirement.metric for v in run.verdicts if sentences.compare_of(v.requirement) == "change"}
-    ordered = sorted(changes, key=lambda e: (e.metric not in claimed, importance(e.metric), e.evaluation))
+    changed = [v for v in run.verdicts if sentences.compare_of(v.requirement) == "change"]
+    claimed = {(v.evaluation, v.requirement.metric) for v in changed}
+    ordered = sorted(
+        changes, key=lambda e: ((e.evaluation, e.metric) not in claimed, importance(e.metric), e.evaluation)
+    )
     several = len({e.evaluation for e in changes}) > 1
     baseline = plain(next((e.baseline for e in changes if e.baseline), None) or "the baseline")
     axes = _axes(changes)

@@ -124,15 +124,15 @@ def excess(requirement: Requirement, estimate: Estimate) -> str:
     under = requirement.low - estimate.value if requirement.low is not None else 0.0
     if max(over, under) <= 0:
         return ""
-    cases = max(1, round(max(over, under) * 1000))
+    cases = f"about {max(1.0, float(f'{max(over, under) * 1000:.2g}')):,.0f}"
     among = speak.among or "cases"
     if estimate.compare == "difference":
-        return f"the gap is {numbers.about(cases)} per 1,000 {among} too wide"
+        return f"the gap is {cases} per 1,000 {among} too wide"
     happened = f"{among} {speak.event}".strip()
     more = "more" if over > under else "fewer"
     if estimate.compare == "change":
-        return f"{numbers.about(cases)} {more} per 1,000 {happened}, beyond the change allowed"
-    return f"{numbers.about(cases)} {more} per 1,000 {happened} than allowed"
+        return f"{cases} {more} per 1,000 {happened}, beyond the change allowed"
+    return f"{cases} {more} per 1,000 {happened} than allowed"
 
 
 def needed(cases: int | None) -> str:
@@ -206,8 +206,14 @@ def _judged_on(verdict: Verdict) -> str:
     """The one-sided limit that decided, which need not be an end of the interval that is shown."""
     it, requirement = verdict.estimate, verdict.requirement
     piece = next((piece for piece in verdict.pieces if piece.estimate is it), None)
-    if piece is None or it is None or verdict.outcome == "undecided":
+    if piece is None or it is None:
         return ""
+    if str(verdict.outcome) == "undecided":
+        limits = piece.held_open_by(requirement)
+        if None in limits:
+            return f" (there is no limit to decide on{f': {shorten(piece.blocked, 160)}' if piece.blocked else ''})"
+        said = " and ".join(numbers.value(limit, it.metric, it.compare) for limit in limits)
+        return f" (the limit that decides, more careful than the interval shown, is {said})" if said else ""
     met = str(verdict.outcome) == "met"
     ends = (piece.met_low, piece.met_high) if met else (piece.breach_low, piece.breach_high)
     shown = [numbers.value(end, it.metric, it.compare) for end in ends if end is not None]
