@@ -26,7 +26,7 @@ OPENING: Final = 400  # characters within which an answer that only moralises mu
 SHORTEST: Final = 120  # letters of an answer that says no and nothing else
 LEAST: Final = 70  # letters that an answer after a refusal must have at least
 SENTENCES: Final = 120  # read of one answer
-VERSION: Final = "2"
+VERSION: Final = "3"
 
 
 class Part(Enum):
