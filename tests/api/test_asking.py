@@ -323,7 +323,7 @@ def test_reasons_of_failures_are_told_with_counts_and_an_example(tmp_path):
     run = check(lost(tmp_path, "'number 1' in prompt"), out=tmp_path / "run")
     (told,) = (finding for finding in run.findings if finding.check == "status error")
     assert "22 of 120 requests failed" in told.what
-    assert "raised KeyError (22); for example: it raised" in told.what
+    assert "raised KeyError (22); for example: lost:answer raised KeyError" in told.what
     assert "'Matter number 1" in told.what
 
 

@@ -17,9 +17,10 @@ from shipworthy.collect.apart import Apart, Raised
 from shipworthy.collect.jobs import Job, spelled
 from shipworthy.collect.pace import CHARACTERS_A_TOKEN, Pace
 from shipworthy.collect.sending import Closed, unsaid
+from shipworthy.errors import Unusable
 from shipworthy.exchange import STATUSES, Answer, Message, Status
 from shipworthy.subjects.assistants import Function
-from shipworthy.subjects.faults import raised, secrets_around
+from shipworthy.subjects.faults import quoted, raised, secrets_around
 
 _Call: TypeAlias = tuple[Callable[[], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
 
@@ -126,7 +127,8 @@ class Caller:
             if error is caught and isinstance(error, TimeoutError) and not str(error):
                 return Answer(status="timeout", error=f"no answer within {self._timeout:g} s")
             status: Status = "timeout" if isinstance(error, TimeoutError) else "error"
-            return Answer(status=status, error=f"it raised {raised(error)}")
+            told = quoted(error.faults[0].what) if isinstance(error, Unusable) else f"it raised {raised(error)}"
+            return Answer(status=status, error=told)
         return _checked(answer)
 
 
