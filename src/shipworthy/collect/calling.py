@@ -127,7 +127,11 @@ class Caller:
             if error is caught and isinstance(error, TimeoutError) and not str(error):
                 return Answer(status="timeout", error=f"no answer within {self._timeout:g} s")
             status: Status = "timeout" if isinstance(error, TimeoutError) else "error"
-            told = quoted(error.faults[0].what) if isinstance(error, Unusable) else f"it raised {raised(error)}"
+            told = (
+                quoted(error.faults[0].what)
+                if isinstance(error, Unusable) and error.faults
+                else f"it raised {raised(error)}"
+            )
             return Answer(status=status, error=told)
         return _checked(answer)
 
