@@ -93,6 +93,27 @@ def test_a_claim_that_cannot_be_read_validates_input():
         seen.require("auc", at_least=0.5)
 
 
+@pytest.mark.parametrize(
+    ("argument", "what", "where"),
+    [
+        ({"slices": [{"q": {"column": "s", "edges": [0.5, 0.2]}}]}, "edges must ascend without repeats", "slices[0].q"),
+        ({"slices": [{"q": {"column": "s"}}]}, "give either edges or quantiles", "slices[0].q"),
+        ({"slices": [{"q": {"colum": "s", "edges": [1]}}]}, 'unknown key "colum"', "slices[0].q.colum"),
+        ({"slices": [3]}, '"slices[0]" must be text or a list or a mapping. Got the number 3', "slices[0]"),
+        ({"positive": [1]}, '"positive" must be text or a whole number', "roles.positive"),
+        ({"slicess": ["s"]}, 'unknown key "slicess"', "slicess"),
+    ],
+)
+def test_an_argument_is_told_of_as_a_plan_is(argument, what, where):
+    rows = {"y": [0, 1] * 20, "p": [0, 1] * 20, "s": [0.1, 0.9] * 20}
+    with pytest.raises(sw.Unusable) as caught:
+        sw.evaluate(rows, label="y", prediction="p", **argument)
+    assert {fault.code for fault in caught.value.faults} == {"CALL005"}
+    assert where in [fault.where for fault in caught.value.faults]
+    assert what in str(caught.value)
+    assert not any(told in str(caught.value) for told in ("Bins", "tuple[", "union[", "None"))
+
+
 @pytest.mark.parametrize("ask", ["require", "gaps", "chart"])
 def test_an_axis_that_was_not_sliced_is_told(ask):
     seen = sw.evaluate({"y": [0, 1] * 20, "p": [0, 1] * 20}, label="y", prediction="p")

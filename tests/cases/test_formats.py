@@ -247,6 +247,16 @@ def _renamed(text: str, at: int) -> str:
     return ",".join(names) + "\n" + rest
 
 
+@pytest.mark.parametrize("options", [{}, {"columns": {"prompt": "Frage; lang", "id": "Nr"}}, {"format": "xstest"}])
+def test_another_separator_is_told_as_such(tmp_path: Path, options: dict[str, Any]) -> None:
+    file = written(tmp_path, "suite.csv", 'Nr;"Frage; lang";Erwartung\n1;Was, bitte?;comply\n'.replace(", ", " "))
+    with pytest.raises(DataError) as caught:
+        open_format(file, **options)
+    for fault in caught.value.faults:
+        assert fault.code in ("CASE011", "CASE012")
+        assert "these are separated by semicolons, and cases are read from a .csv by commas" in fault.mend
+
+
 def test_a_table_by_its_mapping(tmp_path: Path) -> None:
     path = written(
         tmp_path, "faq.tsv", "nr\tfrage\tantwort\turteil\tthema\n1\tWie spät?\tZehn\tok\tZeit\n2\tWer?\t\tnein\t\n"

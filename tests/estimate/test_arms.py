@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from shipworthy.estimate.arms import Context, effective_units, measure
+from shipworthy.estimate.arms import HEAVY, Context, effective_units, measure
 from shipworthy.metrics.catalogue import lookup
 from shipworthy.observations.passes import tally_cells
 from shipworthy.stats.interval import critical
@@ -108,7 +108,7 @@ def test_weights_against_reference(evaluate):
     assert rate.effective_n == pytest.approx(effective, rel=1e-6)
     arms = found.evaluated.measured.values[None, "selection_rate", ""]
     worth = rows.w.sum() ** 2 / (rows.w**2).sum()
-    sure = effective * (critical(0.9) / critical(0.9, worth - 1)) ** 2
+    sure = effective / (len(rows) / worth) ** HEAVY * (critical(0.9) / critical(0.9, worth - 1)) ** 2
     assert np.concatenate(arms.gate(0.9)) == pytest.approx(
         np.array(clopper_pearson(p * sure, sure, level=0.9)), rel=1e-6
     )

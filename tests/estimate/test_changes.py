@@ -121,18 +121,34 @@ def test_clustered_change_is_linearised_over_clusters(rows, evaluate):
 
 
 def test_identical_versions(rows, evaluate):
-    """No change at all: the rates are settled by how many cases there were, the rest shows no interval."""
+    """No change at all: what counts is how many cases there were; what rests on scores shows no interval."""
     same = {"old": {"prediction": "old_p", "score": "old"}, "new": {"prediction": "old_p", "score": "old"}}
-    found = evaluate(rows, label="y", variants=same, baseline="old", metrics=METRICS)
-    (change,) = found.change("accuracy", "new")
-    assert change.value == 0
-    assert change.low == pytest.approx(-change.high)
-    assert 0 < change.high < 0.01
-    for metric in ("ppv", "mcc", "brier", "auc"):
+    counted = ["accuracy", "ppv", "npv", "fdr", "for", "f1", "mcc", "balanced_accuracy"]
+    settings = {"label": "y", "variants": same, "baseline": "old", "metrics": [*counted, "auc", "brier"]}
+    found, clustered = evaluate(rows, **settings), evaluate(rows, cluster="home", **settings)
+    for metric in counted:
+        (change,), (wider,) = found.change(metric, "new"), clustered.change(metric, "new")
+        assert change.value == 0
+        assert change.low == pytest.approx(-change.high)
+        assert 0 < change.high < 0.03
+        assert wider.high > 2 * change.high  # 200 homes
+    for metric in ("brier", "auc"):
         (change,) = found.change(metric, "new")
         assert change.value in (0, None)
         assert (change.low, change.high) == (None, None)
         assert change.reason
+
+
+def test_versions_that_only_look_alike_against_theory(evaluate):
+    """The new version flags one more negative in 300: the sample shows none, and the limits still hold what it costs."""
+    label, flagged = np.repeat([1, 1, 0, 0], [90, 30, 20, 160]), np.repeat([1, 0, 1, 0], [90, 30, 20, 160])
+    same = {name: {"prediction": "p"} for name in ("old", "new")}
+    found = evaluate({"y": label, "p": flagged}, label="y", variants=same, baseline="old", metrics=["ppv", "f1", "mcc"])
+    share = 1 - 0.05 ** (1 / 300)
+    tp, fp = 90 * (1 - share), 20 * (1 - share)
+    low, high = found.evaluated.measured.changes["new", "ppv", ""].gate(0.9)
+    assert low[0] == pytest.approx(tp / (tp + fp + 300 * share) - tp / (tp + fp))
+    assert low[0] < 90 / (110 + 1) - 90 / 110 < 0 < high[0]
 
 
 def test_exact_change_never_errs_more_than_declared():

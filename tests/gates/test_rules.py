@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipworthy.gates.rules import judge
+from shipworthy.present import sentences
 
 ORDER = {"breached": 0, "undecided": 1, "met": 2}
 
@@ -260,3 +261,33 @@ def test_further_cases_of_a_pair_against_simulation(build):
     draws = [rng.binomial(each, (0.2, 0.24)) for _ in range(1500)]
     met = [judge(asked, "rows", [build.rates(hits, [each, each])]).outcome == "met" for hits in draws]
     assert 0.72 < np.mean(met) < 0.9
+
+
+@pytest.mark.parametrize(
+    ("bound", "told"), [({"at_least": 0.9}, True), ({"at_least": 0.97}, False), ({"at_most": 0.5}, False)]
+)
+def test_the_limit_that_decides_is_told_where_the_interval_shown_would_decide_otherwise(evaluate, bound, told):
+    """Almost all lists are perfect: Student's t shows .95 or more, and betting limits less than .9."""
+    rng = np.random.default_rng(4)
+    relevant = (rng.random((60, 8)) < 0.4).astype(int)
+    relevant[:, 0] = 1
+    score = 1.6 * relevant + rng.normal(0, 1, relevant.shape)
+    rows = {"y": relevant.ravel(), "s": score.ravel(), "q": np.repeat(np.arange(60), 8)}
+    verdict = evaluate(rows, label="y", score="s", query="q", metrics=["mrr"]).judge("mrr", **bound)
+    (piece,) = verdict.pieces
+    said = f"(the limit that decides is {piece.met_low or 0:.4g})"
+    assert (said in verdict.why) == told
+    shown = sentences.why(verdict)
+    assert (
+        f"(the limit that decides, more careful than the interval shown, is {piece.met_low or 0:.3f})" in shown
+    ) == told
+    if told:
+        assert piece.met_low < 0.9 < piece.estimate.low
+
+
+def test_an_exact_limit_that_decides_is_told(build):
+    """Wilson's interval of 4 in 15 starts above .1, the exact limit, at the same 95 %, does not."""
+    verdict = judge(build.requirement(at_most=0.1), "rows", [build.rates([4], [15])])
+    (piece,) = verdict.pieces
+    assert piece.estimate.low > 0.1 > piece.breach_low
+    assert f"(the limit that decides is {piece.breach_low:.4g})" in verdict.why

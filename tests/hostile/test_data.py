@@ -259,15 +259,27 @@ def test_a_file_that_may_not_be_read_validates_input(workshop: Workshop) -> None
 
 
 def test_rare_levels_are_shown_and_are_no_group_in_a_gap(workshop: Workshop) -> None:
-    """Of 6 rows in three rare levels none is approved: together they would breach a gap that no group of size shows."""
+    """Of 6 rows in three rare levels none is approved: together they would breach a gap that no group of size shows, and
+    a claim about every group is not met without them. That every group has a rate is breached by their mean.
+    """
     lines = [f"{i % 2},{i % 2},0.5,{'fm'[i // 2 % 2]}" for i in range(400)] + [f"1,0,0.5,r{i // 2}" for i in range(6)]
     workshop.write("rows.csv", "y,p,s,sex\n" + "\n".join(lines) + "\n")
     gap = {"metric": "accuracy", "across": "sex", "compare": "difference", "at_most": 0.2}
     claims = [{"id": "GAP"} | gap, {"id": "ASKED", "reference": "(rare levels)"} | gap]
     claims += [{"id": "EACH", "metric": "accuracy", "across": "sex", "at_least": 0.5}]
+    claims += [{"id": "F1", "metric": "f1", "across": "sex", "at_least": 0.5}]
+    claims += [{"id": "OTHER", "metric": "accuracy", "across": "sex", "at_most": 0.9}]
+    claims += [{"id": "MET", "metric": "accuracy", "across": "sex", "at_least": 0}]
     found = workshop.run(requirements=claims).sound().results
     verdicts = {verdict["requirement"]: verdict["verdict"] for verdict in found["verdicts"]}
-    assert verdicts == {"GAP": "met", "ASKED": "breached", "EACH": "breached"}
+    assert verdicts == {
+        "GAP": "undecided", "ASKED": "breached", "EACH": "breached", "F1": "undecided", "OTHER": "breached",
+        "MET": "undecided",
+    }  # fmt: skip
+    for verdict in found["verdicts"]:
+        if verdict["verdict"] == "undecided":
+            assert "3 levels with few rows, not judged one by one (set fold_below: 1" in verdict["why"]
+            assert verdict["estimate"]["value"] is None
     (shown,) = [e for e in found["estimates"] if e["slice"] == {"sex": "(rare levels)"} and e["metric"] == "accuracy"]
     assert (shown["n"], shown["value"]) == (6, 0.0)
     (note,) = [finding for finding in found["findings"] if finding["check"] == "rare levels"]

@@ -3,8 +3,10 @@ import pandas as pd
 import pytest
 from scipy.stats.contingency import association
 
+from shipworthy.api.evaluating import evaluate_rows
 from shipworthy.observations.checks import check_overlap, check_population, check_proxies, check_rows
 from shipworthy.observations.sources import open_frame
+from shipworthy.plan.models import Evaluation
 
 
 @pytest.fixture
@@ -92,3 +94,26 @@ def test_proxies_of_odd_columns(evaluate, rows):
     observations = checked(evaluate, odd)
     table = open_frame(odd, backend=observations.backend).table
     assert len(list(check_proxies(observations, table, ["sex"], ignore=frozenset({"id", "y", "p"})))) == 1
+
+
+def test_all_checks_are_about_the_rows_in_scope(rows, tmp_path):
+    """Out of scope, and without a label: rows of the training data, of one sex, with a column that gives it away."""
+    rows = rows.assign(scope=1, hint=rows.flag)
+    outside = rows.assign(id=lambda r: r.id + 800, scope=0, sex="f", hint=True)
+    unlabelled = rows.head(9).assign(id=lambda r: r.id + 1_600, y=None)
+    pd.concat([outside.assign(id=lambda r: r.id % 10), outside, rows, unlabelled]).to_csv(tmp_path / "pop.csv")
+    pd.concat([outside, unlabelled]).to_csv(tmp_path / "train.csv")
+    found = evaluate_rows(
+        "rows",
+        Evaluation(
+            data=str(tmp_path / "pop.csv"), where="scope = 1", train=str(tmp_path / "train.csv"), slices=("sex",),
+            roles={"label": "y", "prediction": "p", "id": "id"}, population={"sex": {"f": 0.5, "m": 0.5}},
+        ),
+        resolve=str, locate=lambda *path: ".".join(map(str, path)), rng=np.random.default_rng(1),
+    ).findings  # fmt: skip
+    kinds = {"overlap with training", "population", "duplicate ids"}
+    assert {finding.gravity for finding in found if finding.check in kinds} == {"ok"}
+    assert sum(finding.rows for finding in found if finding.check == "population") == 800
+    (proxies,) = [finding.what for finding in found if finding.check == "proxies"]
+    assert "name" in proxies
+    assert "hint" not in proxies

@@ -128,6 +128,43 @@ def test_column_names_that_look_like_code(table):
     assert evaluate(table, 'odd "name" שלום') == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_name_with_dots_is_read_without_quotes():
+    import pyarrow as pa
+
+    connection = ibis.duckdb.connect()
+    connection.con.register("rows", pa.table({"subject.prediction": ["approve", "no", None], "x": [1, 2, 3]}))
+    table = connection.table("rows")
+    assert evaluate(table, "subject.prediction = 'approve'") == [True, False, None]
+    with pytest.raises(DataError, match=r"did you mean 'subject\.prediction'"):
+        translate("subject.predictions = 'approve'", table, where="")
+    with pytest.raises(DataError, match=r"there is no column 'subject\.x'"):
+        translate("subject.x = 1", table, where="")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["day < TIMESTAMP '2025-06-01'", "day < cast('2025-06-01' as timestamp)", "day < '2025-06-01 00:00'::timestamp"],
+)
+def test_times_are_compared_with_times(text):
+    import pyarrow as pa
+
+    days = pa.array(["2025-01-01T00:00:00", "2025-07-01T12:00:00", None]).cast(pa.timestamp("us"))
+    connection = ibis.duckdb.connect()
+    connection.con.register("rows", pa.table({"day": days}))
+    assert evaluate(connection.table("rows"), text) == [True, False, None]
+
+
+def test_columns_that_differ_in_case_are_told_by_the_names_they_have_here():
+    import pyarrow as pa
+
+    connection = ibis.duckdb.connect()
+    connection.con.register("rows", pa.table({"p": [1], "P": [2]}))
+    table = connection.table("rows")
+    with pytest.raises(DataError, match="write 'P_1': names that differ only in case, such as 'p' and 'P'"):
+        translate("P", table, where="")
+    assert evaluate(table, "P_1") == [2]
+
+
 def test_near_names_are_suggested(table):
     with pytest.raises(DataError, match="did you mean 'region'"):
         translate("regin = 'north'", table, where="")

@@ -186,6 +186,25 @@ def test_a_connection_wants_a_select(tmp_path):
     assert fault.code == "DATA001"
 
 
+def test_a_parquet_file_of_a_short_ending_is_named_with_its_reader(tmp_path):
+    pyarrow.parquet.write_table(TABLE, tmp_path / "x.pq")
+    (tmp_path / "x.rows").write_text("a")
+
+    def read_from(source):
+        return open_source(f"SELECT * FROM {source}", connection=None, backend=connect(), where="here")
+
+    fault = fault_of(lambda: read_from(f"'{tmp_path}/x.pq'"))
+    assert (fault.code, fault.mend) == ("DATA001", f"write FROM read_parquet('{tmp_path}/x.pq')")
+    assert read(read_from(f"read_parquet('{tmp_path}/x.pq')")) == EXPECTED
+    assert "read_csv('...')" in fault_of(lambda: read_from(f"'{tmp_path}/x.rows'")).mend
+
+
+def test_a_column_that_stands_twice_is_named_whatever_the_frame():
+    rows = pd.DataFrame([[0, 1, 1]], columns=["y", "p", "p"])
+    fault = fault_of(lambda: open_frame(rows, backend=connect()))
+    assert (fault.code, fault.what, fault.mend) == ("DATA005", "column 'p' stands twice", "rename one of them")
+
+
 def test_frames_validate_input():
     twice = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
     assert fault_of(lambda: open_frame(twice, backend=connect())).code == "DATA005"

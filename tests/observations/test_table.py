@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shipworthy.api.checking import check
 from shipworthy.errors import DataError
 from shipworthy.observations.table import bin_labels
 
@@ -50,6 +51,67 @@ def test_prepare_validates_input(evaluate, settings, code, where):
     assert fault.code == code, fault
     assert where in fault.where
     assert fault.mend
+
+
+ASKED = {
+    "subject.prediction": ["approve", "no"] * 30,
+    "order": ["fine", "poor"] * 30,
+    "y": [1, 0] * 30,
+    "n": [2, 1] * 30,
+}
+
+
+@pytest.mark.parametrize(
+    ("label", "mend", "mended"),
+    [
+        ("y", "prediction: \"subject.prediction = 'approve'\"", {}),
+        (
+            "order",
+            "add positive: 'fine' and prediction: \"subject.prediction = 'approve'\" under roles",
+            {"positive": "fine"},
+        ),
+    ],
+)
+def test_a_subject_with_words_of_its_own_is_mended_as_told(evaluate, label, mend, mended):
+    with pytest.raises(DataError) as caught:
+        evaluate(ASKED, label=label, prediction="subject.prediction", metrics=["accuracy"], task="binary")
+    assert {fault.code for fault in caught.value.faults} == {"DATA010"}
+    assert all(mend in fault.mend for fault in caught.value.faults)
+    settings = {"label": label, "prediction": "subject.prediction = 'approve'"} | mended
+    assert evaluate(ASKED, **settings, task="binary", metrics=["accuracy"])("accuracy").value == 1
+
+
+def test_a_condition_in_a_mend_spells_numbers_and_names_as_it_is_read(evaluate):
+    rows = {"n": ASKED["n"], "said so": ASKED["order"]}
+    with pytest.raises(DataError) as caught:
+        evaluate(rows, label="n", prediction="said so", metrics=["accuracy"], task="binary")
+    (fault,) = caught.value.faults
+    assert 'label: "n = 1" and prediction: "\\"said so\\" = \'fine\'"' in fault.mend
+    roles = {"label": "n = 1", "prediction": "\"said so\" = 'fine'"}
+    assert evaluate(rows, **roles, task="binary", metrics=["accuracy"])("accuracy").value == 0
+
+
+def test_decimal_commas_are_read_as_the_mend_says(tmp_path):
+    def measured(data):
+        plan = tmp_path / "plan.yaml"
+        evaluation = f'{{data: "{data}", roles: {{label: y, score: score}}, metrics: [auc]}}'
+        plan.write_text(f"system: {{name: s}}\nevaluations: {{e: {evaluation}}}\n")
+        return check(plan, write=False)
+
+    lines = [f"{i % 2};{str(i / 100).replace('.', ',')}" for i in range(100)]
+    (tmp_path / "semi.csv").write_text("y;score\n" + "\n".join(lines))
+    with pytest.raises(DataError) as caught:
+        measured("semi.csv")
+    (fault,) = caught.value.faults
+    assert fault.code == "DATA012"
+    told = "SELECT * FROM read_csv('semi.csv', decimal_separator=',')"
+    assert fault.mend == f"these are decimal commas: write data: {told}"
+    assert measured(told)
+
+
+def test_thousands_are_not_taken_for_decimal_commas(evaluate):
+    with pytest.raises(DataError, match=r"DATA012[^\0]*cast\(column as double\)"):
+        evaluate({"y": [0, 1] * 20, "s": ["1,200", "3,400"] * 20}, label="y", score="s", metrics=["auc"])
 
 
 def test_every_fault_is_told_at_once(evaluate):

@@ -137,6 +137,18 @@ def test_nothing_telling_promises_nothing(tmp_path: Path) -> None:
     assert drafted([], tmp_path).plan.evaluations["decisions"].data == "data/loans.parquet"
 
 
+def test_what_a_check_of_a_draft_comes_to_is_said_as_it_is(tmp_path: Path) -> None:
+    assert "a check of this plan stops with DATA016" in drafted([column("a"), number("b", 0, 9, 10)], tmp_path).source
+    assert "a check of this plan ends undecided" in drafted([column("a"), number("score", 0, 9, 10)], tmp_path).source
+    target = drafted([number("target", 0, 9e5, 900, "float")], tmp_path).source
+    assert "metrics: []  # none without a decision beside the label" in target
+    lists = [column("query_id", distinct=90), number("rel", 0, 4, 5)]
+    assert "for ranked lists: name the column that orders them" in drafted(lists, tmp_path).source
+    ranked = drafted([*lists, number("score", 0, 9, 80)], tmp_path)
+    assert ranked.plan.evaluations["decisions"].metrics == ("ndcg@10",)
+    assert "no column holds a decision" not in ranked.source
+
+
 def test_label_alone_is_described_and_examples_stand_in_comments(tmp_path: Path) -> None:
     loaded = drafted([column("sex"), number("repaid", 0, 1, 2)], tmp_path)
     assert loaded.plan.evaluations["decisions"].metrics == ("base_rate",)
@@ -241,6 +253,18 @@ def test_prompts_with_answers_are_drafted_as_a_log(tmp_path):
     assert loaded.plan.requirements == ()
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [
+        [column("prompt", distinct=12, rows=12), column("response", distinct=12, rows=12)],  # a short log
+        [column("prompt", distinct=9), column("reply", distinct=990)],  # few prompts, asked often
+    ],
+)
+def test_few_prompts_beside_free_replies_are_a_log(columns, tmp_path):
+    _, loaded = drafted_of_answers(columns, tmp_path)
+    assert loaded.plan.subjects["assistant"].log == "rows.jsonl"
+
+
 def test_prompts_alone_are_drafted_as_cases_to_ask(tmp_path):
     text, loaded = drafted_of_answers([*ASKED, column("expect", distinct=2), column("category", distinct=3)], tmp_path)
     assert loaded.plan.subjects["assistant"].chat
@@ -257,6 +281,7 @@ def test_prompts_alone_are_drafted_as_cases_to_ask(tmp_path):
         LENDING,
         [column("question", distinct=4), column("answer", distinct=2)],  # a survey, not prompts
         [*ASKED, number("score", 0, 1, 90, "float")],  # a table of decisions about texts
+        [column("question", distinct=40, rows=5000), column("answer", distinct=5, rows=5000)],
         [],
     ],
 )

@@ -4,6 +4,7 @@ import time
 import pyarrow as pa
 import pytest
 
+from shipworthy.api.checking import check
 from shipworthy.errors import SubjectError
 from shipworthy.testing import check_subject
 
@@ -141,7 +142,7 @@ ANSWERING = {
     "mixed types": ("    return [1, 'a'] * 30", "SUBJ008", "list"),
     "unknown column": ("    return {'predictions': [1] * len(t)}", "SUBJ008", '"predictions"'),
     "no columns": ("    return {}", "SUBJ008", "no columns"),
-    "ragged": ("    return {'prediction': [1] * 60, 'score': [1.0]}", "SUBJ008", "dict"),
+    "ragged": ("    return {'prediction': [1] * 60, 'score': [1.0]}", "SUBJ007", '"prediction" 60, "score" 1'),
     "text scores": ("    return {'score': ['a'] * len(t)}", "SUBJ008", "not numbers"),
     "nested": ("    return [[1]] * len(t)", "SUBJ008", "list<"),
     "NaN": (
@@ -223,3 +224,18 @@ def predict(t):
     return [kept[0].execute("select 1").fetchone()[0]] * len(t)
 """
     assert load(python=module(code), batch=7).predict(rows)["prediction"].to_pylist() == [1] * 60
+
+
+def test_nobody_predicts_from_the_outcome_however_the_plan_writes_it(tmp_path):
+    (tmp_path / "peeking.py").write_text(
+        "from pathlib import Path\ndef predict(table):\n"
+        "    Path(__file__).with_name('seen').write_text(' '.join(table.column_names))\n    return [True] * len(table)\n"
+    )
+    (tmp_path / "d.csv").write_text("class,debt,weight kg\n" + "good,1,2\nbad,2,3\n" * 30)
+    (tmp_path / "shipworthy.yaml").write_text(
+        'system: {name: s, version: "1"}\nsubjects:\n  m: {python: "peeking:predict"}\nevaluations:\n  d:\n    data: d.csv\n'
+        '    subject: m\n    roles: {label: "\\"class\\" = \'good\'", weight: \'"weight kg" / 2\'}\n'
+        "    metrics: [accuracy]\nrequirements:\n  - {id: A, metric: accuracy, at_least: 0.1}\n"
+    )
+    check(tmp_path / "shipworthy.yaml", write=False)
+    assert (tmp_path / "seen").read_text() == "debt"

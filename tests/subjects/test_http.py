@@ -187,6 +187,13 @@ def test_answers_validate(said, code, scorer, endpoint):
     assert fault_of(scorer(), pa.table({"debt": [0.5]})).code == code
 
 
+def test_a_list_that_is_too_short_is_told_in_rows(scorer, endpoint):
+    endpoint.replies = [endpoint.status(200, '{"predictions": ["yes", "no"], "scores": [0.5]}')]
+    fault = fault_of(scorer(), pa.table({"debt": [0.5, 0.25]}))
+    assert fault.code == "SUBJ007"
+    assert 'it was given 2 rows and answered columns of other lengths: "prediction" 2, "score" 1' in fault.what
+
+
 def test_a_missing_feature_validates_input(scorer, rows):
     assert fault_of(scorer(features=("wealth",)), rows).code == "SUBJ005"
 

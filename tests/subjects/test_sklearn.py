@@ -1,16 +1,20 @@
 import joblib
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import skops.io
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
-from shipworthy.errors import SubjectError
+from shipworthy.api.evaluating import evaluate_rows
+from shipworthy.errors import DataError, SubjectError
+from shipworthy.plan.models import Evaluation, Subject
 from shipworthy.testing import check_subject
 
 
@@ -137,3 +141,63 @@ def test_a_file_without_a_model_validates_input(load, tmp_path):
     skops.io.dump({"a": 1}, tmp_path / "model.skops")
     with pytest.raises(SubjectError, match="predicts nothing"):
         load(sklearn="model.skops")
+
+
+LEVELS = {
+    "numbers": ([0, 1], None, 1),
+    "numbers, the first is positive": ([0, 1], 0, 0),
+    "floats, the first is positive": ([0.0, 1.0], 0, 0),
+    "truth values": ([False, True], None, True),
+    "words": (["bad", "good"], "bad", "bad"),
+    "words as conditions": (["bad", "good"], None, "bad"),
+}
+
+
+@pytest.mark.parametrize("case", LEVELS)
+def test_a_model_of_two_classes_is_binary_against_reference(case, rows, tmp_path, monkeypatch):
+    """The score is that of the positive class, or, where nothing tells which that is, there is none."""
+    levels, positive, meant = LEVELS[case]
+    monkeypatch.chdir(tmp_path)
+    noise = np.random.default_rng(3).normal(0, 0.2, rows.num_rows)
+    truth = np.array(levels)[(rows["debt"].to_numpy() + noise > 0.5).astype(int)]
+    features = rows.select(["income", "debt"])
+    model = LogisticRegression().fit(features.to_pandas(), truth)
+    skops.io.dump(model, tmp_path / "model.skops")
+    pq.write_table(features.append_column("y", pa.array(truth)), tmp_path / "rows.parquet")
+    roles = {"label": "y"} | ({} if positive is None else {"positive": positive})
+    if case == "words as conditions":
+        roles = {"label": "y = 'bad'", "prediction": "\"subject.prediction\" = 'bad'"}
+    metrics = ["tpr"] if case == "words as conditions" else ["tpr", "auc", "brier"]
+    found = evaluate_rows(
+        "rows", Evaluation(data="rows.parquet", subject="model", roles=roles, metrics=metrics),
+        subjects={"model": Subject(sklearn="model.skops", features=("income", "debt"))}, folder=tmp_path,
+        resolve=str, locate=lambda *path: ".".join(map(str, path)), rng=np.random.default_rng(1),
+    )  # fmt: skip
+    assert found.observations.task == "binary"
+    at = levels.index(meant)
+    chances = model.predict_proba(features.to_pandas())[:, at]
+    (tpr,) = found.measured.values[None, "tpr", ""].values
+    assert tpr == pytest.approx((model.predict(features.to_pandas()) == meant)[truth == meant].mean())
+    assert ("score" in found.observations.roles) == ("auc" in metrics)
+    if "auc" in metrics:
+        assert found.measured.values[None, "auc", ""].values[0] == pytest.approx(roc_auc_score(truth == meant, chances))
+        assert found.measured.values[None, "brier", ""].values[0] == pytest.approx(
+            np.mean((chances - (truth == meant)) ** 2)
+        )
+
+
+def test_the_task_of_scores_by_class_is_told_from_classes_and_metrics(evaluate):
+    three = {"y": [0, 1, 2] * 20, "p": [0, 1, 2] * 20, "a": [0.2] * 60, "b": [0.3] * 60, "c": [0.5] * 60}
+    two = {name: three[name] for name in ("a", "b")} | {"y": [0, 1] * 30, "p": [0, 1] * 30}
+
+    def task(rows, scores, metric, **more):
+        found = evaluate(rows, label="y", prediction="p", scores=scores, metrics=[metric], **more)
+        return found.evaluated.observations.task
+
+    classes = {"0": "a", "1": "b", "2": "c"}
+    assert task(three, classes, "accuracy") == "multiclass"
+    assert task(three, classes, "tpr", positive=2) == "binary"
+    assert task(two, {"0": "a", "1": "b"}, "accuracy") == "binary"
+    assert task(two, {"0": "a", "1": "b"}, "top_k_accuracy@1") == "multiclass"
+    with pytest.raises(DataError, match="set task: binary"):
+        task(three, classes, "tpr", task="multiclass")

@@ -30,12 +30,13 @@ from shipworthy.estimate.spread import between_slices
 from shipworthy.evidence.placing import recover, undisturbed
 from shipworthy.evidence.run import Run
 from shipworthy.evidence.store import open_baseline, refuse_target, write_run
-from shipworthy.gates.rules import judge
+from shipworthy.gates.rules import ends_folded, judge
 from shipworthy.gates.verdicts import Outcome, Verdict, decide
 from shipworthy.gates.waivers import Waiver, waive
 from shipworthy.metrics.catalogue import UnknownMetric, lookup
 from shipworthy.metrics.kinds import Metric
 from shipworthy.observations.findings import Finding
+from shipworthy.observations.passes import rare_levels
 from shipworthy.observations.tally import FOLDED
 from shipworthy.observations.transcripts import worst
 from shipworthy.plan.loading import LoadedPlan, load_plan, plan_digest
@@ -385,8 +386,15 @@ def _verdict(
         found.append(_in_scope(arms, axis.is_condition, requirement))
     spread = None
     if requirement.compare in ("difference", "ratio") and len(found) == 1:
-        spread = between_slices(found[0], level=DISPLAY_LEVEL, rng=rng)
-    return judge(requirement, name, found, reference=_reference(requirement, found[0], where), spread=spread)
+        groups = found[0] if requirement.reference == FOLDED else _groups(found[0])
+        spread = between_slices(groups, level=DISPLAY_LEVEL, rng=rng)
+    mixture = None
+    if requirement.reference != FOLDED and any(map(ends_folded, found)):
+        rare = rare_levels(one.observations, axis)
+        mixture = f"{rare} levels with few rows" if rare > 1 else "levels with few rows"
+        mixture += ", not judged one by one (set fold_below: 1, merge them into a column, or claim over named groups)"
+    reference = _reference(requirement, found[0], where)
+    return judge(requirement, name, found, reference=reference, spread=spread, mixture=mixture)
 
 
 def _alias(
@@ -431,9 +439,7 @@ def _asked(requirement: Requirement, metric: str) -> str:
 
 def _in_scope(arms: Arms, is_condition: bool, requirement: Requirement) -> Arms:
     """A claim about a named condition is about the rows that fulfil it; a comparison sets them against the others."""
-    if requirement.compare in ("difference", "ratio"):
-        return _groups(arms) if requirement.reference != FOLDED else arms
-    if not is_condition:
+    if requirement.compare in ("difference", "ratio") or not is_condition:
         return arms
     return arms.only([i for i, key in enumerate(arms.slices) if not str(key["name"]).startswith("not ")])
 
@@ -441,25 +447,21 @@ def _in_scope(arms: Arms, is_condition: bool, requirement: Requirement) -> Arms:
 def _groups(arms: Arms) -> Arms:
     """The slices without the one that rare levels were folded into: it is no group, but what was left of several.
 
-    It stands in "every slice" claims, and in a comparison whose `reference:` names it.
+    It leaves claims about every slice undecided, and stands in a comparison whose `reference:` names it.
     """
-    return arms.only(range(len(arms.slices) - 1)) if _ends_folded(arms) and len(arms.slices) > 1 else arms
-
-
-def _ends_folded(arms: Arms) -> bool:
-    return bool(arms.slices) and next(iter(arms.slices[-1].values()), None) == FOLDED
+    return arms.only(range(len(arms.slices) - 1)) if ends_folded(arms) and len(arms.slices) > 1 else arms
 
 
 def _folded(one: Evaluated) -> Iterator[Finding]:
-    """What stands in no comparison between groups, so that nobody takes silence for consent."""
+    """Which groups are not judged, so that nobody takes silence for consent."""
     cases: dict[str, int] = {}
     for (_, _, axis), arms in one.measured.values.items():
-        if _ends_folded(arms):
+        if ends_folded(arms):
             cases[axis] = max(cases.get(axis, 0), int(arms.n[-1]))
     for axis, most in cases.items():
         what = (
             f"levels of {axis} with fewer than {one.observations.fold_below} rows each are shown together as {FOLDED} "
-            f"({most:,} cases); they are no group in differences and ratios between groups"
+            f"({most:,} cases); they are no group, and leave a claim about every group undecided"
         )
         yield Finding(evaluation=one.name, check="rare levels", gravity="note", what=what, rows=most)
 

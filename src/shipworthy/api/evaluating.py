@@ -30,13 +30,13 @@ from shipworthy.observations.checks import (
     check_proxies,
     check_rows,
 )
-from shipworthy.observations.conditions import shorten, translate
+from shipworthy.observations.conditions import columns_in, shorten, translate
 from shipworthy.observations.delimited import reason
 from shipworthy.observations.findings import Finding, Input
 from shipworthy.observations.fingerprints import fingerprint
 from shipworthy.observations.sources import Source, connect, open_frame, open_source
 from shipworthy.observations.table import Locate, Observations, prepare
-from shipworthy.observations.tasks import infer_task
+from shipworthy.observations.tasks import infer_task, score_of_positive
 from shipworthy.plan.checks import custom_name
 from shipworthy.plan.models import CustomMetric, Evaluation, Requirement, Roles, Subject, Task
 from shipworthy.subjects.loading import load_subject, predict_batches
@@ -330,8 +330,9 @@ def metrics_for(
                 chosen.setdefault(name, metric)
         return list(chosen.values())
     if not chosen:
-        names = _DEFAULTS[task] + (_WITH_SCORE if task == "binary" and model.roles.score else ())
+        names = _DEFAULTS[task] + (_WITH_SCORE if task == "binary" and score_of_positive(model.roles) else ())
         have = {role for role in ("label", "prediction", "score") if getattr(model.roles, role)}
+        have |= {"score"} if score_of_positive(model.roles) else set()
         chosen = {name: metric for name in names if (metric := _metric(name, task)).needs <= have | {"query"}}
     return list(chosen.values())
 
@@ -344,22 +345,20 @@ def _predicted(
     predictor = load_subject(model.subject, subject, folder=folder)
     rows = backend.to_pyarrow(source.table)
     # Nobody predicts from the answer: without a list of features the subject sees everything but the outcome.
-    shown = rows.drop_columns([c for c in (model.roles.label, model.roles.weight) if c in rows.column_names])
+    kept = [columns_in(text, rows.column_names) for text in (model.roles.label, model.roles.weight) if text]
+    shown = rows.drop_columns(sorted(frozenset[str]().union(*kept)))
     answers = pa.concat_tables(
         [answer for _, answer in predict_batches(predictor, shown.to_batches())], promote_options="permissive"
     )
     roles: dict[str, Any] = model.roles.model_dump()
-    of_positive = f"score[{model.roles.positive}]"
     for column in answers.column_names:
         rows = rows.append_column(f"subject.{column}", answers[column])
         if column.startswith("score["):
             roles["scores"] = {**roles["scores"], column[6:-1]: f"subject.{column}"}
     if roles["prediction"] is None and "prediction" in answers.column_names:
         roles["prediction"] = "subject.prediction"
-    if roles["score"] is None and (
-        chosen := next((c for c in (of_positive, "score") if c in answers.column_names), None)
-    ):
-        roles["score"] = f"subject.{chosen}"
+    if roles["score"] is None and "score" in answers.column_names and not roles["scores"]:
+        roles["score"] = "subject.score"  # where there are scores by class, the positive one is looked up among them
     name = ibis.util.gen_name("predicted")
     backend.con.register(name, rows)
     predicted = Source(table=backend.table(name), name=source.name, files=source.files, columns=source.columns)
@@ -373,14 +372,15 @@ def _findings(
     if not observations.is_embedded:
         what = f"the rows stay in their backend ({observations.backend.name}): only counts and sums were brought here"
         found.append(Finding(evaluation=observations.evaluation, check="push-down", gravity="note", what=what))
-    roles = model.roles
+    roles, rows = model.roles, observations.source
+    assert rows is not None  # they were just prepared
     if model.train is not None:
         train = open_source(resolve(model.train), connection=None, backend=observations.backend, where=locate("train"))
-        found.append(check_overlap(observations, source.table, train.table, key=roles.id))
+        found.append(check_overlap(observations, rows, train.table, key=roles.id))
     for column, shares in model.population.items():
-        if column not in source.table.columns:
+        if column not in rows.columns:
             raise _no_column(column, "is compared with the population", source, locate("population", column))
-        found += check_population(observations, source.table, column, shares)
+        found += check_population(observations, rows, column, shares)
     own = frozenset(
         text
         for text in (roles.label, roles.prediction, roles.score, roles.id, roles.weight, roles.cluster, roles.query)
@@ -388,8 +388,8 @@ def _findings(
     )
     protected = model.protected or tuple(entry for entry in model.slices if isinstance(entry, str))
     for index, attribute in enumerate(model.protected):
-        if attribute not in source.table.columns:
+        if attribute not in rows.columns:
             raise _no_column(attribute, "is protected", source, locate("protected", index))
-    present = [attribute for attribute in protected if attribute in source.table.columns]
-    found += check_proxies(observations, source.table, present, ignore=own)
+    present = [attribute for attribute in protected if attribute in rows.columns]
+    found += check_proxies(observations, rows, present, ignore=own)
     return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from shipworthy.estimate.pairs import all_pairs
 from shipworthy.gates.verdicts import Verdict
 from shipworthy.observations.findings import Exclusion
 from shipworthy.plan import models
+from shipworthy.plan.faults import validation_faults
+from shipworthy.plan.tree import Loc, Node, Source, path_text
 
 if TYPE_CHECKING:
     from shipworthy.notebook.display import Chart
@@ -225,17 +227,25 @@ def _model(kind: Any, settings: Mapping[str, Any]) -> Any:
     try:
         return kind.model_validate(settings)
     except ValidationError as error:
-        raise PlanError(_said(fault, kind) for fault in error.errors(include_url=False)) from error
+        at: Loc = ("evaluations", _NAME) if kind is models.Evaluation else ("requirements", 0)
+        call = {"evaluations": {_NAME: settings}, "requirements": [settings]}
+        source = _Call(file="the call", text="", root=_node(call))
+        raise PlanError(replace(fault, code="CALL005") for fault in validation_faults(source, error, at=at)) from error
 
 
-def _said(fault: Mapping[str, Any], kind: Any) -> Fault:
-    name, message = ".".join(map(str, fault["loc"])), str(fault["msg"]).removeprefix("Value error, ")
-    if fault["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, kind.model_fields, n=1)
-        mend = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(kind.model_fields)}"
-        return Fault(code="CALL005", what=f"nothing is called {name!r}", where="the call", mend=mend)
-    what = f"{name} {message[0].lower()}{message[1:]}".replace("input should be", "must be").strip()
-    return Fault(code="CALL005", what=what, where="the call", mend="call it with the values that a plan would hold")
+class _Call(Source):
+    """The arguments of a call in the place of a plan's file, so that both are told of in the same words."""
+
+    def where(self, loc: Loc, *, key: bool = False) -> str:  # noqa: ARG002  a call has no line for it to stand in
+        return path_text(loc[2:]) or self.file
+
+
+def _node(value: Any) -> Node:
+    if isinstance(value, Mapping):
+        value = {str(key): (_node(key), _node(each)) for key, each in value.items()}
+    elif isinstance(value, list | tuple):
+        value = [_node(each) for each in value]
+    return Node(value=value, line=0, column=0)
 
 
 def _many(name: str, given: Any) -> list[Any]:

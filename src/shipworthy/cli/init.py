@@ -39,8 +39,6 @@ def command(*, data: Path, plan: Path, force: bool, as_json: bool, quiet: bool, 
     elif not quiet:
         click.echo(f"Wrote {plan} for {columns} columns. Read it, correct it, then: shipworthy check {plan}")
         if "\nrequirements: []" in text:
-            click.echo(
-                "It promises nothing yet, and a check of it ends undecided: what a person has to say stands there."
-            )
+            click.echo("It promises nothing yet, and cannot end in a decision: what a person has to say stands there.")
     if verbose:
         click.echo(text, err=True)

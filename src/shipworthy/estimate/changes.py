@@ -319,13 +319,15 @@ def _cautious(metric: CellRate | CellMixture | CellFunction, tally: Tally, arms:
     """Linearised limits, widened as an exact limit of a Poisson count is wider than its normal one.
 
     The count is of the cases that the versions tell apart, or of as many equal ones as they are worth by what each
-    moves the metric; below FEWEST_DIFFERENT there are no limits.
+    moves the metric; below FEWEST_DIFFERENT there are no limits. Where no case is told apart, they are those of
+    `_alike`.
     Source: Garwood (1936), Biometrika 28, 437-442, for the count; Kish (1965), section 11.7, for its worth.
     """
     differ = np.array([cell[-1] != cell[-2] for cell in cells_of(tally)], dtype=float)
     worth = np.minimum(_worth(metric, tally, np.flatnonzero(differ)), effective_units(tally, differ))
     ok = worth >= FEWEST_DIFFERENT
     count = np.where(ok, worth, 1.0)
+    alike = _alike(metric, tally, ~np.isnan(arms.values) & (tally.raw @ differ == 0))
 
     def limits(level: float) -> tuple[Array, Array]:
         low, high = arms.limits(level)
@@ -333,7 +335,45 @@ def _cautious(metric: CellRate | CellMixture | CellFunction, tally: Tally, arms:
         usable = ok & np.isfinite(low) & np.isfinite(high)
         half = np.where(usable, high - low, np.inf) / 2 * np.maximum(wider, 1)
         centre = np.where(usable, arms.values, 0)
-        return centre - half, centre + half
+        below, above = alike(level)
+        return np.maximum(centre - half, below), np.minimum(centre + half, above)
+
+    return limits
+
+
+def _alike(metric: CellRate | CellMixture | CellFunction, tally: Tally, chosen: NDArray[np.bool_]) -> Limits:
+    """Limits of slices where both versions say the same of every case; infinite where not chosen.
+
+    The change of the sample is 0. Of the cases that it stands for, as many may differ as an exact limit on none of n
+    leaves open (1 - (alpha / 2)^(1/n)): all of them the way that moves the metric most, the others as they are here.
+    Source: Clopper & Pearson (1934), Biometrika 26, 404-413; Korn & Graubard (1998), Surv. Methodol. 24, 193-201, for
+    n and Student's t under clusters or weights.
+    """
+    size, classes = len(tally.keys), sorted({value for cell in cells_of(tally) for value in cell[-2:]}, key=str)
+    labels = {_sides(cell, new=True)[0] for cell in cells_of(tally)}
+    ways = [((y, a), (y, b)) for y in labels for a in classes for b in classes if a != b]
+    units = effective_units(tally, np.ones(len(tally.terms)))
+
+    def moved(s: int, share: float, old: Any, new: Any) -> float:
+        def of(cell: Any) -> float:
+            margin = {key: n * (1 - share) for key, n in _margin(tally, tally.sums[s], new=True).items()}
+            margin[cell] = margin.get(cell, 0.0) + share * tally.sums[s].sum()
+            return float(np.real(_of_margin(metric, tally, margin)))
+
+        return of(new) - of(old)
+
+    def limits(level: float) -> tuple[Array, Array]:
+        low, high = np.full(size, -np.inf), np.full(size, np.inf)
+        for s in map(int, np.flatnonzero(chosen) if ways else ()):
+            n = float(units[s])
+            if not tally.is_simple:
+                n *= float(critical(level) / critical(level, n - 1)) ** 2
+            share = float(clopper_pearson(0, n, level=level).high)
+            with np.errstate(all="ignore"):
+                found = [moved(s, share, *way) for way in ways]
+            if np.isfinite(found).all():
+                low[s], high[s] = min(found), max(found)
+        return low, high
 
     return limits
 
@@ -386,10 +426,19 @@ def _difference(metric: Metric, tally: Tally, counts: Sequence[Any]) -> Any:
 
 
 def _value(metric: Metric, tally: Tally, counts: Sequence[Any], *, new: bool) -> Any:
+    return _of_margin(metric, tally, _margin(tally, counts, new=new))
+
+
+def _margin(tally: Tally, counts: Sequence[Any] | Array, *, new: bool) -> dict[tuple[Any, Any], Any]:
+    """(label, prediction) -> count, under one of the versions."""
     margin: dict[tuple[Any, Any], Any] = {}
     for cell, count in zip(cells_of(tally), counts, strict=True):
         key = _sides(cell, new=new)
         margin[key] = margin.get(key, 0.0) + count
+    return margin
+
+
+def _of_margin(metric: Metric, tally: Tally, margin: Mapping[tuple[Any, Any], Any]) -> Any:
     if isinstance(metric, CellRate):
         rate = _rate(metric, margin)
         return metric.transform(rate) if metric.transform else rate

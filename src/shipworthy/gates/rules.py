@@ -18,7 +18,7 @@ its truth.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from math import ceil
 from typing import Literal
@@ -32,7 +32,7 @@ from shipworthy.estimate.estimates import Estimate, SliceKey
 from shipworthy.estimate.pairs import Pairs, against, all_pairs
 from shipworthy.gates.needed import further_cases
 from shipworthy.gates.verdicts import Outcome, Piece, Verdict
-from shipworthy.observations.tally import Array
+from shipworthy.observations.tally import FOLDED, Array
 from shipworthy.plan.models import Requirement
 from shipworthy.stats.difference import mover_difference
 from shipworthy.stats.disparity import simultaneous_level
@@ -76,12 +76,16 @@ def judge(
     *,
     reference: SliceKey | None = None,
     spread: Estimate | None = None,
+    mixture: str | None = None,
 ) -> Verdict:
     """Judge one requirement on the arms of its metric, or of each metric of its summary.
 
-    reference: the slice that all others are compared with; None compares all pairs.
+    reference: the slice that all others are compared with; None compares all pairs. mixture: why the levels of a slice
+    that rare ones were folded into are not judged; a claim about every slice is then not met. None judges it as one.
     """
-    parts = [_judge_one(requirement, one, reference, family=len(arms)) for one in arms]
+    parts = [
+        _judge_one(requirement, one, reference, mixture if ends_folded(one) else None, family=len(arms)) for one in arms
+    ]
     parts = [part for part in parts if len(part.values)]
     if not parts:
         return Verdict(
@@ -120,10 +124,13 @@ def _scope(arms: Sequence[Arms]) -> str:
     )
 
 
-def _judge_one(requirement: Requirement, arms: Arms, reference: SliceKey | None, *, family: int) -> _Judged:
+def _judge_one(
+    requirement: Requirement, arms: Arms, reference: SliceKey | None, mixture: str | None, *, family: int
+) -> _Judged:
     if requirement.compare in ("value", "change"):
-        return _slices(requirement, arms, family)
+        return _slices(requirement, arms, mixture, family)
     compare: Literal["difference", "ratio"] = "difference" if requirement.compare == "difference" else "ratio"
+    arms = arms if mixture is None else _without_mixture(arms, mixture)
     if reference is not None:
         position = arms.slices.index(reference)
         return _pairs(requirement, against(arms, position, compare), family, groups=None)
@@ -135,7 +142,7 @@ def _sides(requirement: Requirement) -> int:
     return (requirement.low is not None) + (requirement.high is not None)
 
 
-def _slices(requirement: Requirement, arms: Arms, family: int) -> _Judged:
+def _slices(requirement: Requirement, arms: Arms, mixture: str | None, family: int) -> _Judged:
     alpha = 1 - requirement.confidence
     limits = arms.gate or arms.limits
     known = np.array([reason is None for reason in arms.reasons], dtype=bool)
@@ -149,6 +156,9 @@ def _slices(requirement: Requirement, arms: Arms, family: int) -> _Judged:
         if (now == flagged).all():
             break
         flagged = now
+    if mixture is not None and not (arms.is_proportion and flagged[-1]):  # a rate beyond a bound has a level beyond it
+        arms = _without_mixture(arms, mixture)
+        known[-1] = False
     display = arms.estimates(requirement.confidence)
     return _Judged(
         values=arms.values,
@@ -162,6 +172,17 @@ def _slices(requirement: Requirement, arms: Arms, family: int) -> _Judged:
         blocked=lambda index: _too_small_for_any(requirement, arms, index) or _unjudged(arms, index),
         exact=arms.is_proportion and arms.compare == "value" and arms.gate is not None,
     )
+
+
+def ends_folded(arms: Arms) -> bool:
+    """Whether the last slice is the one that rare levels were folded into: no group, but what was left of several."""
+    return bool(arms.slices) and next(iter(arms.slices[-1].values()), None) == FOLDED
+
+
+def _without_mixture(arms: Arms, why: str) -> Arms:
+    """The arms with no value for the slice that rare levels were folded into."""
+    reasons = (*arms.reasons[:-1], arms.reasons[-1] or why)
+    return replace(arms, values=np.append(arms.values[:-1], np.nan), reasons=reasons)
 
 
 def _unjudged(arms: Arms, index: int) -> str | None:
@@ -522,4 +543,6 @@ def _why(  # noqa: PLR0917
         ask = f"; {estimate.reason}"
     elif piece.blocked:
         ask = f"; {piece.blocked}"
-    return f"{said} does not settle a bound of {bounds}{ask}"
+    behind = [f"{limit:.4g}" for limit in piece.held_open_by(requirement) if limit is not None]
+    decided_by = f" (the limit that decides is {' and '.join(behind)})" if behind else ""
+    return f"{said} does not settle a bound of {bounds}{decided_by}{ask}"

@@ -43,6 +43,25 @@ class Piece:
     needed: int | None  # further cases (of this piece) that would probably decide it; None: not known or not needed
     blocked: str | None = None  # why no sample like this could meet it, where that is known; of the first piece
 
+    def held_open_by(self, requirement: Requirement) -> tuple[float | None, ...]:
+        """The limits that leave an open piece undecided although the interval that is shown lies clear of the bound;
+        None for one that does not exist.
+        """
+        low, high = self.estimate.low, self.estimate.high
+        if self.outcome is not Outcome.UNDECIDED or low is None or high is None:
+            return ()
+        least, most = requirement.low, requirement.high
+        if (least is not None and high < least) or (most is not None and low > most):
+            return (self.breach_high if least is not None and high < least else self.breach_low,)
+        if (least is not None and low < least) or (most is not None and high > most):
+            return ()
+        sides = ((self.met_low, least, 1), (self.met_high, most, -1))
+        return tuple(
+            limit
+            for limit, bound, sign in sides
+            if bound is not None and (limit is None or sign * limit < sign * bound)
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True, repr=False)
 class Verdict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,10 @@ _ALL: Mapping[str, Metric] = {metric.name: metric for room in _ROOMS for metric 
 
 class UnknownMetric(Unusable):
     """A name that no metric has, with the nearest that there are."""
+
+
+class BrokenMetric(Unusable):
+    """A metric of one's own that raises where it is asked, or returns what can be no metric."""
 
 
 def lookup(name: str, task: str | None = None) -> Metric | Summary:
@@ -95,16 +100,26 @@ def custom(function: Callable[..., Any], name: str | None = None) -> RowMean:
     """A metric of one's own: the mean of a row expression, written as a function of the columns it names.
 
     function: its parameters name canonical columns (`label`, `prediction`, `score`, ...); it returns an expression.
-    A condition gives a proportion, a number a mean.
+    A condition gives a proportion, a number a mean. Where it raises, or returns something else, the metric raises
+    BrokenMetric (PLAN052).
     """
     import inspect
 
     columns = tuple(inspect.signature(function).parameters)
+    own = str(name or getattr(function, "__name__", "custom"))
 
     def row(table: Any) -> Any:
-        return function(*(table[column] for column in columns))
+        from ibis.expr.types import BooleanValue, NumericValue
 
-    own = str(name or getattr(function, "__name__", "custom"))
+        given = [table[column] for column in columns]
+        try:
+            found = function(*given)
+        except Exception as error:  # it is a stranger's code
+            raise _broken(own, function, f"raises {type(error).__name__}: {error}", error) from error
+        if not isinstance(found, BooleanValue | NumericValue):
+            raise _broken(own, function, f"returns a {type(found).__name__}, no condition or number of its columns")
+        return found
+
     return RowMean(
         name=own,
         title=own.replace("_", " ").capitalize(),
@@ -112,6 +127,22 @@ def custom(function: Callable[..., Any], name: str | None = None) -> RowMean:
         tasks=frozenset({"binary", "multiclass", "regression", "ranking"}),
         needs=frozenset(columns),
         row=row,
+    )
+
+
+def _broken(name: str, function: Callable[..., Any], what: str, error: Exception | None = None) -> BrokenMetric:
+    """The fault of a metric of one's own, at the line of its own file that raised, else at its first."""
+    code = getattr(function, "__code__", None)
+    file, line = getattr(code, "co_filename", type(function).__name__), getattr(code, "co_firstlineno", 1)
+    for frame, at in traceback.walk_tb(error.__traceback__ if error else None):
+        line = at if frame.f_code.co_filename == file else line
+    return BrokenMetric(
+        Fault(
+            code="PLAN052",
+            what=f"the metric {name[:80]!r} {' '.join(what.split())[:300]}",
+            where=f"{file}:{line}  {getattr(function, '__name__', name)}",
+            mend="return an Ibis expression of the columns: & | ~ for and, or, not; ibis.ifelse for if",
+        )
     )
 
 

@@ -187,7 +187,9 @@ def _reasons(observations: Observations, rows: ir.BooleanValue, why: ir.Value) -
     if len(counts) > _SHOWN_REASONS:
         told.append(f"{len(counts) - _SHOWN_REASONS} other reasons")
     first = example[counts.most_common(1)[0][0]]
-    return f". Why: {', '.join(told)}" + (f"; for example: {shorten(first, 160)}" if first not in counts else "")
+    return f". Why: {', '.join(told)}" + (
+        f"; for example: {shorten(first, 160)}" if first and first not in counts else ""
+    )
 
 
 def check_overlap(observations: Observations, rows: ir.Table, train: ir.Table, *, key: str | None) -> Finding:

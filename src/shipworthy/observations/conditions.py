@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ibis
@@ -97,7 +97,7 @@ def translate(text: str, table: ir.Table, *, where: str) -> ir.Value:
                 code="DATA003",
                 what=f"{shorten(text)!r} is neither a column nor an expression over columns: {reason}",
                 where=where,
-                mend=_suggest(text, table.columns)
+                mend=suggest(text, table.columns)
                 if text.strip().isidentifier()
                 else "write a column name, or comparisons joined by and/or, e.g. age >= 18 and region = 'north'",
             )
@@ -116,6 +116,18 @@ def translate(text: str, table: ir.Table, *, where: str) -> ir.Value:
         ) from error
 
 
+def columns_in(text: str, columns: Sequence[str]) -> frozenset[str]:
+    """Which of the columns an expression uses; none of one that cannot be read, which `translate` refuses."""
+    if text in columns:
+        return frozenset({text})
+    try:
+        statements = sqlglot.parse(text[:_LONGEST], read="duckdb")
+    except (sqlglot.errors.SqlglotError, RecursionError):
+        return frozenset()
+    used = (node for one in statements if one is not None for node in one.find_all(exp.Column))
+    return frozenset(".".join(part.name for part in node.parts) for node in used) & frozenset(columns)
+
+
 def shorten(text: str, longest: int = 80) -> str:
     """Cut text for a message, and say so with an ellipsis."""
     return text if len(text) <= longest else text[: longest - 1] + "…"
@@ -125,7 +137,15 @@ class _NotUnderstood(Exception):
     pass
 
 
-def _suggest(name: str, columns: tuple[str, ...]) -> str:
+def suggest(name: str, columns: Sequence[str]) -> str:
+    """How to mend a column that is not there: what the backend made of its name, the nearest one, or what there is."""
+    numbered = (column for column in columns if column.startswith(f"{name}_") and column[len(name) + 1 :].isdecimal())
+    twins = [column for column in columns if column.casefold() == name.casefold()]
+    if twins and (renamed := next(numbered, None)) is not None:
+        return (
+            f"write {renamed!r}: names that differ only in case, such as {twins[0]!r} and {name!r}, are told apart by "
+            "a number; or rename one of them"
+        )
     near = difflib.get_close_matches(name, columns, n=1)
     if near:
         return f"did you mean {near[0]!r}?"
@@ -139,8 +159,8 @@ def _build(node: Any, table: ir.Table, where: str) -> ir.Value:
     """
     kind = type(node)
     extra = {part for part, value in node.args.items() if value} - _PARTS.get(kind, frozenset({"this", "expression"}))
-    if kind is exp.Column:
-        return _column(node, table, where, qualified=bool(extra))
+    if kind is exp.Column and extra <= {"table", "db", "catalog"}:
+        return _column(node, table, where)
     if extra:
         raise _NotUnderstood(f"{', '.join(sorted(extra))} of {node.key.upper()} is not allowed here")
 
@@ -202,9 +222,9 @@ def _build(node: Any, table: ir.Table, where: str) -> ir.Value:
     raise _NotUnderstood(f"{node.key.upper()} is not allowed here")
 
 
-def _column(node: Any, table: ir.Table, where: str, *, qualified: bool) -> ir.Value:
-    name = node.name
-    if not qualified and isinstance(node.this, exp.Identifier) and name in table.columns:
+def _column(node: Any, table: ir.Table, where: str) -> ir.Value:
+    name = ".".join(part.name for part in node.parts)  # a column's name may hold dots: subject.prediction
+    if isinstance(node.this, exp.Identifier) and name in table.columns:
         return table[name]
     text = node.sql(dialect="duckdb")
     raise DataError(
@@ -212,7 +232,7 @@ def _column(node: Any, table: ir.Table, where: str, *, qualified: bool) -> ir.Va
             code="DATA002",
             what=f"there is no column {shorten(text)!r}",
             where=where,
-            mend=f"{_suggest(name, table.columns)} (text goes in single quotes: 'text')",
+            mend=f"{suggest(name, table.columns)} (text goes in single quotes: 'text')",
         )
     )
 
@@ -324,6 +344,7 @@ _CASTS: Mapping[str, str] = {
 
 def _cast_target(node: Any) -> str:
     name = node.to.this.name if hasattr(node.to.this, "name") else str(node.to.this)
+    name = name.removesuffix("NTZ")  # a timestamp without a time zone, as sqlglot calls what DuckDB calls TIMESTAMP
     if name not in _CASTS:
         raise _NotUnderstood(f"CAST to {name} is not allowed; use {', '.join(sorted(set(_CASTS)))}")
     return _CASTS[name]

@@ -390,6 +390,13 @@ def _slice_codes(
     return place[where], keys, int(rare.sum()) if rare.sum() >= 2 else 0
 
 
+def rare_levels(observations: Observations, axis: Axis) -> int:
+    """How many levels of an axis have fewer rows than the plan's `fold_below`."""
+    counted = observations.table.group_by(list(axis.columns)).aggregate(rows=lambda table: table.count())
+    rare = counted.filter(counted["rows"] < observations.fold_below).count()
+    return int(observations.backend.to_pyarrow(rare).as_py())
+
+
 def _key(code: int, columns: Sequence[list[Level]]) -> Key:
     """The levels that a mixed-radix code stands for."""
     key: list[Level] = []

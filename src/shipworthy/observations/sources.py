@@ -7,7 +7,8 @@ import hashlib
 import os
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -97,9 +98,7 @@ def open_source(data: str, *, connection: str | None, backend: Any, where: str) 
 def open_frame(frame: Frame, *, backend: Any, name: str = "table") -> Source:
     """Open a table that is in memory: Arrow, pandas, Polars, or a mapping of column name to values."""
     table = to_arrow(frame)
-    duplicates = sorted({column for column in table.column_names if table.column_names.count(column) > 1})
-    if duplicates:
-        raise DataError(Fault(code="DATA005", what=f"column {duplicates[0]!r} stands twice", mend="rename one of them"))
+    _refuse_repeats(table.column_names)
     if not table.column_names:
         raise DataError(Fault(code="DATA007", what="the table has no columns", mend="give a table that has some"))
     table = _readable(table)
@@ -117,6 +116,7 @@ def to_arrow(frame: Frame) -> pa.Table:
             _refuse_lengths(frame)
             return pa.table(frame)
         if type(frame).__module__.partition(".")[0] == "pandas" and hasattr(frame, "columns"):
+            _refuse_repeats([str(column) for column in frame.columns])
             return pa.Table.from_pandas(frame, preserve_index=False)
         if hasattr(frame, "to_arrow"):
             return frame.to_arrow()
@@ -139,6 +139,14 @@ def to_arrow(frame: Frame) -> pa.Table:
             mend="give a pandas, Polars or Arrow table, or a dict of columns",
         )
     )
+
+
+def _refuse_repeats(names: Sequence[str]) -> None:
+    counts = Counter(names)
+    if counts.total() > len(counts):
+        ((name, _),) = counts.most_common(1)
+        what = f"column {shorten(name)!r} stands twice"
+        raise DataError(Fault(code="DATA005", what=what, mend="rename one of them"))
 
 
 def _refuse_lengths(columns: Mapping[Any, Any]) -> None:
@@ -338,6 +346,11 @@ def _guarded(open_it: Callable[[], Source], data: str, where: str) -> Source:
         raise
     except (duckdb.Error, OSError, EOFError, zlib.error, ValueError, pa.ArrowException, ibis.IbisError) as error:
         why = reason(error)
+        if unknown := _UNKNOWN_FILE.search(str(error)):
+            file = shorten(unknown[1], 200)
+            mend = f"write FROM read_parquet('{file}')" if file.lower().endswith(".pq") else _READERS
+            what = f"the file {shorten(_display(file))!r} has an ending that a SELECT has no reader for"
+            raise DataError(Fault(code="DATA001", what=what, where=where, mend=mend)) from error
         if extension := _EXTENSION.search(str(error)):
             raise _extension_missing(extension[1] or extension[2], _display(data), where) from error
         raise DataError(
@@ -352,6 +365,8 @@ def _guarded(open_it: Callable[[], Source], data: str, where: str) -> Source:
         ) from error
 
 
+_UNKNOWN_FILE = re.compile(r"""No extension found that is capable of reading the file "([^"]+)\"""")
+_READERS = "name its reader: FROM read_csv('...'), read_parquet('...') or read_json('...')"
 _EXTENSION = re.compile(r"""\bINSTALL '?(\w+)|extension '(\w+)""")
 _INSTEAD = {  # what reads the same without native code that has to be downloaded
     "httpfs": "write the address itself, data: https://..., which is read by fsspec, or keep a copy beside the plan",

@@ -8,9 +8,10 @@ sliced attribute. The dots and at-signs keep them apart from each other and from
 
 from __future__ import annotations
 
-import difflib
 import functools
 import itertools
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -23,9 +24,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shipworthy.errors import DataError, Fault
-from shipworthy.observations.conditions import shorten, translate
+from shipworthy.observations.conditions import shorten, suggest, translate
 from shipworthy.observations.findings import Exclusion
 from shipworthy.observations.sources import Source
+from shipworthy.observations.tasks import score_of_positive
 from shipworthy.observations.truth import as_number
 from shipworthy.plan.drafting import YES
 from shipworthy.plan.models import Bins, Evaluation, Level, Roles, Task
@@ -62,6 +64,7 @@ class Observations:
     backend: Any
     axes: tuple[Axis, ...]  # without EVERYONE
     rows: int  # after exclusions
+    source: ir.Table | None = None  # the source's own columns of the same rows; None for rows that a run kept
     exclusions: tuple[Exclusion, ...]
     variants: tuple[str, ...] = ()
     roles: frozenset[str] = frozenset()  # which canonical columns there are
@@ -150,7 +153,6 @@ def prepare(
             )
         )
     builder.count_odd(table)
-    table = table.select(**builder.columns)
     return builder.finish(name, table, axes)
 
 
@@ -190,7 +192,8 @@ class _Builder:
         roles: Roles = self.model.roles
         for role in ("label", "prediction"):
             self._add_outcome(role, getattr(roles, role), "roles", role)
-        for role in ("score", "lower", "upper", "weight"):
+        self._add_number("score", score_of_positive(roles) if self.task == "binary" else roles.score, "roles", "score")
+        for role in ("lower", "upper", "weight"):
             self._add_number(role, getattr(roles, role), "roles", role)
         for role, column in (("case", roles.id), ("cluster", roles.cluster), ("query", roles.query), ("at", roles.at)):
             if (
@@ -264,18 +267,37 @@ class _Builder:
         role = str(path[-1])
         outcomes = {"label": self.model.roles.label, "prediction": self.model.roles.prediction}
         outcomes |= {role: self._written(path)}
-        words: dict[str, list[str]] = {}
+        literals: dict[str, list[str]] = {}
         for name, text in outcomes.items():
             with suppress(DataError):
                 if text is not None and not (value := translate(text, self.table, where="")).type().is_boolean():
-                    words[name] = self._examples(value, 50)
-        is_alone = all(outcomes.values()) and len(words) == 1  # the other one is a condition already
+                    literals[name] = self._literals(value)
+        words = {name: said for name, said in literals.items() if not set(said) <= _ZERO_AND_ONE}
+        is_alone = all(outcomes.values()) and len(words) == 1  # the other one is a condition already, or 0 and 1
         if not is_alone and (len(words) < 2 or set(words["label"]) & set(words["prediction"])):
             return f"add positive: {_likely(examples)} under roles, or another of these values"
-        conditions = " and ".join(f'{name}: "{outcomes[name]} = {_likely(said)}"' for name, said in words.items())
+        yes = _likely(words.get("label", ["no"]))
+        is_asked = "prediction" in literals and str(outcomes["prediction"]).startswith("subject.")
+        if is_asked and yes.strip("'").casefold() not in _FALSE:
+            # A column that the label names is kept from the subject; one within a condition would be handed to it.
+            is_positive = self._condition(outcomes["prediction"], literals["prediction"])
+            return f"add positive: {yes} and prediction: {is_positive} under roles, or other values of these"
+        conditions = " and ".join(f"{name}: {self._condition(outcomes[name], said)}" for name, said in words.items())
         if is_alone:
             return f"say when it is positive, such as {conditions}"
         return f"label and prediction have no value in common: say of each when it is positive, such as {conditions}"
+
+    def _condition(self, text: str | None, literals: Sequence[str]) -> str:
+        """That an outcome has its likely value, as a plan writes it: in quotes, and with quotes inside where the
+        column's name needs them.
+        """
+        plain = f"{text} = {_likely(literals)}"
+        try:
+            translate(plain, self.table, where="")
+        except DataError:
+            name = str(text).replace('"', '""')
+            plain = f'"{name}" = {_likely(literals)}'
+        return json.dumps(plain, ensure_ascii=False)
 
     def _written(self, path: tuple[Any, ...]) -> str | None:
         """The text that the plan gives an outcome, by its place."""
@@ -299,17 +321,38 @@ class _Builder:
                     code="DATA012",
                     what=f"{'.'.join(map(str, path))} holds {_kind(kind)} ({', '.join(examples)}), not numbers",
                     where=self.locate(*path),
-                    mend="name a numeric column, or convert it: cast(column as double)",
+                    mend=self._how_to_number(examples),
                 )
             )
             return None
         number = as_number(value)
         return ibis.ifelse(self._not_finite(number), ibis.null("float64"), number)
 
+    def _how_to_number(self, examples: Sequence[str]) -> str:
+        """How text becomes numbers. A decimal comma is the reader's to read: a cast would not."""
+        found = [_DECIMAL_COMMA.fullmatch(each) for each in examples if each != "…"]
+        if not all(found) or {len(each[1]) for each in found if each} == {3}:  # three digits may be thousands
+            return "name a numeric column, or convert it: cast(column as double)"
+        data = str(self.model.data)
+        if self.model.connection is not None or not _TEXT_FILE.search(data):
+            return "these are decimal commas: turn them into points where the rows come from"
+        file = data.replace("'", "''")
+        return f"these are decimal commas: write data: SELECT * FROM read_csv('{file}', decimal_separator=',')"
+
     def _examples(self, value: ir.Value, most: int = 4) -> list[str]:
-        found = self.table.select(value=value).filter(lambda t: t.value.notnull()).distinct().limit(most + 1)
-        values = [repr(shorten(str(item), 30)) for item in self.backend.to_pyarrow(found)["value"].to_pylist()]
+        values = [repr(shorten(str(item), 30)) for item in self._values(value, most + 1)]
         return sorted(values)[:most] + (["…"] if len(values) > most else [])
+
+    def _literals(self, value: ir.Value) -> list[str]:
+        """Some of the values of a column, as a condition spells them: numbers bare, all else in single quotes."""
+        found = sorted(self._values(value, 50), key=str)
+        if value.type().is_numeric():
+            return [f"{float(item):.15g}" for item in found]
+        return ["'" + shorten(str(item), 200).replace("'", "''") + "'" for item in found]
+
+    def _values(self, value: ir.Value, most: int) -> list[Any]:
+        found = self.table.select(value=value).filter(lambda t: t.value.notnull()).distinct().limit(most)
+        return list(self.backend.to_pyarrow(found)["value"].to_pylist())
 
     def add_axes(self, extra: Sequence[str | tuple[str, ...]]) -> tuple[Axis, ...]:
         axes: dict[str, Axis] = {}
@@ -373,15 +416,12 @@ class _Builder:
 
     def _add_attribute(self, name: str, column: str, path: tuple[object, ...]) -> None:
         if column not in self.table.columns:
-            near = difflib.get_close_matches(column, self.table.columns, n=1)
             self.faults.append(
                 Fault(
                     code="DATA002",
                     what=f"there is no column {shorten(column)!r} to slice by",
                     where=self.locate(*path),
-                    mend=f"did you mean {near[0]!r}?"
-                    if near
-                    else f"the columns are {shorten(', '.join(map(repr, self.table.columns)), 300)}",
+                    mend=suggest(column, self.table.columns),
                 )
             )
             return
@@ -417,13 +457,13 @@ class _Builder:
         branches += [(number < edge, label) for edge, label in zip(edges, bin_labels(edges), strict=False)]
         self.columns[f"slice.{name}"] = ibis.cases(*branches, else_=bin_labels(edges)[-1])
 
-    def finish(self, name: str, table: ir.Table, axes: tuple[Axis, ...]) -> Observations:
+    def finish(self, name: str, source: ir.Table, axes: tuple[Axis, ...]) -> Observations:
         """One scan over the rows: what is missing, what is impossible, and the range of every score.
 
-        Rows without a label, weight, cluster or query are no evidence of anything and left out. Those that the system
-        left without a prediction or score stay: what is measured says what becomes of them.
+        source: the rows in scope. Those without a label, weight, cluster or query are no evidence of anything and left
+        out. Those that the system left without a prediction or score stay: what is measured says what becomes of them.
         """
-        have = set(self.columns)
+        table, have = source.select(**self.columns), set(self.columns)
         is_asked = self.task == "generative"  # answers tell by their status what is missing
         outcomes = [column for column in ("label", "prediction", *self._of_variants("prediction")) if column in have]
         scores = [c for c in have if c == "score" or c.startswith(("score@", "scores."))]
@@ -452,6 +492,7 @@ class _Builder:
         ]
         short = {column: profile[f"missing {column}"] for column in systems}
         if any(missing.values()):
+            source = source.filter([self.columns[column].notnull() for column in required])
             table = table.filter([table[column].notnull() for column in required])
             counted = {"rows": table.count()} | {column: table[column].isnull().sum() for column in systems}
             short = self.backend.to_pyarrow(table.aggregate(**counted)).to_pylist()[0]
@@ -474,6 +515,7 @@ class _Builder:
             backend=self.backend,
             axes=axes,
             rows=rows,
+            source=source,
             exclusions=tuple(exclusions),
             variants=tuple(self.model.variants),
             roles=frozenset(have),
@@ -582,13 +624,14 @@ class _Builder:
         text = self._written(("variants", variant, role) if variant else ("roles", role))
         if role == "prediction" and known and set(values) <= known:
             return
+        is_positive = self._condition(text, self._literals(self.raw[column]))
         self.faults.append(
             Fault(
                 code="DATA011",
                 what=f"no {column} equals the positive value {positive!r} (values: {', '.join(values)})",
                 where=self.locate("roles", "positive"),
                 mend="write the value as the data spells it"
-                + ("" if role == "label" else f', or say when it is positive: {role}: "{text} = {_likely(values)}"'),
+                + ("" if role == "label" else f", or say when it is positive: {role}: {is_positive}"),
             )
         )
 
@@ -631,6 +674,9 @@ def _kind(kind: Any) -> str:
     return next((said for prefix, said in named.items() if text.startswith(prefix)), text)
 
 
+_ZERO_AND_ONE = frozenset({"0", "1"})
+_DECIMAL_COMMA = re.compile(r"'\s*[-+]?\d+,(\d+)\s*'")  # a value as a message shows it
+_TEXT_FILE = re.compile(r"^(?!\s*\(*(select|with|from)\s).+\.(csv|tsv)(\.(gz|bz2|zst))?$", re.I)
 _TRUE, _FALSE = frozenset({"true", "t", "yes", "y", "on", "1"}), frozenset({"false", "f", "no", "n", "off", "0"})
 
 

@@ -41,7 +41,7 @@ class ColumnProfile:
 _NAMES: dict[str, str] = {
     "label": """label labels target outcome y_true ytrue actual truth ground_truth gold y two_year_recid class default
         defaulted repaid credit is_recid recidivism churn churned fraud is_fraud income relevance credit_risk response
-        readmitted survived pass_bar""",
+        readmitted survived pass_bar rel relevant""",
     "prediction": """prediction predictions predicted pred preds y_pred ypred yhat y_hat decision approved accepted
         selected shortlisted invited recommended rejected hired granted admitted flagged forecast""",
     "score": """score scores probability prob proba y_score yscore y_prob y_proba risk_score decile_score confidence
@@ -415,9 +415,15 @@ def _is_probability(column: ColumnProfile) -> bool:
 def _metrics(parts: _Parts) -> Iterator[str]:
     measured = _measured(parts)
     yield f"    metrics: [{', '.join(map(quoted, measured))}]" + (
-        "" if measured else "  # none without a label or decision"
+        "" if measured else f"  # none {_why_unmeasured(parts)}"
     )
     yield ""
+
+
+def _why_unmeasured(parts: _Parts) -> str:
+    if "label" in parts.roles:
+        return "without a score or decision" if "query" in parts.roles else "without a decision beside the label"
+    return "without a label beside the decision" if parts.decides else "without a label or decision"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -514,7 +520,8 @@ def _requirements(parts: _Parts) -> Iterator[str]:
         yield "requirements:"
         yield from (line for starter in fitting for line in _promise(starter, parts, axes))
         return
-    yield "# Nothing is promised yet, and a check of this plan ends undecided, until a person has chosen:"
+    how = "ends undecided" if parts.roles or axes else "stops with DATA016, for want of a role"
+    yield f"# Nothing is promised yet, and a check of this plan {how}, until a person has chosen:"
     yield from (f"#   {question}" for question in open_questions)
     yield "# Then take the promises that fit out of their comments, and remove the line `requirements: []`."
     for starter in fitting:
@@ -527,9 +534,11 @@ def _open_questions(parts: _Parts) -> list[str]:
     asked = []
     if "label" not in parts.roles:
         asked.append("- no column holds what turned out to be true: name one as the role `label`")
-    if not parts.decides:
+    if parts.task != "ranking" and not parts.decides:
         asked.append("- no column holds a decision: name one as the role `prediction`, or declare a system under")
         asked.append("  `subjects` and name it as the evaluation's `subject`")
+        if "query" in parts.roles and "score" not in parts.roles:
+            asked.append("- for ranked lists: name the column that orders them, highest first, as the role `score`")
     elif parts.cut is not None:
         asked.append(f"- no column holds a decision: the threshold {parts.cut:g} on the score was put in its place")
     if parts.task == "regression":

@@ -67,9 +67,20 @@ def _found(columns: Sequence[ColumnProfile]) -> dict[str, ColumnProfile]:
     for name, words in _WORDS.items():
         if name not in found and (near := [column for column in texts if column.words & set(words)]):
             found[name] = near[0]
-    if (prompt := found.get("prompt")) is not None and not reads_as_prompt(prompt):
+    prompt, response = found.get("prompt"), found.get("response")
+    if prompt is not None and not reads_as_prompt(prompt) and not _answered(prompt, response):
         del found["prompt"]
     return found
+
+
+def _answered(prompt: ColumnProfile, response: ColumnProfile | None) -> bool:
+    """Whether a column of few prompts, such as those of a short log, stands beside one of free replies."""
+    if response is None or not prompt.kind == response.kind == "text":
+        return False
+    return prompt.distinct > 2 and response.distinct > max(2, min(_LEVELS, response.rows // 2))
+
+
+_LEVELS = 20  # of replies that may be words of a list
 
 
 def _log(found: dict[str, ColumnProfile], data: str) -> Iterator[str]:

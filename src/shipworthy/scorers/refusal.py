@@ -170,7 +170,7 @@ _LIMITS = re.compile(
 
 
 def _spoken(text: str) -> str:
-    """A text without the thoughts that it begins with; all of it, where nothing comes after them. Of JSON, its texts."""
+    """A text without the thoughts that it begins with, unless nothing follows them; of a JSON object, its texts."""
     start = text[:LONGEST_LEAD].lstrip()
     if start.startswith("{") and len(text) <= LONGEST_JSON:
         return _said_in_json(text)

@@ -28,23 +28,31 @@ def tabulate(raw: Any, *, rows: int, name: str) -> pa.Table:
     Raises SubjectError: SUBJ007 wrong length, SUBJ008 wrong shape, column or type, SUBJ009 NaN or infinite.
     """
     try:
-        table = _columns(raw)
+        columns = _columns(raw)
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise subject_error(
             name, "SUBJ008", f"its answer, a {type(raw).__name__}, is no table: {quoted(error)}", _SHAPES
         ) from error
-    _check_names(table, name)
-    if table.num_rows != rows:
+    _check_names([title for title, _ in columns], name)
+    lengths = {title: len(column) for title, column in columns}
+    if set(lengths.values()) != {rows}:
+        told = ", ".join(f'"{quoted(title)}" {length}' for title, length in list(lengths.items())[:4])
+        what = str(lengths[columns[0][0]]) if len(set(lengths.values())) == 1 else f"columns of other lengths: {told}"
         raise subject_error(
-            name, "SUBJ007", f"it was given {rows} rows and answered {table.num_rows}", "answer every row, in order"
+            name, "SUBJ007", f"it was given {rows} rows and answered {what}", "answer every row, in order"
         )
-    columns = {column: _checked(table[column], column, name) for column in table.column_names}
-    return pa.table(columns)
+    return pa.table({title: _checked(column, title, name) for title, column in columns})
 
 
-def _columns(raw: Any) -> pa.Table:
+def _columns(raw: Any) -> list[tuple[str, pa.ChunkedArray]]:
+    """Each column with its name; of a mapping they may differ in length."""
     if isinstance(raw, Mapping):
-        return pa.table({str(column): _column(values) for column, values in raw.items()})
+        return [(str(column), _column(values)) for column, values in raw.items()]
+    table = _table(raw)
+    return list(zip(table.column_names, table.columns, strict=True))
+
+
+def _table(raw: Any) -> pa.Table:
     if isinstance(raw, pa.Table):
         return raw
     if isinstance(raw, pa.RecordBatch):
@@ -56,26 +64,29 @@ def _columns(raw: Any) -> pa.Table:
     return pa.table({"prediction": _column(raw)})
 
 
-def _column(values: Any) -> pa.Array | pa.ChunkedArray:
-    if isinstance(values, pa.Array | pa.ChunkedArray):
+def _column(values: Any) -> pa.ChunkedArray:
+    if isinstance(values, pa.ChunkedArray):
         return values
+    if isinstance(values, pa.Array):
+        return pa.chunked_array([values])
     if isinstance(values, str | bytes | Mapping) or not hasattr(values, "__len__"):
         raise TypeError(f"a column cannot be a {type(values).__name__}")
     if getattr(values, "ndim", 1) == 2 and values.shape[1] == 1:
         values = values[:, 0]
-    return pa.array(values)
+    column = pa.array(values)
+    return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
 
 
-def _check_names(table: pa.Table, name: str) -> None:
-    if len(set(table.column_names)) < len(table.column_names):
+def _check_names(titles: list[str], name: str) -> None:
+    if len(set(titles)) < len(titles):
         raise subject_error(name, "SUBJ008", "its answer has two columns of one name", _SHAPES)
-    strange = [column for column in table.column_names if not _COLUMN.fullmatch(column)]
+    strange = [column for column in titles if not _COLUMN.fullmatch(column)]
     if strange:
         raise subject_error(name, "SUBJ008", f"its answer has columns that mean nothing: {listed(strange)}", _SHAPES)
-    if table.num_columns > MOST_CLASSES + 2:
-        what = f"its answer has {table.num_columns:,} columns"
+    if len(titles) > MOST_CLASSES + 2:
+        what = f"its answer has {len(titles):,} columns"
         raise subject_error(name, "SUBJ008", what, f"answer the scores of {MOST_CLASSES:,} classes at most")
-    if not table.column_names:
+    if not titles:
         raise subject_error(name, "SUBJ008", "its answer has no columns", _SHAPES)
 
 

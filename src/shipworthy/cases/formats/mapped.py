@@ -54,7 +54,7 @@ def check_mapping(table: Table, columns: Mapping[str, str] | None) -> None:
                 if not mapping.keys() & set(ASKS)
                 else "several columns say what is asked",
                 where=where,
-                mend=f"give columns: {{prompt: <column>}}; the columns are {listed(table.columns)}",
+                mend=f"give columns: {{prompt: <column>}}; {advice(table.columns)}",
             )
         )
     if faults:
@@ -67,8 +67,23 @@ def missing(where: str, lacking: list[str], columns: tuple[str, ...]) -> Fault:
         code="CASE012",
         what=f"there is no column {', '.join(repr(name[:60]) for name in lacking)}",
         where=where,
-        mend=f"the columns are {listed(columns)}",
+        mend=advice(columns),
     )
+
+
+def advice(columns: tuple[str, ...]) -> str:
+    """What there is in place of a column that is not: the names, or that they stand behind another separator."""
+    named = f"the columns are {listed(columns)}"
+    for mark, separator in _SEPARATORS.items():
+        if sum(column.count(mark) for column in columns) >= len(columns):
+            return (
+                f"{named}: these are separated by {separator}, and cases are read from a .csv by commas and from a "
+                ".tsv by tabs; save the file as one of these, or as Parquet"
+            )
+    return named
+
+
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 
 
 def listed(columns: tuple[str, ...]) -> str:

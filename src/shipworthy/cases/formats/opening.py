@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from shipworthy.cases.formats.mapped import ASKS, by_name, check_mapping, listed, mapped_case, missing
+from shipworthy.cases.formats.mapped import ASKS, advice, by_name, check_mapping, mapped_case, missing
 from shipworthy.cases.formats.published import FORMATS, Format, Row, names_of, plain_name
 from shipworthy.cases.formats.tables import Table, open_table
 from shipworthy.cases.suite import Suite
@@ -110,7 +110,7 @@ def open_format(path: Path, format: str | None = None, **options: Any) -> Format
                 if format is None
                 else f"there is no format {format[:60]!r}",
                 where=str(path),
-                mend=f"give columns: {{prompt: <column>}} for the columns {listed(table.columns)}, "
+                mend=f"give columns: {{prompt: <column>}}, where {advice(table.columns)}, "
                 f"or format: one of {', '.join((*FORMATS, TABLE))}",
             )
         )
