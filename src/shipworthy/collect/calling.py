@@ -16,11 +16,11 @@ from typing import Any, TypeAlias
 from shipworthy.collect.apart import Apart, Raised
 from shipworthy.collect.jobs import Job, spelled
 from shipworthy.collect.pace import CHARACTERS_A_TOKEN, Pace
-from shipworthy.collect.sending import Closed, unsaid
+from shipworthy.collect.sending import Closed
 from shipworthy.errors import Unusable
 from shipworthy.exchange import STATUSES, Answer, Message, Status
 from shipworthy.subjects.assistants import Function
-from shipworthy.subjects.faults import quoted, raised, secrets_around
+from shipworthy.subjects.faults import quoted, raised
 
 _Call: TypeAlias = tuple[Callable[[], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
 
@@ -92,7 +92,6 @@ class Caller:
         self._clock = clock
         self._threads = threads
         self._apart = apart
-        self._secrets = secrets_around()
         self._awaited = inspect.iscoroutinefunction(function.ask) or getattr(function, "is_async", False)
 
     async def ask(self, job: Job, conversation: tuple[Message, ...], session: str) -> tuple[Answer, Closed]:
@@ -100,8 +99,6 @@ class Caller:
         taken = await self._pace.wait(sum(len(message.content) for message in conversation) / CHARACTERS_A_TOKEN)
         start = perf_counter()
         answer = await self._called(job, conversation, session)
-        if self._secrets:
-            answer = unsaid(answer, self._secrets)
         self._pace.correct(answer, taken)
         latency = 1000 * (perf_counter() - start) if answer.latency_ms is None else answer.latency_ms
         closed: Closed = "again" if answer.status == "error" else "no"

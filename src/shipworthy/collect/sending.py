@@ -180,7 +180,7 @@ class Sender:
         except Exception as error:
             return self._unread(error)
         if request.secrets:
-            answer = unsaid(answer, request.secrets)
+            answer = _unsaid(answer, request.secrets)
         return replace(
             answer,
             at=self._at(),
@@ -219,7 +219,7 @@ async def _beginning(content: aiohttp.StreamReader) -> bytes:
     return bytes(found)
 
 
-def unsaid(answer: Answer, secrets: Sequence[str]) -> Answer:
+def _unsaid(answer: Answer, secrets: Sequence[str]) -> Answer:
     """The same answer without the key, where it says it: in its text, in what it retrieved and in what it called."""
     return replace(
         answer,
