@@ -279,7 +279,7 @@ class _Builder:
         yes = _likely(words.get("label", ["no"]))
         is_asked = "prediction" in literals and str(outcomes["prediction"]).startswith("subject.")
         if is_asked and yes.strip("'").casefold() not in _FALSE:
-            # A column that the label names is kept from the subject; one within a condition would be handed to it.
+            # Both are in the words of the same levels, so that `positive:` alone says what the label means.
             is_positive = self._condition(outcomes["prediction"], literals["prediction"])
             return f"add positive: {yes} and prediction: {is_positive} under roles, or other values of these"
         conditions = " and ".join(f"{name}: {self._condition(outcomes[name], said)}" for name, said in words.items())
