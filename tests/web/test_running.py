@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from web_answers import opened
 from web_reader import Page
 
-from shipworthy.api.progress import MOST_WAITING, Yard
+from shipworthy.api.progress import MOST_WAITING, Yard, watch
 from shipworthy.web import addresses
 
 NEW = "/systems/desk/runs/new"
@@ -79,6 +80,19 @@ def test_a_run_is_started_followed_and_recorded(yard):
     assert len(page.content) < 60_000
     assert "<script" not in page.text
     assert not set(page.text) & set("\x1b\u202e")
+
+
+def test_what_a_job_prints_is_emptied_where_it_grows_too_large(tmp_path):
+    output = tmp_path / "output.txt"
+    with output.open("ab", buffering=0) as file:  # as a job's process has it
+        file.write(b"x" * 5_000)
+        threading.Thread(target=watch, args=(output, 4_000, 0.01), daemon=True).start()
+        end = time.monotonic() + 30
+        while output.stat().st_size and time.monotonic() < end:
+            time.sleep(0.01)
+        file.write(b"the last line\n")
+        time.sleep(0.05)
+    assert output.read_bytes() == b"the last line\n"
 
 
 @pytest.mark.slow

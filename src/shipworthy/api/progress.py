@@ -37,6 +37,7 @@ MOST_KEPT = 100  # jobs that are over
 LONGEST_PLAN = 1 << 20  # bytes
 _TAIL = 16 << 10  # bytes of the output that are looked at
 _LINES = 40
+_LARGEST = 16 << 20  # bytes of output that are kept; what is printed beyond takes their place
 _OFTEN = 0.5  # seconds between two words on how far asking is
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}")
 _ASKED = re.compile(r"(\d[\d,]{0,20}) of (\d[\d,]{0,20})")
@@ -329,6 +330,15 @@ def work(folder: Path, plan: Path) -> int:
     return end("done", code, decision=run.decision.value, run=run.id)
 
 
+def watch(output: Path, most: int = _LARGEST, often: float = 1.0) -> None:
+    """Empty what a job printed whenever it is larger than `most` bytes, as long as its process lives."""
+    while True:
+        with contextlib.suppress(OSError):
+            if output.stat().st_size > most:
+                os.truncate(output, 0)  # it is opened to append, so that the next line is written at its start
+        time.sleep(often)
+
+
 def _plan(path: Path, system: str) -> PlanFile | None:
     """A plan, if a file is one and is about a system. Nothing that it names is opened."""
     from shipworthy.plan.tree import parse, read_text
@@ -405,4 +415,5 @@ def _number(text: str) -> int:
 if __name__ == "__main__":
     # A server that was started in the background ignores Ctrl-C, and what it starts would as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Thread(target=watch, args=(Path(sys.argv[1]) / "output.txt",), daemon=True, name="output").start()
     sys.exit(work(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from shipworthy.record.store import Record
 
 LINES = 100  # of the log on a page
-FARTHEST = 30_000  # lines that a filter looks back
+FARTHEST = 15_000  # lines that a filter looks back
 CHECKED = 20_000  # lines up to which the page checks the chain without being asked
 HITS = 25  # of one kind
 VERSIONS = 200  # of a document
