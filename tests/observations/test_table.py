@@ -53,6 +53,15 @@ def test_prepare_validates_input(evaluate, settings, code, where):
     assert fault.mend
 
 
+def test_scores_alone_are_told_how_they_become_decisions(evaluate):
+    rows = {"subject.score": [0.9, 0.2, 0.7, 0.4] * 10, "y": [1, 0, 0, 1] * 10}
+    roles = {"label": "y", "score": "subject.score"}
+    with pytest.raises(DataError) as caught:
+        evaluate(rows, **roles, metrics=["accuracy"])
+    assert "prediction: 'subject.score >= 0.5'" in caught.value.faults[0].mend
+    assert evaluate(rows, **roles, prediction="subject.score >= 0.5", metrics=["accuracy"])
+
+
 ASKED = {
     "subject.prediction": ["approve", "no"] * 30,
     "order": ["fine", "poor"] * 30,

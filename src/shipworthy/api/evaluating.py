@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,7 +29,7 @@ from shipworthy.observations.checks import (
     check_proxies,
     check_rows,
 )
-from shipworthy.observations.conditions import columns_in, shorten, translate
+from shipworthy.observations.conditions import columns_in, shorten, suggest, translate
 from shipworthy.observations.delimited import reason
 from shipworthy.observations.findings import Finding, Input
 from shipworthy.observations.fingerprints import fingerprint
@@ -251,16 +250,8 @@ _DAMAGE = (
 
 
 def _no_column(name: str, use: str, source: Source, where: str) -> DataError:
-    near = difflib.get_close_matches(name, source.columns, n=1)
-    known = f"the columns are {shorten(', '.join(map(repr, source.columns)), 300)}"
-    return DataError(
-        Fault(
-            code="DATA002",
-            what=f"there is no column {shorten(name)!r}, which {use}",
-            where=where,
-            mend=f"did you mean {near[0]!r}?" if near else known,
-        )
-    )
+    what = f"there is no column {shorten(name)!r}, which {use}"
+    return DataError(Fault(code="DATA002", what=what, where=where, mend=suggest(name, source.columns)))
 
 
 def _refuse_empty(source: Source, locate: Locate) -> None:

@@ -150,7 +150,10 @@ def _refuse_missing_roles(
             code="DATA016",
             what=f"the metric {metric.name!r} needs {' and '.join(sorted(metric.needs - roles))}, which no role names",
             where=where,
-            mend="name the column under roles, or drop the metric",
+            mend="name the column under roles, or drop the metric"
+            if metric.needs - roles != {"prediction"} or "score" not in roles
+            else "say under roles which scores count as yes, such as prediction: 'subject.score >= 0.5' (or a column "
+            "of the data in its place), or drop the metric",
         )
         if observations.task != "generative"
         else unfilled(metric, metric.needs - roles, where)
