@@ -21,7 +21,7 @@ from shipworthy.api.standing import evidence_root
 from shipworthy.api.verifying import verify
 from shipworthy.cli import main
 from shipworthy.errors import Unusable
-from shipworthy.evidence.kpis import History, MitigationFact, PackageFact, ReproductionFact, SliceFact, Window
+from shipworthy.evidence.history import History, MitigationFact, PackageFact, ReproductionFact, SliceFact, Window
 from shipworthy.evidence.kpis import kpis as indicators
 from shipworthy.integrity import keys
 from shipworthy.record.documents import Bindings, Decision, Mitigation, SignOff

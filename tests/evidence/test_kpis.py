@@ -7,8 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
-from shipworthy.evidence.kpis import (
-    DEFINITIONS,
+from shipworthy.evidence.history import (
     ApprovalFact,
     DecisionFact,
     History,
@@ -19,9 +18,8 @@ from shipworthy.evidence.kpis import (
     SystemFact,
     WaiverFact,
     Window,
-    kpis,
-    settings,
 )
+from shipworthy.evidence.kpis import DEFINITIONS, kpis, settings
 from shipworthy.stats.proportion import wilson
 
 T0 = datetime(2026, 4, 1, tzinfo=UTC)

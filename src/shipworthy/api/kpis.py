@@ -17,14 +17,11 @@ from shipworthy.api.standing import Standing, standing
 from shipworthy.errors import Fault, ShipworthyError, Unusable
 from shipworthy.evidence import kpis as indicators
 from shipworthy.evidence import trace as graph
-from shipworthy.evidence.kpis import (
-    DEFINITIONS,
+from shipworthy.evidence.history import (
     ApprovalFact,
     DecisionFact,
-    Definition,
     History,
     IncidentFact,
-    Kpi,
     MitigationFact,
     Outcome,
     PackageFact,
@@ -36,6 +33,7 @@ from shipworthy.evidence.kpis import (
     WaiverFact,
     Window,
 )
+from shipworthy.evidence.kpis import DEFINITIONS, Definition, Kpi
 from shipworthy.metrics.catalogue import lookup
 from shipworthy.record import documents
 

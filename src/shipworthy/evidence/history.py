@@ -1,0 +1,172 @@
+"""What happened in a programme, as facts that indicators are computed from, and the window that they look through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal, TypeAlias
+
+from shipworthy.plan.models import Tier
+
+Outcome: TypeAlias = Literal["ship", "hold", "undecided"]
+MONTH = 30.4375  # days
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Window:
+    """The time that is looked at: since <= moment < until."""
+
+    since: datetime
+    until: datetime  # no later than now
+
+    def has(self, moment: datetime | None) -> bool:
+        """Whether a moment lies in it."""
+        return moment is not None and self.since <= moment < self.until
+
+    @property
+    def months(self) -> float:
+        """How long it is."""
+        return (self.until - self.since).total_seconds() / 86_400 / MONTH
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SystemFact:
+    """A system, and what is asked of it."""
+
+    name: str
+    tier: Tier
+    has_intake: bool  # complete, with a tier
+    since: datetime  # when the record came to know it
+    is_active: bool = True
+    required: int = 0  # controls
+    covered: int = 0
+    waived: int = 0
+    promises: int = 0  # active requirements
+    traced: int = 0  # of them with a closed path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunFact:
+    """A recorded run: a submission to the gate."""
+
+    digest: str
+    system: str
+    version: str
+    created: datetime
+    decision: Outcome
+    locked: datetime | None
+    verdicts: tuple[tuple[str, str, bool, bool], ...]  # requirement, verdict, waived, has an interval
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecisionFact:
+    """A decision that a person wrote down, on runs."""
+
+    system: str
+    decided: datetime  # first written
+    outcome: Outcome
+    automated: Outcome
+    runs: tuple[str, ...]
+    changed: bool | None  # whether a digest of the version is another one since; None: there are none
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ApprovalFact:
+    """An approval in force: neither a rejection nor withdrawn."""
+
+    at: datetime
+    is_required: bool  # its role has to sign at the system's tier
+    is_independent: bool
+    is_valid: bool  # everything that it is bound to is as it was
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WaiverFact:
+    """An approved waiver."""
+
+    system: str
+    starts: date
+    ends: date
+    is_open: bool  # the newest verdict on its requirement, before `until`, is not met
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RiskFact:
+    """A risk at both ends of the window: its score, or None where it was not there or was closed."""
+
+    before: int | None
+    after: int | None
+    is_known_before: bool  # it was there, open or closed
+    is_treated: bool = False  # treated, accepted or closed within the window
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MitigationFact:
+    """A mitigation that is in place."""
+
+    at: datetime  # first written
+    is_verified: bool
+    is_effective: bool | None = None  # by paired changes that its run measured; None: it measured none
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IncidentFact:
+    """An incident."""
+
+    system: str
+    severity: str
+    detected: datetime
+    started: datetime | None = None
+    acknowledged: datetime | None = None
+    mitigated: datetime | None = None
+    resolved: datetime | None = None
+    closed: datetime | None = None
+    signature: str = ""
+    reportable: bool = False
+    report_due: datetime | None = None
+    reported: datetime | None = None
+    is_tested: bool = False  # a regression test failed before and passed after
+    actions: tuple[tuple[date, date | None], ...] = ()  # due, and when a run showed that it was done
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackageFact:
+    """A package that was handed out: how complete its documents are, by weight."""
+
+    about: str  # what it was made of
+    at: datetime
+    weights: tuple[int, int] | None  # filled in, applicable; None: its file is no longer where it was written
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReproductionFact:
+    """An attempt to reproduce a run."""
+
+    at: datetime
+    reproduced: bool | None  # None: the file that says so is gone
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SliceFact:
+    """A slice along an axis that a plan names, in a system's newest run."""
+
+    n: int  # cases, the most of any metric
+    least: int  # that the plan asks for
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """Everything that indicators are computed from."""
+
+    systems: Sequence[SystemFact] = ()
+    runs: Sequence[RunFact] = ()
+    decisions: Sequence[DecisionFact] = ()
+    approvals: Sequence[ApprovalFact] = ()
+    waivers: Sequence[WaiverFact] = ()
+    risks: Sequence[RiskFact] = ()
+    mitigations: Sequence[MitigationFact] = ()
+    incidents: Sequence[IncidentFact] = ()
+    packages: Sequence[PackageFact] = ()
+    reproductions: Sequence[ReproductionFact] = ()
+    slices: Sequence[SliceFact] = ()
