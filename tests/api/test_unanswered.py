@@ -190,6 +190,7 @@ def measured(
         backend=backend,
         axes=(Axis(name="half", parts=("half",)),),
         rows=len(marks),
+        scope=len(marks),
         exclusions=(),
         variants=("old",) if any("@" in name for name in columns) else (),
         roles=frozenset(table.column_names),

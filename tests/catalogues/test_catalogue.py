@@ -255,7 +255,9 @@ def test_dates_of_the_ai_act_name_the_act_that_sets_them() -> None:
         (date(2027, 12, 2), date(2026, 8, 2), amending),
         (date(2028, 8, 2), date(2027, 8, 2), amending),
     ]
-    assert [each.since for each in controls["annex-iii.4"].applies] == [date(2027, 12, 2)]
+    of_annex_iii = ("annex-iii.4", "art-12.3", "art-14.5", "art-26.11", "art-27", "art-27.1", "art-27.1.f")
+    for one in of_annex_iii:  # which their own words confine to systems of Annex III, or to points of it
+        assert [each.since for each in controls[one].applies] == [date(2027, 12, 2)], one
     assert [each.since for each in controls["art-5"].applies] == [date(2025, 2, 2), date(2026, 12, 2)]
     assert date(2026, 12, 2) in {each.since for each in controls["art-50.2"].applies}
     for control in controls.values():

@@ -53,6 +53,14 @@ def test_prepare_validates_input(evaluate, settings, code, where):
     assert fault.mend
 
 
+def test_rows_outside_of_the_scope_are_counted(evaluate):
+    rows = {"y": [1, 0] * 50, "p": [1, 0] * 50, "age": [*range(90), *([None] * 10)]}
+    seen = evaluate(rows, label="y", prediction="p", where="age >= 30", metrics=["accuracy"]).evaluated.observations
+    told = [(one.reason, one.rows) for one in seen.exclusions if one.rows]
+    assert told == [("outside of `where: age >= 30`", 40)]
+    assert (seen.rows, seen.scope, seen.outside) == (60, 60, 40)
+
+
 def test_scores_alone_are_told_how_they_become_decisions(evaluate):
     rows = {"subject.score": [0.9, 0.2, 0.7, 0.4] * 10, "y": [1, 0, 0, 1] * 10}
     roles = {"label": "y", "score": "subject.score"}

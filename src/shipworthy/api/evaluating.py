@@ -163,7 +163,7 @@ def evaluate_rows(
                 evaluation=name,
                 source=source.name,
                 digest=fingerprint(observations.table, backend) if digest else "not computed",
-                rows=observations.rows + sum(exclusion.rows for exclusion in observations.exclusions),
+                rows=observations.scope + observations.outside,
                 columns=source.columns,
             ),
         )

@@ -324,6 +324,7 @@ def reopen(
                 Axis(name=a["name"], parts=tuple(a["parts"]), is_condition=a["is_condition"]) for a in facts["axes"]
             ),
             rows=facts["rows"],
+            scope=facts["rows"],
             exclusions=(),
             variants=tuple(facts["variants"]),
             roles=frozenset(table.columns),

@@ -67,7 +67,7 @@ def check_rows(observations: Observations) -> Iterator[Finding]:
 def _unlabelled(observations: Observations) -> Iterator[Finding]:
     """Rows left out because nobody knows the truth about them, where they are many."""
     gone = sum(one.rows for one in observations.exclusions if one.reason.startswith("label "))
-    scope = observations.rows + sum(one.rows for one in observations.exclusions)
+    scope = observations.scope
     if gone > MANY_UNLABELLED * scope:
         what = (
             f"{gone:,} of {scope:,} rows have no label and are left out: what is measured is of the rest, "

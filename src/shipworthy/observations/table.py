@@ -64,6 +64,8 @@ class Observations:
     backend: Any
     axes: tuple[Axis, ...]  # without EVERYONE
     rows: int  # after exclusions
+    scope: int  # rows that `where:` leaves, before other exclusions
+    outside: int = 0  # rows that it does not
     source: ir.Table | None = None  # the source's own columns of the same rows; None for rows that a run kept
     exclusions: tuple[Exclusion, ...]
     variants: tuple[str, ...] = ()
@@ -130,7 +132,7 @@ def prepare(
         builder.add_roles()
     axes = builder.add_axes(extra_axes)
     builder.fail_on_faults()
-    table = source.table
+    table, outside = source.table, 0
     if model.where is not None:
         condition = translate(model.where, table, where=locate("where"))
         if not isinstance(condition, ir.BooleanValue):
@@ -142,6 +144,7 @@ def prepare(
                     mend="write a comparison, such as age >= 18",
                 )
             )
+        outside = backend.to_pyarrow(table.aggregate(rows=(~condition.fill_null(False)).sum())).to_pylist()[0]["rows"]
         table = table.filter(condition)
     if not builder.columns:
         raise DataError(
@@ -153,7 +156,7 @@ def prepare(
             )
         )
     builder.count_odd(table)
-    return builder.finish(name, table, axes)
+    return builder.finish(name, table, axes, outside=outside or 0)
 
 
 class _Builder:
@@ -457,11 +460,12 @@ class _Builder:
         branches += [(number < edge, label) for edge, label in zip(edges, bin_labels(edges), strict=False)]
         self.columns[f"slice.{name}"] = ibis.cases(*branches, else_=bin_labels(edges)[-1])
 
-    def finish(self, name: str, source: ir.Table, axes: tuple[Axis, ...]) -> Observations:
+    def finish(self, name: str, source: ir.Table, axes: tuple[Axis, ...], *, outside: int) -> Observations:
         """One scan over the rows: what is missing, what is impossible, and the range of every score.
 
-        source: the rows in scope. Those without a label, weight, cluster or query are no evidence of anything and left
-        out. Those that the system left without a prediction or score stay: what is measured says what becomes of them.
+        source: the rows in scope. outside: how many there are beside them. Those without a label, weight, cluster or
+        query are no evidence of anything and left out. Those that the system left without a prediction or score stay:
+        what is measured says what becomes of them.
         """
         table, have = source.select(**self.columns), set(self.columns)
         is_asked = self.task == "generative"  # answers tell by their status what is missing
@@ -478,10 +482,15 @@ class _Builder:
             profile = _profile_of(cells, outcomes, scores, systems)
         else:
             profile = self._profile(table, [*required, *systems], scores)
-        rows = profile["rows"]
+        rows = scope = profile["rows"]
         self._refuse_impossible(profile, outcomes, rows)
         missing = {column: profile[f"missing {column}"] for column in required}
-        exclusions = [
+        exclusions = (
+            []
+            if not self.model.where
+            else [Exclusion(evaluation=name, reason=f"outside of `where: {shorten(self.model.where)}`", rows=outside)]
+        )
+        exclusions += [
             Exclusion(evaluation=name, reason=f"{column} missing", rows=rows - self.odd.get(column, 0))
             for column, rows in missing.items()
         ]
@@ -515,6 +524,8 @@ class _Builder:
             backend=self.backend,
             axes=axes,
             rows=rows,
+            scope=scope,
+            outside=outside,
             source=source,
             exclusions=tuple(exclusions),
             variants=tuple(self.model.variants),
