@@ -38,9 +38,9 @@ from shipworthy.record.artifacts import Artifact
 from shipworthy.record.estimates import _series_of, read_estimates
 from shipworthy.record.moments import stamp
 from shipworthy.record.opening import writing
-from shipworthy.record.reading import body_bytes
+from shipworthy.record.reading import body_bytes, words_of
 from shipworthy.record.runs import RunFacts, read_run
-from shipworthy.record.store import Record, _words
+from shipworthy.record.store import Record
 
 RUNS, EVENTS = 100, 1_000  # of a system
 TOOL = "tool:benchmark/1"
@@ -169,7 +169,7 @@ class Templates:
     def put(self, to: _Writing, model: documents.Document, names: Mapping[str, str], actor: str, key: str) -> None:
         """Write a document. names: what stands for what in it. key: names the template."""
         if key not in self._known:
-            self._known[key] = body_bytes(model), _words(model), model.heading()
+            self._known[key] = body_bytes(model), words_of(model.model_dump(mode="json")), model.heading()
         body, words, heading = self._known[key]
         text = body.decode()
         for old, new in names.items():

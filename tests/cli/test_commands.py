@@ -88,6 +88,13 @@ def test_verbose_tells_every_finding(folder):
     assert "every id stands once" not in plain
 
 
+def test_the_file_that_is_missing_from_a_run_is_named(folder):
+    Path("run").mkdir()
+    Path("run/manifest.json").write_text('{"schema": "shipworthy/manifest@1", "run": "x", "files": []}')
+    result = call("verify", "run")
+    assert (result.exit_code, "results.json" in result.stderr) == (2, True), result.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [

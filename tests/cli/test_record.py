@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from shipworthy.cli import main
+from shipworthy.cli.shared import print_json
 
 ADA, BEA = "Ada Lovelace <ada@example.org>", "Bea <bea@example.org>"
 PLAN = """system: {name: lending, version: "2"}
@@ -77,3 +78,12 @@ def test_it_moves_and_people_can_be_erased(here):
     assert "Intact" in run("record", "verify", "--record", "new.db")
     assert b"ada@example.org" not in Path("new.db").read_bytes()
     assert "KEEP003" in run("record", "erase", "ada@example.org", "--record", "new.db", "--as", BEA, code=2)
+
+
+def test_json_steers_no_terminal_and_stays_the_same_value(capsys):
+    value = {"a\u202eb": ["\u2066\u200f\x85\x1b]0;x\x07\x7f", "é 日本", "\ud800\U000e0001\u2028\xad\xa0"]}
+    print_json(value)
+    text = capsys.readouterr().out
+    assert json.loads(text) == value
+    assert text.replace("\n", "").isprintable()
+    assert "é 日本" in text

@@ -8,8 +8,10 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 import pytest
+from sqlalchemy import event
 
-from shipworthy.record.documents import Incident, Mitigation, Rating, System, Waiver
+from shipworthy.record import finding
+from shipworthy.record.documents import STILL_OPEN, Incident, Mitigation, Rating, System, Waiver
 from shipworthy.record.runs import RunFacts
 from shipworthy.record.seen import Seen
 
@@ -198,3 +200,30 @@ def test_touched_names_the_systems_of_every_line_since(record, ann, risk, now):
     assert record.touched(0, most=3) is None  # too many to be named
     record.erase(ann, now, record.person("x@example.org", "X"))
     assert record.touched(record.size() - 1) is None  # whoever had signed
+
+
+def test_risks_of_several_states_are_put_in_one_order_by_an_index(record, ann, risk, now):
+    treated = {"status": "treated", "treatment": "mitigate"}
+    record.write(
+        ann, now,
+        risk("R-1", inherent=rating(3, 5), residual=rating(5, 5), **treated),  # more is left than there was
+        risk("R-2", inherent=rating(4, 4)),
+        risk("R-10", inherent=rating(4, 4)),
+        risk("R-3", inherent=rating(5, 5), residual=rating(5, 5), status="closed", treatment="avoid"),
+    )  # fmt: skip
+    asked = {"status": STILL_OPEN, "order": "worst"}
+    assert (
+        ids(record.find("risk", **asked))
+        == ids(record.find("risk", system="lending", **asked))
+        == ["R-1", "R-2", "R-10"]
+    )
+    assert ids(record.find("risk", **asked, offset=1, limit=1)) == ["R-2"]
+    if record._engine.dialect.name == "sqlite":
+        told = list[str]()
+        with record._engine.connect() as connection:
+            event.listen(connection, "before_cursor_execute", lambda *given: told.append(given[2:4]))
+            finding.find_documents(connection, "risk", {"status": STILL_OPEN}, (), "worst", 50, 0).all()
+            rows = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + told[-1][0], told[-1][1]).all()
+        plan = [row[3] for row in rows]
+        assert sum("ix_heads_kind_status_score_id" in step for step in plan) == len(STILL_OPEN)
+        assert not any(step == "SCAN heads" for step in plan)

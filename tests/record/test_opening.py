@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from shipworthy.errors import Unusable
+from shipworthy.record.documents import System
 from shipworthy.record.opening import writing
 from shipworthy.record.schema import VERSION, VERSION_TABLE
 from shipworthy.record.store import Record
@@ -99,6 +101,39 @@ def test_a_damaged_file(path, now):
     assert [f.code for f in caught.value.faults] == ["RECORD002"]
 
 
+@pytest.mark.parametrize(("start", "step"), [(8192, 997), (4096, 997), (2000, 3001), (4100, 1009), (100, 10007)])
+def test_a_file_in_which_bytes_were_turned_over(path, start, step):
+    """What SQLite says of it quotes names that are no text any more."""
+    data = bytearray(path.read_bytes())
+    for place in range(start, len(data), step):
+        data[place] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(Unusable) as caught, Record.open(path) as record:
+        record.verify()
+    assert [f.code for f in caught.value.faults] == ["RECORD002"]
+
+
+def test_text_that_is_none_is_damage_and_is_not_repeated(path):
+    with contextlib.closing(sqlite3.connect(path)) as raw:
+        raw.execute("UPDATE people SET email = CAST(x'736563726574ff' AS TEXT)")
+        raw.commit()
+    with pytest.raises(Unusable) as caught, Record.open(path) as record:
+        record.people()
+    assert [f.code for f in caught.value.faults] == ["RECORD002"]
+    assert "secret" not in str(caught.value)
+
+
+def test_a_time_that_is_none_is_told(path, now):
+    with Record.open(path) as record:
+        record.write("tool:test", now, System(id="s", tier="minimal"))
+    with contextlib.closing(sqlite3.connect(path)) as raw:
+        raw.execute("UPDATE documents SET at = 'soon'")
+        raw.commit()
+    with pytest.raises(Unusable) as caught, Record.open(path) as record:
+        record.get("system", "s")
+    assert [f.code for f in caught.value.faults] == ["RECORD009"]
+
+
 def test_a_file_cut_short(path):
     path.write_bytes(path.read_bytes()[:5000])
     with pytest.raises(Unusable) as caught, Record.open(path) as record:
@@ -159,6 +194,30 @@ def test_a_read_only_file(path):
     ran = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
     assert ran.stdout.split("\n")[:2] == ["1", "['RECORD005']"], ran.stderr
 
+
+def test_a_read_only_file_system(path):
+    """As a disc that was put aside, or a container's image: reading works, and writing says why not."""
+    mount = f"mount --bind '{path.parent}' '{path.parent}' && mount -o remount,ro,bind '{path.parent}'"
+    own = ["unshare", "-rm", "sh", "-c"]
+    if not shutil.which("unshare") or subprocess.run([*own, mount], capture_output=True, check=False).returncode:
+        pytest.skip("needs a name space of its own to mount in")
+    command = [*own, f"{mount} && exec '{sys.executable}' -c \"$1\" '{path}'", "sh", FROZEN]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.stdout.split("\n")[:3] == ["['Ann']", "()", "['RECORD005']"], ran.stderr
+
+
+FROZEN = """
+import sys
+from shipworthy.errors import Unusable
+from shipworthy.record.store import Record
+with Record.open(sys.argv[1], create=False) as record:
+    print([one.name for one in record.people().values()])
+    print(record.verify().faults)
+    try:
+        record.person("bo@example.org", "Bo")
+    except Unusable as error:
+        print([fault.code for fault in error.faults])
+"""
 
 NO_ROOM = """
 import resource, sys

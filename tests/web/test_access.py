@@ -6,7 +6,7 @@ import inspect
 import re
 
 import pytest
-from web_people import OURS, THEIRS, town
+from web_people import OURS, PASSWORD, THEIRS, town
 from web_story import SCRIPT
 
 from shipworthy.api.accounts import EVERY, PERMITTED
@@ -52,6 +52,9 @@ NEEDS = {
     **{
         (verb, path): "run" for verb in ("GET", "POST") for path in ("/runs/{digest}/label", "/systems/{name}/runs/new")
     },
+    **{(verb, "/runs/{digest}/packages"): "pack" for verb in ("GET", "POST")},
+    ("GET", "/runs/{digest}/packages/{root}"): "pack",
+    ("GET", "/systems/{name}/packages"): "pack",
     ("GET", "/jobs/{id}"): "run",
     ("POST", "/jobs/{id}/stop"): "run",
     ("GET", "/audit"): "audit",
@@ -71,6 +74,7 @@ NEEDS = {
     **{(verb, "/login"): OPEN for verb in ("GET", "POST")},
     **{("GET", path): OPEN for path in ("/style.css", "/icon.svg", "/favicon.ico")},
 }
+IN_PERSON = {("POST", "/people"), ("POST", "/people/{id}/password")}  # whatever the scopes of a token
 REFUSED = (401, 403)
 NEW = {"/intake", "/risks/new", "/mitigations/new", "/incidents/new"}  # where fields say what system it is about
 
@@ -128,6 +132,7 @@ def target(site):
             id_ = somebody.id
         required = site.record.verdicts(run=run.facts.digest, limit=1)[0].requirement
         told = dict.fromkeys(("of", "case", "by"), "x") | {"trial": "1"}
+        told |= {"root": "sha256:" + "0" * 64}
         told |= {"name": system, "requirement": required, "digest": run.facts.digest, "kind": kind, "id": id_}
         return re.sub(r"\{(\w+)\}", lambda found: addresses.segment(told[found[1]]), path)
 
@@ -157,6 +162,8 @@ def is_there(site, path, system):
     """Whether the story has what a path is about."""
     if path.removesuffix(".json").endswith(("/report", "/runs/new")):
         return system == OURS
+    if path.endswith("/{root}"):
+        return False  # nothing was packed
     if path.startswith("/jobs/") or "/transcripts/" in path or "/label" in path:
         return False  # the story asks no model for answers
     kind = re.search(r"/documents/([a-z-]+)/", path)
@@ -196,7 +203,7 @@ def test_the_matrix(site, people, target, who, system, monkeypatch):
         where = next(iter(rights), system) if bare and isinstance(needed, str) else system
         before = site.record.size()
         answer = ask(client, verb, target(path, system), system)
-        is_allowed = may(rights, needed, where)
+        is_allowed = may(rights, needed, where) and not ("token" in who and (verb, path) in IN_PERSON)
         refusals = (*REFUSED, 404, 400) if path.removesuffix(".json") in NEW and verb == "POST" else (*REFUSED, 404)
         wanted = answer.status_code not in (*REFUSED, 404) if is_allowed else answer.status_code in refusals
         if is_allowed and answer.status_code == 404 and not is_there(site, path, system):
@@ -252,6 +259,40 @@ def test_a_token_does_not_change_the_account_that_it_is_of(site, people, target)
         if path.startswith("/account"):
             answer = ask(client, verb, target(path, OURS), OURS)
             assert (answer.status_code, "WEB011" in answer.text) == (403, True), path
+
+
+def test_a_token_does_not_change_its_own_account_as_an_admin_would(site):
+    owner = site.person("Owner", *ROLES, password=PASSWORD)
+    site.person("Other owner", "admin")
+    client, before = site.program(owner, *PERMITTED), site.accounts.get(owner.id)
+    told = {"new": "another four drawn words", "do": "take", "role": "viewer", "email": owner.email}
+    size, kept = site.record.size(), site.accounts.password(owner.id)
+    for what in ("password", "status", "roles", "erase"):
+        for do in ("take", "give", "enable", "disable"):
+            answer = client.post(f"/people/{owner.id}/{what}", data={**told, "do": do})
+            assert (answer.status_code, "WEB011" in answer.text) == (403, True), (what, do)
+    assert (site.accounts.get(owner.id), site.accounts.password(owner.id), site.record.size()) == (before, kept, size)
+
+
+def test_a_token_takes_rights_away_and_lets_nobody_in(site):
+    """By a password, a role or an account that it gave, a token could do more than its scopes allow."""
+    client = site.program(site.person("Keeper", *ROLES), "administer")
+    other = site.person("Disabled", "approver", "viewer")
+    at, size = f"/people/{other.id}", site.record.size()
+    new = {"email": "new@example.org", "name": "New", "password": PASSWORD, "role": "admin"}
+    for path, told in (
+        ("/people", new),
+        (f"{at}/password", {"new": PASSWORD}),
+        (f"{at}/roles", {"do": "give", "role": "admin"}),
+        (f"{at}/status", {"do": "enable"}),
+    ):
+        answer = client.post(path, data=told)
+        assert (answer.status_code, "WEB011" in answer.text, site.record.size()) == (403, True, size), path
+    assert client.post(f"{at}/roles", data={"do": "take", "role": "viewer"}).status_code == 303
+    assert client.post(f"{at}/status", data={"do": "disable"}).status_code == 303
+    assert site.accounts.get(other.id).grants == {EVERY: frozenset({"approver"})}
+    assert client.post(f"{at}/erase", data={"email": other.email}).status_code == 303
+    assert site.accounts.get(other.id) is None
 
 
 def test_lists_searches_and_twins_hold_nothing_of_another_system(site, people, target):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from shipworthy.record.store import Record
 
 Role: TypeAlias = Literal["viewer", "evaluator", "approver", "auditor", "admin"]
-Permission: TypeAlias = Literal["read", "run", "write", "approve", "audit", "administer"]
+Permission: TypeAlias = Literal["read", "run", "write", "approve", "pack", "audit", "administer"]
 Grants: TypeAlias = Mapping[str, frozenset[Role]]  # of a system, or of EVERY one
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -43,10 +43,10 @@ EVERY = "*"  # stands for all systems, those to come as well
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
         "viewer": frozenset({"read"}),
-        "evaluator": frozenset({"read", "run", "write"}),
-        "approver": frozenset({"read", "approve"}),
-        "auditor": frozenset({"read", "audit"}),
-        "admin": frozenset({"read", "audit", "administer"}),
+        "evaluator": frozenset({"read", "run", "write", "pack"}),
+        "approver": frozenset({"read", "approve", "pack"}),
+        "auditor": frozenset({"read", "pack", "audit"}),
+        "admin": frozenset({"read", "pack", "audit", "administer"}),
     }
 )
 

@@ -50,10 +50,9 @@ def verify(
         _refuse(path, "a run", keys=keys, threshold=threshold, root=root, checkpoint=checkpoint or None)
         return verifying.verify_run(path, sha256=sha256)
     except OSError as error:
-        what = f"{path.name!r} cannot be read: {error.strerror or error}"
-        raise Unusable(
-            Fault(code="RUN002", what=what, where=str(path), mend="check the path and its rights")
-        ) from error
+        at = Path(error.filename) if isinstance(error.filename, str) else path
+        what = f"{at.name!r} cannot be read: {error.strerror or error}"
+        raise Unusable(Fault(code="RUN002", what=what, where=str(at), mend="check the path and its rights")) from error
 
 
 def _register(path: Path | None) -> keys.Register | None:

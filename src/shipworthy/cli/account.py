@@ -23,7 +23,7 @@ _RECORD = click.option(
 _AS = click.option("--as", "actor", metavar="PERSON", help='You: "Ada <ada@example.org>"; default SHIPWORTHY_ACTOR.')
 _SYSTEM = click.option("--system", default="*", show_default=True, help="The system; * for all of them.")
 _ROLE = click.Choice(["viewer", "evaluator", "approver", "auditor", "admin"])
-_SCOPE = click.Choice(["read", "run", "write", "approve", "audit", "administer"])
+_SCOPE = click.Choice(["read", "run", "write", "approve", "pack", "audit", "administer"])
 
 
 @click.group("account")

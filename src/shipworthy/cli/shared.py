@@ -6,7 +6,6 @@ import contextlib
 import functools
 import json
 import logging
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
@@ -125,7 +124,6 @@ def print_faults(faults: Sequence[Fault]) -> None:
         click.echo(f"… and {len(faults) - SHOWN_FAULTS:,} more faults (--json lists them all)", err=True)
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _stdout: ContextVar[Any] = ContextVar("stdout", default=None)  # where results go, when stdout is kept for them
 
 
@@ -141,9 +139,11 @@ def _results_only() -> Iterator[None]:
 
 
 def print_json(value: Any) -> None:
-    """A result for machines, to stdout. Half a character, as in a file name that is not UTF-8, becomes an escape."""
+    """A result for machines, to stdout. What is not visible, and half a character, stands as an escape: to who reads
+    JSON the value is the same, and a terminal is not steered by it."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    text = _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+    if not text.replace("\n", "").isprintable():
+        text = "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)
     stream = _stdout.get() or sys.stdout
     try:
         text.encode(getattr(stream, "encoding", None) or "utf-8")

@@ -1,9 +1,14 @@
-"""A package as it lies, a folder or a zip file, read without trust: no links, no names that lead out, no bombs."""
+"""A package as it lies, a folder or a zip file, read without trust: no links, no names that lead out, no bombs.
+
+A zip says most things twice, and readers differ on which they believe: some go by the list at its end, others by what
+stands before each file. It is taken only where both say the same, and where no byte of it belongs to neither.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import re
 import stat
@@ -11,10 +16,10 @@ import struct
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 from shipworthy.errors import Fault
 
@@ -24,6 +29,8 @@ MOST_DIRECTORY = 32 << 20  # bytes of a zip's list of files
 MOST_RATIO = 200  # how far a zip may unfold, from FREE on
 FREE = 100 << 20  # bytes
 _CHUNK = 1 << 20
+_PIECE = 64 << 10  # bytes of a packed file on their way at once
+_FULL = 0xFFFFFFFF  # stands for a number that is told in 64 bits elsewhere
 _BROKEN = (
     OSError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, struct.error,
     LookupError, OverflowError,
@@ -126,55 +133,188 @@ def _folder(folder: Path) -> Container:
 
 def _zip(archive: zipfile.ZipFile, name: str, file: BinaryIO) -> Container:
     sizes: dict[str, int] = {}
-    faults: list[Fault] = []
-    if not _is_tiled(archive, file):
-        faults.append(_fault("PACK010", "bytes lie before or between its files that belong to none of them", name))
+    entries: dict[str, tuple[zipfile.ZipInfo, int]] = {}
+    listed = archive.infolist()
+    starts, faults = _agreed(archive, file, name)
     packed = 0
-    for info in archive.infolist():
+    for info, start in zip(listed, starts, strict=True):
         path = info.filename
-        kind = info.external_attr >> 16
+        kind, rights = stat.S_IFMT(info.external_attr >> 16), info.external_attr >> 16 & 0o7000
+        is_folder = info.is_dir() and info.file_size == info.compress_size == info.CRC == 0 and is_safe(path[:-1])
         if info.orig_filename != path:
             faults.append(_fault("PACK011", "a name holds what hides a part of it", path))
-        elif info.is_dir() and info.file_size == 0 and is_safe(path.rstrip("/")):
+        elif (
+            is_folder and kind in (0, stat.S_IFDIR) and not rights and not info.external_attr & 0xFFFF & ~(_DOS | 0x10)
+        ):
             continue
+        elif info.is_dir():
+            faults.append(_fault("PACK010", "a folder holds bytes, or is more than a folder", path))
         elif path in sizes:
             faults.append(_fault("PACK011", "a name stands twice: readers differ on which they take", path))
-        elif stat.S_IFMT(kind) not in (0, stat.S_IFREG):
+        elif kind not in (0, stat.S_IFREG) or rights or info.external_attr & 0xFFFF & ~_DOS:
             faults.append(_fault("PACK012", "a file was replaced by a link, or something else that is none", path))
         elif info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             faults.append(_fault("PACK010", "a file is encrypted, or packed in a way that is not read here", path))
         else:
-            sizes[path] = info.file_size
+            sizes[path], entries[path] = info.file_size, (info, start)
             packed += info.compress_size
     whole = sum(sizes.values())
     if len(sizes) > MOST_FILES or whole > MOST_BYTES or whole > max(FREE, MOST_RATIO * packed):
         what = f"it would unfold to {len(sizes):,} files of {whole:,} bytes: more than an honest package"
         return Container(name=name, sizes={}, faults=(_fault("PACK010", what, name),), opener=_nothing)
     faults += _unsafe(sizes)
-    return Container(name=name, sizes=sizes, faults=tuple(faults), opener=archive.open)
+
+    def opener(path: str) -> IO[bytes]:
+        return cast("IO[bytes]", io.BufferedReader(_Entry(file, *entries[path]), _PIECE))
+
+    return Container(name=name, sizes=sizes, faults=tuple(faults), opener=opener)
 
 
-def _is_tiled(archive: zipfile.ZipFile, file: BinaryIO) -> bool:
-    """Whether the files follow each other from the first byte to the list of files, without gaps or overlaps.
+_DOS = 0x21  # attributes of a file: read-only, and to be archived
+_FLAGS = 0x080E  # how hard it was packed, sizes after the file, names in UTF-8
+_LOCAL, _CENTRAL = struct.Struct("<4s5H3L2H"), struct.Struct("<4s4B4H3L5H2L")
 
-    Source: PKWARE APPNOTE 6.3.10, sections 4.3.7 and 4.3.9.
+
+def _agreed(archive: zipfile.ZipFile, file: BinaryIO, name: str) -> tuple[list[int], list[Fault]]:
+    """Where the bytes of each listed file begin, and what of the zip is told in two ways, or hidden.
+
+    Source: PKWARE APPNOTE 6.3.10, sections 4.3.7, 4.3.9, 4.3.12 to 4.3.16 and 4.5.3.
     """
-    at = 0
-    for info in sorted(archive.infolist(), key=lambda one: one.header_offset):
-        if info.header_offset != at:
-            return False
-        file.seek(at)
-        header = file.read(30)
-        if len(header) < 30 or header[:4] != b"PK\x03\x04":
-            return False
-        at += 30 + sum(struct.unpack_from("<HH", header, 26)) + info.compress_size
-        if header[6] & 8:  # its checksum and sizes follow it
-            file.seek(at)
-            after, sizes = file.read(24), (info.CRC, info.compress_size, info.file_size)
-            forms = ("<LQQ", "<LLL") if max(sizes) < 1 << 32 else ("<LQQ",)
-            said = [sign + struct.pack(form, *sizes) for sign in (b"PK\x07\x08", b"") for form in forms]
-            at += next((len(one) for one in said if after.startswith(one)), 0)
-    return at == archive.start_dir
+    faults, starts, spans = list[Fault](), list[int](), list[tuple[int, int]]()
+    file.seek(archive.start_dir)
+    listed = [(info, *_listed(info, file)) for info in archive.infolist()]
+    begin, end = archive.start_dir, file.tell()
+    is_end = _is_end(file.read((1 << 16) + 200), len(listed), begin, end)
+    for info, told, called, why in listed:
+        start, after, differs = _told_before(info, told, called, file)
+        if why or differs:
+            faults.append(_fault("PACK010", why or differs, info.filename, mend=_ZIP_ANEW))
+        starts.append(start)
+        spans.append((info.header_offset, after))
+    spans.sort()
+    if [0, *(after for _, after in spans)] != [*(offset for offset, _ in spans), begin]:
+        faults.append(_fault("PACK010", "bytes lie before or between its files that belong to none of them", name))
+    elif not is_end:
+        faults.append(_fault("PACK010", "its end is not that of its list of files, or more lies behind it", name))
+    return starts, faults
+
+
+def _listed(info: zipfile.ZipInfo, file: BinaryIO) -> tuple[tuple[int, ...], bytes, str]:
+    """A line of the list of files: version, flags, method, time and date; its name; why it is not taken."""
+    (
+        sign, _, system, needed, reserved, flags, method, time, date, _, packed, size, called, extra, comment, disk,
+        internal, _, offset,
+    ) = _CENTRAL.unpack(file.read(_CENTRAL.size))  # fmt: skip
+    name, more = file.read(called), file.read(extra)
+    file.seek(comment, os.SEEK_CUR)
+    long = [real for real, told in zip(_sizes(info), (size, packed, offset), strict=True) if told == _FULL]
+    why = ""
+    if sign != b"PK\x01\x02" or comment or disk or reserved or flags & ~_FLAGS or internal > 1 or system not in (0, 3):
+        why = "the list says more of it than a file has"
+    elif needed not in (10, 20, 45) or (flags & 8 and method != zipfile.ZIP_DEFLATED):
+        why = "it is packed in a way that not every reader knows"
+    elif more != _zip64(long):
+        why = "the list has fields beside it by which some readers give it another name or size"
+    elif not name.isascii() and not flags & 0x800:
+        why = "its name is not in UTF-8, and readers differ on what it is"
+    return (needed, flags, method, time, date), name, why
+
+
+def _told_before(info: zipfile.ZipInfo, told: tuple[int, ...], called: bytes, file: BinaryIO) -> tuple[int, int, str]:
+    """Where a file begins and ends, by what stands before it; and in what that differs from the list."""
+    size, packed, _ = _sizes(info)
+    file.seek(info.header_offset)
+    header = file.read(_LOCAL.size)
+    if len(header) < _LOCAL.size or header[:4] != b"PK\x03\x04":
+        return 0, 0, "there is no file where the list says"
+    _, *said, crc, packed_here, size_here, length, extra = _LOCAL.unpack(header)
+    name, more = file.read(length), file.read(extra)
+    start = info.header_offset + _LOCAL.size + length + extra
+    is_after = bool(told[1] & 8)  # its checksum and sizes follow it
+    ways = {(info.CRC, size, packed), *([(0, 0, 0)] if is_after else [])}
+    is_same = any(
+        (crc, size_here, packed_here, more) in ((one[0], *one[1:], b""), (one[0], _FULL, _FULL, _zip64(one[1:])))
+        for one in ways
+    )
+    end = start + packed
+    if is_after:
+        file.seek(end)
+        after, whole = file.read(24), (info.CRC, packed, size)
+        forms = ("<LQQ", "<LLL") if max(whole) <= _FULL else ("<LQQ",)
+        spelled = [mark + struct.pack(form, *whole) for mark in (b"PK\x07\x08", b"") for form in forms]
+        length_after = next((len(one) for one in spelled if after.startswith(one)), 0)
+        is_same, end = is_same and length_after > 0, end + length_after
+    if tuple(said) != told or name != called or not is_same:
+        return start, end, "what stands before it is not what the list of files says"
+    return start, end, ""
+
+
+def _sizes(info: zipfile.ZipInfo) -> tuple[int, int, int]:
+    return info.file_size, info.compress_size, info.header_offset
+
+
+def _zip64(numbers: Sequence[int]) -> bytes:
+    """The field that holds what 32 bits cannot."""
+    return struct.pack(f"<HH{len(numbers)}Q", 1, 8 * len(numbers), *numbers) if numbers else b""
+
+
+def _is_end(tail: bytes, count: int, begin: int, end: int) -> bool:
+    """Whether what follows the list of files is the end of a zip, and nothing else."""
+    size = end - begin
+    counts = [min(count, 0xFFFF)] * 2
+    short = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, *counts, min(size, _FULL), min(begin, _FULL), 0)
+    made = int.from_bytes(tail[12:14], "little")  # by which version of its writer: nothing follows from it
+    long = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, made, 45, 0, 0, count, count, size, begin)
+    return tail in (short, long + struct.pack("<4sLQL", b"PK\x06\x07", 0, end, 1) + short)
+
+
+class _Entry(io.RawIOBase):
+    """A file of a zip, unpacked while it is read: it ends where the zip says, and what is packed holds nothing more."""
+
+    def __init__(self, file: BinaryIO, info: zipfile.ZipInfo, start: int) -> None:
+        super().__init__()
+        self._file, self._info = file, info
+        self._at, self._end = start, start + info.compress_size
+        self._inflate = zlib.decompressobj(-15) if info.compress_type == zipfile.ZIP_DEFLATED else None
+        self._packed = b""
+        self._size = self._crc = 0
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """The next bytes. Raises ValueError where they are not those that the zip says."""
+        view = memoryview(buffer).cast("B")
+        data = self._next(len(view))
+        self._size += len(data)
+        self._crc = zlib.crc32(data, self._crc)
+        if self._size > self._info.file_size or (not data and not self._is_whole()):
+            raise ValueError("it is not as long as the zip says, or its checksum differs")
+        view[: len(data)] = data
+        return len(data)
+
+    def _next(self, most: int) -> bytes:
+        data = b""
+        while not data and (self._packed or self._at < self._end):
+            if not self._packed:
+                self._file.seek(self._at)
+                self._packed = self._file.read(min(_PIECE, self._end - self._at))
+                self._at += len(self._packed)
+                if not self._packed:
+                    raise ValueError("the zip ends within it")
+            if self._inflate is None:
+                data, self._packed = self._packed[:most], self._packed[most:]
+            elif self._inflate.eof:
+                raise ValueError("more lies behind its end")
+            else:
+                data = self._inflate.decompress(self._packed, most)
+                self._packed = self._inflate.unconsumed_tail or self._inflate.unused_data
+        return data
+
+    def _is_whole(self) -> bool:
+        is_done = self._inflate is None or self._inflate.eof
+        return is_done and (self._size, self._crc) == (self._info.file_size, self._info.CRC)
 
 
 def _bounded(file: BinaryIO) -> BinaryIO:
@@ -221,5 +361,9 @@ def _why(error: Exception) -> str:
     return str((isinstance(error, OSError) and error.strerror) or error or type(error).__name__)[:200]
 
 
-def _fault(code: str, what: str, where: str) -> Fault:
-    return Fault(code=code, what=what, where=where[:300], mend="get the package again from who made it")
+_MEND = "get the package again from who made it"
+_ZIP_ANEW = f"{_MEND}; one that was zipped anew has to be written without extra fields (`zip -X`)"
+
+
+def _fault(code: str, what: str, where: str, *, mend: str = _MEND) -> Fault:
+    return Fault(code=code, what=what, where=where[:300], mend=mend)

@@ -20,6 +20,10 @@ from shipworthy.record.schema import audit, checkpoints
 
 SALT_BYTES = 32
 _BATCH = 5_000  # lines on their way at once
+# Bytes, whatever somebody else has put there.
+LINE = sa.cast(audit.c.line, sa.LargeBinary).label("line")
+NOTE = sa.cast(checkpoints.c.note, sa.LargeBinary).label("note")
+TREE = sa.cast(checkpoints.c.tree, sa.LargeBinary).label("tree")
 _FIRST = 200  # lines that are read first: who wants few need not wait for many
 
 
@@ -45,6 +49,16 @@ def commitment(salt: str, email: str, name: str) -> str:
     return chain.commitment(name, email, salt=bytes.fromhex(salt))
 
 
+def opens(person: str, salt: object, email: object, name: object) -> bool:
+    """Whether these are what a commitment was made of; whatever a database may hold in their place is not."""
+    if not (isinstance(salt, str) and isinstance(email, str) and isinstance(name, str)):
+        return False
+    try:
+        return chain.opens(str(person), name, email, salt=bytes.fromhex(salt))
+    except ValueError:
+        return False
+
+
 def sealed(body: bytes, salt: str) -> str:
     """The salted digest of an object's body, which is canonical JSON: that of `chain.body_digest`, from the bytes."""
     opened = b"".join((b'{"body":', body, b',"salt":"', salt.encode(), b'"}'))
@@ -59,7 +73,7 @@ def size(connection: Connection) -> int:
 
 def append(connection: Connection, *, at: datetime, actor: str, changes: list[Change]) -> None:
     """Append one line for each change. The caller holds the writer's lock, so that the chain cannot fork."""
-    newest = connection.execute(sa.select(audit.c.seq, audit.c.line).order_by(audit.c.seq.desc()).limit(1)).first()
+    newest = connection.execute(sa.select(audit.c.seq, LINE).order_by(audit.c.seq.desc()).limit(1)).first()
     seq, previous = (0, None) if newest is None else (newest.seq + 1, chain.entry_hash(newest.line))
     rows = []
     for change in changes:
@@ -78,7 +92,7 @@ def lines(connection: Connection, start: int, end: int) -> Iterator[bytes]:
     size = _FIRST
     while start < end:
         chosen = (
-            sa.select(audit.c.seq, audit.c.line)
+            sa.select(audit.c.seq, LINE)
             .where(audit.c.seq >= start, audit.c.seq < end)
             .order_by(audit.c.seq)
             .limit(size)
@@ -93,7 +107,7 @@ def lines(connection: Connection, start: int, end: int) -> Iterator[bytes]:
 def tree(connection: Connection) -> Tree:
     """The Merkle tree over the whole log; it goes on from the newest checkpoint, and costs what came since."""
     newest = connection.execute(
-        sa.select(checkpoints.c.size, checkpoints.c.tree).order_by(checkpoints.c.size.desc()).limit(1)
+        sa.select(checkpoints.c.size, TREE).order_by(checkpoints.c.size.desc()).limit(1)
     ).first()
     grown = Tree() if newest is None else Tree(newest.size, _hashes(newest.tree))
     for line in lines(connection, grown.size, size(connection)):
@@ -116,7 +130,7 @@ def keep_checkpoint(connection: Connection, grown: Tree, note: bytes, at: str) -
 
 def notes(connection: Connection) -> tuple[bytes, ...]:
     """The signed checkpoints, the oldest first."""
-    chosen = connection.execute(sa.select(checkpoints.c.note).order_by(checkpoints.c.size))
+    chosen = connection.execute(sa.select(NOTE).order_by(checkpoints.c.size))
     return tuple(bytes(note) for note in chosen.scalars())
 
 

@@ -43,6 +43,14 @@ Names = Annotated[tuple[Name, ...], Field(max_length=1_000)]
 People = Annotated[tuple[Person, ...], Field(max_length=100)]
 
 
+class Contradiction(ValueError):
+    """Parts of a document that cannot both be, and how to mend it."""
+
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(what)
+        self.mend = mend
+
+
 class Part(BaseModel):
     """A part of a document: frozen, unknown keys are errors, nothing is converted in silence."""
 
@@ -151,7 +159,7 @@ class Decision(Document):
     @model_validator(mode="after")
     def _an_override_has_a_reason(self) -> Decision:
         if self.outcome != self.automated and not self.reason.strip():
-            raise ValueError(f"the rules said {self.automated}: say in `reason` why it is {self.outcome}")
+            raise Contradiction(f"the rules said {self.automated}", f"say in `reason` why it is {self.outcome}")
         return self
 
 
@@ -172,8 +180,11 @@ class Rating(Part):
     @model_validator(mode="after")
     def _what_is_measured_names_its_run(self) -> Rating:
         if self.basis == "measured" and self.run is None:
-            raise ValueError("a measured rating names the `run` that measured it; else its basis is judged")
+            raise Contradiction("a measured rating names the `run` that measured it", "name it, or say `judged`")
         return self
+
+
+STILL_OPEN = ("open", "treated", "accepted")  # a risk is open until it is closed, whoever accepted what is left of it
 
 
 class Risk(Document):
@@ -207,15 +218,15 @@ class Risk(Document):
     @model_validator(mode="after")
     def _what_is_settled_says_how(self) -> Risk:
         if self.status != "open" and self.residual is None:
-            raise ValueError(f"a risk that is {self.status} says what is left of it: `residual`")
+            raise Contradiction(f"a risk that is {self.status} says what is left of it", "give its `residual` rating")
         if self.status != "open" and self.treatment is None:
-            raise ValueError(f"a risk that is {self.status} says how it was treated: `treatment`")
+            raise Contradiction(f"a risk that is {self.status} says how it was treated", "give its `treatment`")
         if self.status == "accepted" and self.accepted_by is None:
-            raise ValueError("an accepted risk names who accepts it: `accepted_by`")
+            raise Contradiction("an accepted risk names who accepts it", "give `accepted_by`")
         if self.status in ("open", "treated") and self.accepted_by is not None:
-            raise ValueError(f"nobody accepts a risk that is {self.status}: leave out `accepted_by`")
+            raise Contradiction(f"nobody accepts a risk that is {self.status}", "leave out `accepted_by`")
         if self.status == "accepted" and self.accepted_by == self.owner:
-            raise ValueError("who owns a risk does not accept it: `accepted_by` has to be another person than `owner`")
+            raise Contradiction("who owns a risk does not accept it", "let another person than its owner accept it")
         return self
 
 
@@ -237,7 +248,7 @@ class Mitigation(Document):
     @model_validator(mode="after")
     def _what_is_verified_names_its_run(self) -> Mitigation:
         if self.status == "verified" and self.verification is None:
-            raise ValueError("a verified mitigation names the run that shows it: `verification`")
+            raise Contradiction("a verified mitigation names the run that shows it", "give its `verification`")
         return self
 
 
@@ -298,18 +309,18 @@ class Waiver(Document):
     @model_validator(mode="after")
     def _ends_and_is_approved_by_others(self) -> Waiver:
         if self.ends < self.starts:
-            raise ValueError("`ends` is before `starts`")
+            raise Contradiction("`ends` is before `starts`", "name a later day")
         if self.ends - self.starts > LONGEST_WAIVER:
-            raise ValueError(f"a waiver runs for at most {LONGEST_WAIVER.days} days: bring `ends` nearer")
+            raise Contradiction(f"a waiver runs for at most {LONGEST_WAIVER.days} days", "bring `ends` nearer")
         if self.requester in self.approvers:
-            raise ValueError("who asks for a waiver does not approve it: `requester` stands among `approvers`")
+            raise Contradiction("who asks for a waiver does not approve it", "let another person approve it")
         if len(set(self.approvers)) < len(self.approvers):
-            raise ValueError("a person approves once: `approvers` names one twice")
+            raise Contradiction("a person approves once", "let another person approve it")
         if self.status == "approved" and len(self.approvers) < self.needed:
-            raise ValueError(
-                f"at tier {self.tier} a waiver takes {self.needed} approver{'s' * (self.needed > 1)}; "
-                f"`approvers` has {len(self.approvers)}"
-            )
+            raise Contradiction(
+                f"at tier {self.tier} a waiver takes {self.needed} approver{'s' * (self.needed > 1)}, and `approvers` "
+                f"has {len(self.approvers)}", "let another person approve it",
+            )  # fmt: skip
         return self
 
 
@@ -353,9 +364,10 @@ class SignOff(Document):
     @model_validator(mode="after")
     def _is_independent_and_says_its_conditions(self) -> SignOff:
         if (self.verdict == "approve with conditions") != bool(self.conditions):
-            raise ValueError("`conditions` are named exactly when the verdict is: approve with conditions")
+            what = "`conditions` are named exactly when the verdict is: approve with conditions"
+            raise Contradiction(what, "change one of the two")
         if self.verdict != "reject" and self.signer in self.prepared_by:
-            raise ValueError("who prepared a decision does not approve it: `signer` stands among `prepared_by`")
+            raise Contradiction("who prepared a decision does not approve it", "let another person sign")
         return self
 
 
@@ -423,7 +435,7 @@ class Incident(Document):
         known = [(name, moment) for name in _STEPS if (moment := getattr(self, name)) is not None]
         for (earlier, one), (later, other) in pairwise(known):
             if other < one:
-                raise ValueError(f"`{later}` is before `{earlier}`")
+                raise Contradiction(f"`{later}` is before `{earlier}`", "change one of the two")
         return self
 
 

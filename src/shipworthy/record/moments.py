@@ -20,5 +20,12 @@ def stamp(now: datetime) -> str:
 
 
 def moment(text: str) -> datetime:
-    """The moment that `stamp` wrote."""
-    return datetime.fromisoformat(text)
+    """The moment that `stamp` wrote. Raises Unusable (RECORD009) where something else was put in its place."""
+    try:
+        return datetime.fromisoformat(text)
+    except (TypeError, ValueError) as error:
+        what, mend = (
+            "a time that the record keeps is none: it was changed there",
+            "`shipworthy record verify` says where",
+        )
+        raise Unusable(Fault(code="RECORD009", what=what, where=str(text)[:80], mend=mend)) from error

@@ -85,6 +85,8 @@ def told(shown: str) -> Iterator[None]:
     except SQLAlchemyError as error:
         what = f"the record cannot be used: {_first_line(error)}"
         raise Unusable(Fault(code="RECORD001", what=what, where=shown, mend="check the address")) from error
+    except UnicodeDecodeError as error:  # what SQLite says of a damaged file quotes names that are no text any more
+        raise Unusable(_damaged(shown, "its names are no text")) from error
     except UnicodeEncodeError as error:
         what = "half a character (a lone surrogate), which is no text"
         raise Unusable(Fault(code="RECORD011", what=what, where=shown, mend="write it otherwise")) from error
@@ -144,7 +146,7 @@ def _prepare_file(url: URL, *, create: bool, shown: str) -> None:
 
 def _engine(url: URL, patience: float) -> Engine:
     if url.get_backend_name() == "sqlite":
-        engine = sa.create_engine(url, connect_args={"timeout": patience}, pool_pre_ping=False)
+        engine = sa.create_engine(url, connect_args={"timeout": patience}, **_frozen(Path(str(url.database))))
         sa.event.listen(engine, "connect", _set_up_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -160,6 +162,19 @@ def _engine(url: URL, patience: float) -> Engine:
         )
     except ImportError as error:
         raise MissingExtra(package="psycopg", extra="postgres", purpose="a record in PostgreSQL") from error
+
+
+def _frozen(path: Path) -> dict[str, Any]:
+    """How a file is opened on a file system where nobody writes: SQLite has no place for its two files beside it."""
+    try:
+        is_frozen = bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+        log = path.with_name(f"{path.name}-wal")
+        if not is_frozen or (log.exists() and log.stat().st_size):  # what stands in it belongs to the record
+            return {}
+    except (AttributeError, OSError):  # no POSIX
+        return {}
+    address = f"{path.absolute().as_uri()}?immutable=1"
+    return {"creator": lambda: sqlite3.connect(address, uri=True, check_same_thread=False)}
 
 
 def _set_up_sqlite(raw: sqlite3.Connection, _record: object) -> None:
@@ -245,6 +260,8 @@ def _fault(error: DBAPIError, shown: str) -> Fault:
     if getattr(error.orig, "sqlite_errorname", None) in _NO_ROOM:
         return Fault(code="RECORD007", what=f"the record cannot grow: the disk is full, or a limit is reached ({said})",
                      where=shown, mend="make room or raise the limit on a file's size, then repeat")  # fmt: skip
+    if re.search(_DAMAGE, said, re.IGNORECASE):
+        return _damaged(shown, said.partition(" with text")[0])
     for code, pattern, states, what, mend in _TROUBLES:
         if state in states or re.search(pattern, said, re.IGNORECASE):
             return Fault(code=code, what=f"{what} ({said})", where=shown, mend=mend)
@@ -257,10 +274,17 @@ def _fault(error: DBAPIError, shown: str) -> Fault:
     return Fault(code="RECORD008", what=f"the database fails ({said})", where=shown, mend="see the database's log")
 
 
+def _damaged(shown: str, said: str) -> Fault:
+    what, mend = f"the file is damaged, or not a record ({said})", "restore a backup, or name another file"
+    return Fault(code="RECORD002", what=what, where=shown, mend=mend)
+
+
+_DAMAGE = (
+    "not a database|malformed|file is encrypted|disk i/o error|unsupported file format|could not decode to utf-8"
+    "|no such (table|column)"
+)
 _NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE")  # the latter two past a file's largest size
 _TROUBLES: tuple[tuple[str, str, tuple[str, ...], str, str], ...] = (
-    ("RECORD002", "not a database|malformed|file is encrypted|disk i/o error|unsupported file format", (),
-     "the file is damaged, or not a record", "restore a backup, or name another file"),
     ("RECORD004", "database( table)? is locked|locking protocol|busy", ("55P03", "40P01", "40001"),
      "others kept the record locked for too long", "try again; end what holds it where that hangs"),
     ("RECORD005", "readonly database|read-only|permission denied for", ("25006", "42501"),

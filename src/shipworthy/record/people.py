@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -41,18 +42,25 @@ def address(email: str) -> str:
     return unicodedata.normalize("NFKC", email).strip().casefold()
 
 
+def told_apart_by(email: str, name: str) -> tuple[str, str]:
+    """What makes two people two: the address; the name where there is none."""
+    wanted = address(email)
+    return wanted, "" if wanted else name
+
+
 def find(connection: Connection, email: str, name: str) -> str | None:
     """The commitment that stands for a person already: whoever has the address, however the name is spelt.
 
-    Who has no address is found by name.
+    Who has no address is found by name. Raises Unusable (RECORD022) where the record is not what it was.
     """
-    wanted = address(email)
-    rows = connection.execute(
-        sa.select(people.c.person, people.c.email, people.c.name)
-        .where(people.c.email.is_not(None))
-        .order_by(people.c.person)
-    )
-    return next((one for one, its, known in rows if address(its) == wanted and (wanted or known == name)), None)
+    wanted = told_apart_by(email, name)
+    rows = connection.execute(sa.select(people).where(people.c.email.is_not(None)).order_by(people.c.person)).all()
+    found = [row for row in rows if told_apart_by(str(row.email), str(row.name)) == wanted]
+    if len(found) > 1:
+        raise Unusable(_changed("two people have the same address", found[0].person))
+    for row in found:
+        _refuse_changed(row)
+    return found[0].person if found else None
 
 
 def commit_to(connection: Connection, email: str, name: str) -> str:
@@ -64,21 +72,37 @@ def commit_to(connection: Connection, email: str, name: str) -> str:
 
 
 def everyone(connection: Connection) -> dict[str, Person]:
-    """All people by commitment."""
-    rows = connection.execute(sa.select(people.c.person, people.c.email, people.c.name).order_by(people.c.person))
-    return {person: Person(person=person, email=email, name=name) for person, email, name in rows}
+    """All people by commitment; who was erased, or whose row was changed, has neither address nor name."""
+    found = {}
+    for person, salt, email, name in connection.execute(sa.select(people).order_by(people.c.person)):
+        is_theirs = audit.opens(person, salt, email, name)
+        found[person] = Person(person=person, email=email if is_theirs else None, name=name if is_theirs else None)
+    return found
 
 
 def require(connection: Connection, *actors: str) -> None:
-    """Raise Unusable (RECORD017) unless the record knows every one of these people; a tool is known by its name."""
+    """Raise Unusable unless the record knows every one of these people (RECORD017), and by what the commitment was made
+    of (RECORD022); a tool is known by its name."""
     for person in actors:
-        if (
-            not _TOOL.fullmatch(person)
-            and connection.execute(sa.select(people.c.person).where(people.c.person == person)).scalar() is None
-        ):
+        if _TOOL.fullmatch(person):
+            continue
+        row = connection.execute(sa.select(people).where(people.c.person == person)).first()
+        if row is None:
             what = f"nobody is known as {person[:80]!r}"
             mend = "make the person known first, by address and name"
             raise Unusable(Fault(code="RECORD017", what=what, where="person", mend=mend))
+        if row.salt is not None or row.email is not None or row.name is not None:  # not erased
+            _refuse_changed(row)
+
+
+def _refuse_changed(row: Any) -> None:
+    if not audit.opens(row.person, row.salt, row.email, row.name):
+        raise Unusable(_changed("address or name are not those that a commitment was made of", row.person))
+
+
+def _changed(what: str, person: object) -> Fault:
+    mend = "nobody can act as this person: `shipworthy record verify`, and restore a backup"
+    return Fault(code="RECORD022", what=f"{what}: the database was changed", where=str(person)[:80], mend=mend)
 
 
 def forget(connection: Connection, person: str) -> None:

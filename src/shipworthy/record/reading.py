@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from shipworthy.digest import canonical
 from shipworthy.errors import Fault, Unusable
-from shipworthy.record.documents import KINDS, MODELS, Document
+from shipworthy.record.documents import KINDS, MODELS, Contradiction, Document
 
 MOST_BYTES = 1_000_000  # of a document's canonical JSON
 MOST_JSON = 12 * MOST_BYTES  # of its JSON in ASCII, where one character may take twelve
 DEEPEST = 30
+LONGEST_WORDS = 20_000  # characters of a document that are searched
 MOST_FAULTS = 50
 _EXPONENT = 1e21  # from here on, canonical JSON writes numbers with an exponent
 _EXACT = 2**53 - 1  # beyond it, readers of JSON disagree on an integer
@@ -82,14 +84,31 @@ def body_bytes(document: Document) -> bytes:
     return canonical(document.model_dump(mode="json"))
 
 
-def kept_document(kind: str, body: str) -> Document:
+def kept_document(kind: str, id_: str, body: str) -> Document:
     """A document from a body that the record kept. Raises Unusable (RECORD009) where it was damaged there."""
     try:
         return MODELS[kind].model_validate_json(body, strict=True)  # type: ignore[index]
     except (KeyError, ValueError) as error:
-        what = f"a {kind} that the record keeps cannot be read: {type(error).__name__}"
-        mend = "verify the record; use the version of Shipworthy that wrote it, or restore a backup"
-        raise Unusable(Fault(code="RECORD009", what=what, where=kind, mend=mend)) from error
+        what = "a document that the record keeps cannot be read: it was changed there, or another version wrote it"
+        mend = "`shipworthy record verify` says which; then restore a backup, or use that version of Shipworthy"
+        raise Unusable(Fault(code="RECORD009", what=what, where=f"{kind}/{id_}"[:200], mend=mend)) from error
+
+
+def words_of(body: object) -> str:
+    """What a document is found by: every text of its JSON but digests, case folded, the first LONGEST_WORDS characters.
+
+    `verifying` holds what is kept against it: where this changes, a migration writes it anew.
+    """
+    found, waiting = list[str](), list[Any]([body])
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str) and not one.startswith(("sha256:", "person:")):
+            found.append(one)
+        elif isinstance(one, dict):
+            waiting += reversed(one.values())
+        elif isinstance(one, list):
+            waiting += reversed(one)
+    return "\n".join(found).casefold()[:LONGEST_WORDS]
 
 
 def unkeepable(value: object, where: str) -> Iterator[Fault]:
@@ -143,8 +162,9 @@ def _fault(name: str, model: type[Document], detail: ErrorDetails) -> Fault:
     where = f"{name}: {path}" if path else name
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "value_error":
-        mend = "change what it names, or let another person do it where it says who does not"
-        return Fault(code="RECORD014", what=str(context.get("error", detail["msg"])), where=where, mend=mend)
+        error = context.get("error")
+        mend = error.mend if isinstance(error, Contradiction) else "change what it names"
+        return Fault(code="RECORD014", what=str(error or detail["msg"]), where=where, mend=mend)
     if kind == "extra_forbidden":
         known = ", ".join(model.model_fields) if len(detail["loc"]) == 1 else ""
         mend = f"the fields are {known}" if known else "remove it"

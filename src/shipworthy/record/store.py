@@ -26,7 +26,7 @@ from shipworthy.record.labels import Label
 from shipworthy.record.moments import moment, stamp
 from shipworthy.record.opening import PATIENCE, open_database, reading, scrub, writing
 from shipworthy.record.people import Person
-from shipworthy.record.reading import body_bytes, checked, kept_document
+from shipworthy.record.reading import body_bytes, checked, kept_document, words_of
 from shipworthy.record.runs import KeptRun, KeptVerdict, RunFacts
 from shipworthy.record.schema import artifacts as known_files
 from shipworthy.record.schema import documents as versions
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 MOST = 1_000  # what one question brings back, unless it asks for more
 MOST_SEARCHED = 20_000  # documents, the newest, whose texts a search reads
 _ACTION = re.compile(r"[a-z][a-z -]{0,39}")
-_LONGEST_WORDS = 20_000  # characters of a document that are searched
 
 # Built once: to build a statement anew takes SQLAlchemy longer than the database takes to run it.
 _ALL = sa.select(versions).where(versions.c.kind == sa.bindparam("of_kind"), versions.c.id == sa.bindparam("of_id"))
@@ -602,7 +601,8 @@ def _insert(connection: Connection, document: Document, head: Kept | None, *, at
         "digest": new.digest, "previous": new.previous, "at": at, "actor": actor, "seq": seq,
     }  # fmt: skip
     connection.execute(_INSERT, row)
-    shown = {**document.heading(), "version": new.version, "digest": new.digest, "words": _words(document), "at": at}
+    words = words_of(document.model_dump(mode="json"))
+    shown = {**document.heading(), "version": new.version, "digest": new.digest, "words": words, "at": at}
     if head is None:
         connection.execute(_INSERT_HEAD, {"kind": new.kind, "id": new.id, **shown})
     else:
@@ -610,22 +610,8 @@ def _insert(connection: Connection, document: Document, head: Kept | None, *, at
     return new
 
 
-def _words(document: Document) -> str:
-    """Every text of a document but its digests, case folded."""
-    found, waiting = list[str](), list[Any]([document.model_dump(mode="json")])
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, str) and not one.startswith(("sha256:", "person:")):
-            found.append(one)
-        elif isinstance(one, dict):
-            waiting += reversed(one.values())
-        elif isinstance(one, list):
-            waiting += reversed(one)
-    return "\n".join(found).casefold()[:_LONGEST_WORDS]
-
-
 def _kept(row: Any) -> Kept:
-    document = None if row.body is None else kept_document(row.kind, row.body)
+    document = None if row.body is None else kept_document(row.kind, row.id, row.body)
     return Kept(
         kind=row.kind, id=row.id, version=row.version, document=document, digest=row.digest, previous=row.previous,
         at=moment(row.at), actor=row.actor, seq=row.seq,

@@ -240,14 +240,20 @@ def _add_own(app: FastAPI, site: Site, team: Team) -> None:
 
 
 def _self(team: Team, visitor: Visitor) -> Account:
-    """The account of who asks, in person: a token changes nothing of the account that it is of."""
-    if visitor.way != "session" or visitor.account is None:
-        what, mend = "this is for the person alone, and not for a token", "sign in with a browser"
-        raise Unusable(Fault(code="WEB011", what=what, where="account", mend=mend))
-    found = team.accounts.get(visitor.account)
+    """The account of who asks, in person."""
+    _require_person(visitor)
+    found = team.accounts.get(visitor.account or "")
     if found is None:
         raise Unusable(unknown())
     return found
+
+
+def _require_person(visitor: Visitor) -> None:
+    """Raise Unusable (WEB011) for a token: it changes nothing of the account that it is of, and lets nobody in, since
+    by another way in it could do what its scopes do not allow."""
+    if visitor.way != "session":
+        what, mend = "this is for the person alone, and not for a token", "sign in with a browser"
+        raise Unusable(Fault(code="WEB011", what=what, where="account", mend=mend))
 
 
 def _own(team: Team, account: Account, now: datetime) -> OwnPage:
@@ -283,6 +289,7 @@ def _add_people(app: FastAPI, site: Site, team: Team) -> None:
     def create(told: Sent, visitor: Who) -> Response:
         """Make an account."""
         require(visitor, "administer", EVERY)
+        _require_person(visitor)
         verbs.create(
             accounts, actor=_person(team, visitor), email=told["email"], name=told["name"],
             password=told["password"] or None, roles=[told["role"]] if told["role"] else [],
@@ -295,8 +302,9 @@ def _add_people(app: FastAPI, site: Site, team: Team) -> None:
         """Give a role, or take it away."""
         system = told["system"] or EVERY
         require(visitor, "administer", system)
+        give = told["do"] != "take"
         verbs.change_role(
-            accounts, _account(team, id), told["role"], system=system, give=told["do"] != "take",
+            accounts, _account(team, visitor, id, lets_in=give), told["role"], system=system, give=give,
             actor=_person(team, visitor), now=site.clock(),
         )  # fmt: skip
         return RedirectResponse("/people", status_code=303)
@@ -306,8 +314,9 @@ def _add_people(app: FastAPI, site: Site, team: Team) -> None:
         """Disable an account, or enable it."""
         require(visitor, "administer", EVERY)
         wanted: Status = "active" if told["do"] == "enable" else "disabled"
+        account = _account(team, visitor, id, lets_in=wanted == "active")
         verbs.change_status(
-            accounts, _account(team, id), wanted, actor=_person(team, visitor), now=site.clock()
+            accounts, account, wanted, actor=_person(team, visitor), now=site.clock()
         )  # fmt: skip
         return RedirectResponse("/people", status_code=303)
 
@@ -315,16 +324,17 @@ def _add_people(app: FastAPI, site: Site, team: Team) -> None:
     def password(id: Name, told: Sent, visitor: Who) -> Response:
         """Give an account another password, to be told to its person."""
         require(visitor, "administer", EVERY)
+        account = _account(team, visitor, id, lets_in=True)
         verbs.change_password(
-            accounts, _account(team, id), actor=_person(team, visitor), password=told["new"], now=site.clock()
-        )
+            accounts, account, actor=_person(team, visitor), password=told["new"], now=site.clock()
+        )  # fmt: skip
         return RedirectResponse("/people", status_code=303)
 
     @app.post("/people/{id}/erase", include_in_schema=False)
     def erase(id: Name, told: Sent, visitor: Who) -> Response:
         """Forget who stands behind an account."""
         require(visitor, "administer", EVERY)
-        account = _account(team, id)
+        account = _account(team, visitor, id, lets_in=False)
         if told["email"].strip().casefold() != account.email.strip().casefold():
             what = "the address that was written to confirm it is another one"
             raise Unusable(Fault(code="ACCOUNT007", what=what, where="email", mend="write the person's address"))
@@ -332,7 +342,10 @@ def _add_people(app: FastAPI, site: Site, team: Team) -> None:
         return RedirectResponse("/people", status_code=303)
 
 
-def _account(team: Team, id_: str) -> Account:
+def _account(team: Team, visitor: Visitor, id_: str, *, lets_in: bool) -> Account:
+    """An account that is to be changed. lets_in: so that its person may do more than before."""
+    if lets_in or id_ == visitor.account:
+        _require_person(visitor)
     return verbs.account_named(team.accounts, id_ if id_.startswith("account-") else "account-")
 
 
