@@ -171,3 +171,24 @@ def test_vega_specifications_are_json_without_data_loss(gaps, curve):
     assert json.loads(json.dumps(picture, allow_nan=False)) == picture
     assert len(picture["data"]["values"]) == 9
     assert list(vega.mimebundle(spec)) == [vega.MIME, "text/plain"]
+
+
+def test_ends_are_written_with_their_unit_beside_any_bound():
+    """Both ends of the axis always, and the bound on a line of its own where it would touch one."""
+
+    def written(low: float, high: float, bound: float) -> tuple[str, list[tuple[str, str]]]:
+        claim = Requirement(id="R", metric="fpr", at_most=bound)
+        drawn = ET.fromstring(str(svg.ends(forest.of_claim(claim, [piece(estimate(low, low, high), Outcome.MET)]))))
+        return drawn.attrib["class"], [(one.text or "", one.attrib["y"]) for one in drawn]
+
+    assert written(0.2, 0.4, 0.5) == ("scale two", [("0", "14"), ("60 %", "14"), ("bound 50 %", "28")])
+    assert written(0.5, 0.7, 0.6) == ("scale", [("50", "14"), ("70 %", "14"), ("bound 60 %", "14")])
+
+
+def test_zero_is_left_out_where_it_would_squeeze_the_rows():
+    def low(*values: float) -> float:
+        rows = [estimate(value, value - 0.01, value + 0.01) for value in values]
+        return forest.fit(rows, metric="accuracy", compare="value", bounds=(0.6,)).low
+
+    assert low(0.606) > 0.5
+    assert low(0.606, 0.2) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -221,3 +223,19 @@ def test_a_change_is_falsely_met_no_more_than_declared_against_simulation(rho):
     allowed = 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
     assert np.mean(limits[:, 1] < 0) <= allowed
     assert np.mean(limits[:, 0] > 0) <= allowed
+
+
+def test_a_missing_outcome_of_a_cluster_never_narrows_an_interval():
+    """No hit among 12 clusters of 6. One hit shows that cases of a cluster differ; what may be a hit shows nothing."""
+    names = [term(METRIC, stratum) for stratum in STRATA]
+    units = np.array([[[0, 6, 0]] * 12, [[0, 6, 0]] * 11 + [[0, 5, 1]], [[0, 6, 0]] * 11 + [[1, 5, 0]]], dtype=float)
+    sums, second = units.sum(axis=1), np.einsum("sut,suv->stv", units, units)
+    tally = replace(
+        tally_of(sums, names, units=np.full(3, 12.0)), second=second, largest=np.full(3, 6.0), clustered=True
+    )
+    arms = measure_outcome(METRIC, tally, CONTEXT, judged=False, labelled=False)
+    for limits in (arms.limits, arms.gate):
+        high = limits(0.95)[1]
+        assert high[1] >= high[0]
+        assert high[1] >= high[2]
+    assert arms.limits(0.95)[1][1] == pytest.approx(arms.limits(0.95)[1][0])

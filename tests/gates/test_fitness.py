@@ -49,8 +49,18 @@ def test_exactly_the_required_signatures_make_it_fit(tier):
 
 def test_one_person_in_two_roles_is_one_person():
     found = fit([signed("product", "ada"), signed("risk", "ada")])
-    assert (found.fit, found.reasons) == ("undecided", ("1 of 2 different persons have approved",))
+    assert (found.fit, found.reasons) == (
+        "undecided",
+        ("1 of 2 different persons have approved in the roles that its tier asks for",),
+    )
     assert fit([signed("product", "ada"), signed("risk", "ada"), signed("risk", "bea")]).fit == "ship"
+
+
+def test_persons_are_counted_over_the_roles_that_the_tier_asks_for():
+    ada = [signed("product", "ada"), signed("risk", "ada")]
+    assert fit([*ada, signed("janitor", "bea")]).fit == "undecided"
+    assert fit([*ada, signed("legal", "bea")]).fit == "undecided"
+    assert fit([*ada, signed("legal", "bea")], tier="critical").fit == "ship"
 
 
 @pytest.mark.parametrize("role", ["product", "risk", "legal", "somebody"])
@@ -72,6 +82,9 @@ def test_signatures_do_not_overrule_the_decision(outcome, wanted):
     found = fit(BOTH, decision=Decided(outcome=outcome))
     assert found.fit == wanted
     assert any(f"the rules say {outcome}" in reason for reason in found.reasons)
+    (reason,) = fit(BOTH, decision=Decided(outcome=outcome, by_person=True)).reasons
+    assert reason.startswith("a person ")
+    assert "rules" not in reason
 
 
 def test_what_is_stale_is_named_with_its_reason():

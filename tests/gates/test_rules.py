@@ -291,3 +291,15 @@ def test_an_exact_limit_that_decides_is_told(build):
     (piece,) = verdict.pieces
     assert piece.estimate.low > 0.1 > piece.breach_low
     assert f"(the limit that decides is {piece.breach_low:.4g})" in verdict.why
+
+
+def test_a_verdict_names_the_limits_that_decided(build):
+    """Of a range both limits show that a claim is met, and one alone that it is breached; results carry them."""
+    inside = build.requirement(within=(0.3, 0.7))
+    met = judge(inside, "rows", [build.rates([500], [1000])])
+    low, high = met.limits
+    assert 0.3 < met.estimate.low < low < 0.5 < high < met.estimate.high < 0.7  # one-sided: nearer than the interval
+    assert met.as_json()["limits"] == [low, high]
+    (limit,) = judge(inside, "rows", [build.rates([900], [1000])]).limits
+    assert 0.7 < limit < 0.9
+    assert judge(inside, "rows", [build.rates([70], [100])]).limits == ()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from shipworthy.estimate.estimates import Estimate
@@ -151,3 +153,35 @@ def test_what_makes_a_version_has_its_own_word():
     assert sentences.better("refusal_rate", 0.1) == ""
     assert sentences.missing(estimate(missing=1200)) == "1,200 without an outcome"
     assert sentences.said(estimate("latency_p50", 480.0)) == "half of the requests were answered within 480 ms"
+
+
+def test_a_hazard_has_its_name_before_its_id():
+    """Only in its own column; an id that no catalogue has, and a group of hazards, stay as they are."""
+    named = slices.slice_name({"hazard": "spc_hlt", "attack": "roleplay"})
+    assert named == "Health advice (spc_hlt), roleplay"
+    assert slices.slice_name({"hazard": "hte"}, columns=True) == "hazard Hate (hte)"
+    assert slices.slice_name({"team": "hte"}) == "hte"
+    assert [slices.level_name(one, "hazard") for one in ("S1", "physical", None)] == ["S1", "physical", "(missing)"]
+
+
+def test_a_clustered_rate_without_a_hit_says_what_it_takes_for_granted():
+    def said(value: float, **more: object) -> str:
+        return sentences.counted_as_alike(estimate(value=value, n=72, effective_n=12.0, **more))
+
+    assert said(0.0, method="cluster-wilson, missing counted either way") == "no hit: a cluster counts once"
+    assert said(1.0, method="cluster-wilson") == "no miss: a cluster counts once"
+    assert said(0.1, method="cluster-wilson") == said(0.0, method="wilson") == ""
+
+
+def test_the_bound_names_the_limit_that_decides_against_reference():
+    floor = Requirement(id="F", metric="tpr", at_least=0.788)
+    it = estimate("tpr", 0.81, low=0.785, high=0.833)
+
+    def judged(outcome: Outcome, *limits: float | None) -> str:
+        return sentences.judged(replace(verdict(outcome, it, floor), limits=limits))
+
+    assert judged(Outcome.MET, 0.79) == "at least 78.8 % (one-sided 95 % limit: 79.0 %)"
+    assert judged(Outcome.BREACHED, 0.75) == "at least 78.8 % (limit that breaches: 75.0 %)"
+    assert judged(Outcome.UNDECIDED) == "at least 78.8 %"
+    assert judged(Outcome.UNDECIDED, None) == "at least 78.8 % (there is no limit to decide on)"
+    assert judged(Outcome.UNDECIDED, 0.78).endswith("more careful than the interval shown, is 78.0 %)")

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from shipworthy.api.acting import everyone
 from shipworthy.api.intact import plan_of, rows_of
-from shipworthy.api.pages import Library, RunRow, absent, find, run_row
+from shipworthy.api.pages import Library, RunRow, absent, asks, find, run_row
 from shipworthy.charts import forest
 from shipworthy.errors import ShipworthyError, Unusable
 from shipworthy.estimate.estimates import Comparison, Estimate
-from shipworthy.present import numbers, slices
+from shipworthy.present import numbers, sentences, slices
 from shipworthy.present.safe import shorten
 from shipworthy.present.vocabulary import importance
 
@@ -62,6 +62,8 @@ class Slice:
     high_of_all: float | None
     for_all: str  # the same, written
     stands_out: bool  # even so, it leaves out the value of everyone, or no gap at all
+    missing: str  # how many have no outcome, where the rows, or the record, say so
+    alike: str  # what its interval takes for granted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +71,7 @@ class SlicesPage:
     """A metric by slices."""
 
     run: RunRow
+    asks: bool  # there may be answers to read
     view: View  # settled
     evaluations: list[str]
     metrics: list[str]
@@ -98,8 +101,8 @@ def slices_page(library: Library, digest: str, view: View) -> SlicesPage:
     source: Source = "record" if recorded else "rows" if own.estimates else "none"
     estimates = recorded or own.estimates
     whole = next((one for one in shown if not one.slice), None) or own.everyone
-    wide = {json.dumps(dict(one.slice), sort_keys=True, default=str): one for one in own.wide}
-    told = [_slice(one, wide.get(json.dumps(dict(one.slice), sort_keys=True, default=str)), whole) for one in estimates]
+    wide, measured = ({_key(one): one for one in found} for found in (own.wide, own.estimates))
+    told = [_slice(one, measured.get(_key(one)), wide.get(_key(one)), whole) for one in estimates]
     told.sort(key=_ordered(view.order))
     if not estimates:
         why = own.why or why or "the run recorded nothing of this kind; choose another comparison, or other attributes"
@@ -108,7 +111,8 @@ def slices_page(library: Library, digest: str, view: View) -> SlicesPage:
     else:
         why = own.why or why or "intervals for all at once are known for values alone"
     return SlicesPage(
-        run=run_row(kept, everyone(library.record)), view=view, evaluations=found.evaluations(rows),
+        run=run_row(kept, everyone(library.record)), asks=asks(library, kept), view=view,
+        evaluations=found.evaluations(rows),
         metrics=found.metrics(view.evaluation),
         compares=[one for one in _COMPARES if one in {each.compare for each in of_metric}],
         attributes=found.attributes(view.evaluation, rows),
@@ -248,7 +252,12 @@ def _measured(rows: _Rows | None, view: View, parts: Sequence[str]) -> _Measured
     )  # fmt: skip
 
 
-def _slice(one: Estimate, wide: Estimate | None, whole: Estimate | None) -> Slice:
+def _key(one: Estimate) -> str:
+    return json.dumps(dict(one.slice), sort_keys=True, default=str)
+
+
+def _slice(one: Estimate, measured: Estimate | None, wide: Estimate | None, whole: Estimate | None) -> Slice:
+    """measured: the same from the rows, where they are at hand, which know how many have no outcome."""
     low, high = (wide.low, wide.high) if wide is not None else (None, None)
     still = whole.value if one.compare == "value" and whole is not None else 1.0 if one.compare == "ratio" else 0.0
     is_apart = still is not None and ((low is not None and low > still) or (high is not None and high < still))
@@ -256,6 +265,7 @@ def _slice(one: Estimate, wide: Estimate | None, whole: Estimate | None) -> Slic
         name=shorten(slices.subject(replace(one, variant=None) if one.compare == "value" else one), 160), estimate=one,
         low_of_all=low, high_of_all=high,
         for_all="" if wide is None else numbers.limits(wide), stands_out=is_apart and wide is not None,
+        missing=sentences.missing(measured or one), alike=sentences.counted_as_alike(one),
     )  # fmt: skip
 
 

@@ -84,7 +84,8 @@ def fit(
     bounds: Iterable[float | None] = (),
     zero: bool = True,
 ) -> Axis:
-    """An axis that holds these estimates and bounds; it begins at zero where zero means something, unless told not to.
+    """An axis that holds these estimates and bounds; it begins at zero where zero means something and is not far off,
+    unless told not to.
 
     Of a row that is nearly unknown only as much is shown as the scale allows, so that one small group does not
     flatten the others.
@@ -97,7 +98,9 @@ def fit(
     ends += room  # to see the wrong side
     values = [v for e in rows for v in (e.value, e.low, e.high) if v is not None and math.isfinite(v)]
     if compare == "value" and kind == "share":
-        return axis(values, floor=0.0, ceiling=1.0, include=(0.0, *ends) if zero else ends)
+        shown = [*values, *ends]
+        is_near = zero and min(shown, default=0.0) <= max(shown, default=0.0) / 2  # else zero would squeeze them
+        return axis(values, floor=0.0, ceiling=1.0, include=(0.0, *ends) if is_near else ends)
     if compare == "value":
         return axis(values, include=ends)
     if compare == "ratio":

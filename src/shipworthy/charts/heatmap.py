@@ -164,7 +164,7 @@ def _oriented(estimates: Sequence[Estimate]) -> tuple[str, str]:
 
 
 def _level(estimate: Estimate, column: str) -> str:
-    return slices.level_name(estimate.slice[column])
+    return slices.level_name(estimate.slice[column], column)
 
 
 def _worst_first(

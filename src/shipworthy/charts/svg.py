@@ -21,7 +21,7 @@ from shipworthy.present.verdicts import Mark
 
 STYLE = """
 svg.bar,svg.scale{display:block;width:100%;overflow:visible}
-svg.bar{height:1.75rem}svg.scale{height:1.35rem}
+svg.bar{height:1.75rem}svg.scale{height:1.35rem}svg.scale.two{height:2.2rem}
 svg .grid{stroke:var(--hair)}svg .still{stroke:var(--faint)}
 svg .bound{stroke:var(--ink);stroke-width:1.5;stroke-dasharray:3 2}
 svg .wrong{fill:var(--wrong)}
@@ -90,7 +90,7 @@ def _limit(axis: Axis, value: float | None, *, end: float, outwards: int) -> tup
             x,
             f'<svg x="{x}" y="50%" overflow="visible">{head}</svg>',
         )
-    return x, f'<svg x="{x}" y="50%" overflow="visible"><path class="cap" d="M0-4V4"/></svg>'
+    return x, f'<svg x="{x}" y="50%" overflow="visible"><path class="cap" d="M0-6V6"/></svg>'
 
 
 def bar(
@@ -144,18 +144,22 @@ def bound_labels(picture: Forest) -> list[tuple[float, str]]:
 
 
 def ends(forest: Forest) -> Markup:
-    """A small axis with only its two ends and its bounds written."""
+    """A small axis with only its two ends and its bounds written; the bounds get a line of their own where the two
+    would touch.
+    """
     axis = forest.axis
     bounds = [(axis.at(x), text + forest.unit) for x, text in bound_labels(forest)]
-    parts = [_label(at, text, "bound-label") for at, text in bounds]
-    corners = ((0.0, forest.written(axis.low)), (100.0, forest.written(axis.high)))
-    parts += [_label(at, text, "tick") for at, text in corners if all(abs(at - b) > 34 for b, _ in bounds)]
-    return Markup('<svg class="scale" aria-hidden="true">{}</svg>').format(Markup("".join(parts)))
+    corners = ((0.0, forest.written(axis.low)), (100.0, forest.written(axis.high) + forest.unit))
+    close = any(abs(at - b) <= 34 for at, _ in corners for b, _ in bounds)
+    parts = [_label(at, text, "tick") for at, text in corners]
+    parts += [_label(at, text, "bound-label", line=2 if close else 1) for at, text in bounds]
+    style = "scale two" if close else "scale"
+    return Markup('<svg class="{}" aria-hidden="true">{}</svg>').format(style, Markup("".join(parts)))
 
 
-def _label(percent: float, text: str, style: str) -> str:
+def _label(percent: float, text: str, style: str, *, line: int = 1) -> str:
     anchor = "start" if percent < 6 else "end" if percent > 94 else "middle"
-    return f'<text class="{style}" x="{percent:g}%" y="14" text-anchor="{anchor}">{escape(text)}</text>'
+    return f'<text class="{style}" x="{percent:g}%" y="{14 * line}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
 def curve(picture: Calibration) -> Markup:

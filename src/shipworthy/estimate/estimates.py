@@ -28,7 +28,7 @@ class Estimate:
     high: float | None
     level: float  # two-sided confidence level of (low, high)
     n: int  # cases in the denominator, after exclusions
-    effective_n: float | None  # n divided by the design effect of clusters and weights
+    effective_n: float | None  # cases with an outcome, divided by the design effect of clusters and weights
     method: str | None
     reason: str | None = None  # why there is no value, or no interval
     missing: int = 0  # cases of n without a known outcome: (low, high) holds whatever it was

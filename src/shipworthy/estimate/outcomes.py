@@ -97,19 +97,24 @@ def _bounded(metric: OutcomeRate, tally: Tally, context: Context) -> Arms:
 def either_way(known: Arms, least: Arms | None, most: Arms | None, *, missing: Array, n: Array) -> Arms:
     """What is known, with limits that hold whatever is missing. least, most: with all that is missing at either end of
     its range; None: the range has no such end, and no limit holds there. n: cases, missing ones included.
+
+    Each limit is the outer one of both ends: one hit may show that the cases of a cluster are not alike, and its limits
+    then lie within those of none.
     """
     ok = ~np.isnan(known.values)
     open_ended = ok & (missing > 0) & (least is None or most is None)
 
-    def side(end: Arms | None, which: Callable[[Arms], Limits]) -> Limits:
+    def both(which: Callable[[Arms], Limits]) -> Limits:
         def limits(level: float) -> tuple[Array, Array]:
-            low, high = which(end or known)(level)
-            return (low, high) if end else (np.where(missing > 0, -np.inf, low), np.where(missing > 0, np.inf, high))
+            (low, other_high), (other_low, high) = (which(end or known)(level) for end in (least, most))
+            low = np.minimum(low, np.where(np.isfinite(other_low), other_low, low))
+            high = np.maximum(high, np.where(np.isfinite(other_high), other_high, high))
+            return (
+                np.where(ok & ((missing == 0) | (least is not None)), low, -np.inf),
+                np.where(ok & ((missing == 0) | (most is not None)), high, np.inf),
+            )
 
         return limits
-
-    def both(which: Callable[[Arms], Limits]) -> Limits:
-        return _between(side(least, which), side(most, which), ok)
 
     ends = [np.where(missing > 0, worst, known.values) if arms is None else arms.values
             for arms, worst in ((least, -np.inf), (most, np.inf))]  # fmt: skip
@@ -474,13 +479,3 @@ def measure_outcome_change(metric: OutcomeRate, tally: Tally, context: Context, 
 
 def _filled(outcome: int, value: int | None) -> int:
     return value if outcome == MISSING and value is not None else outcome
-
-
-def _between(lower: Limits, upper: Limits, known: NDArray[np.bool_]) -> Limits:
-    """The lower limit of one and the upper limit of the other, where there is a value."""
-
-    def limits(level: float) -> tuple[Array, Array]:
-        low, high = lower(level)[0], upper(level)[1]
-        return np.where(known, low, -np.inf), np.where(known, high, np.inf)
-
-    return limits

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +13,7 @@ from shipworthy.gates.verdicts import Decision, Verdict
 from shipworthy.observations.findings import Exclusion, Finding, Input
 from shipworthy.observations.transcripts import Transcript
 from shipworthy.plan.models import Plan
+from shipworthy.present import sentences
 
 SCHEMA = "shipworthy/results@1"
 
@@ -48,25 +48,10 @@ class Run:
 
     @property
     def headline(self) -> str:
-        """The decision in one line: "HOLD: 2 of 9 requirements breached, 1 undecided"; of what is open where it ships
-        nevertheless, why: "SHIP: 1 of 7 requirements undecided, which is minor; 6 are met".
-        """
-        counts = Counter(verdict.standing for verdict in self.verdicts)
-        total = len(self.verdicts)
-        if not total:
-            return "UNDECIDED: the plan requires nothing"
-        noun = "requirement" if total == 1 else "requirements"
-        of_all = f"of {total} {noun} "
-        said: list[str] = []
-        for standing in ("breached", "undecided", "waived"):
-            if counts[standing]:
-                said.append(f"{counts[standing]} {'' if said else of_all}{standing}")
-        minor = "" if self.can_stop else "; none of them can stop a release"
-        left = counts["breached"] + counts["undecided"]
-        if left and self.can_stop and self.decision.value == "ship":  # what stops nothing may stay open
-            which = "which is" if left == 1 else "which are all"
-            minor = f", {which} minor; {counts['met']} {'is' if counts['met'] == 1 else 'are'} met"
-        return f"{self.decision.value.upper()}: " + (", ".join(said) or f"{total} of {total} {noun} met") + minor
+        """The decision in one line: "HOLD: 2 of 9 requirements breached, 1 undecided"."""
+        return sentences.headline(
+            self.decision.value, [(one.standing, one.requirement.severity) for one in self.verdicts]
+        )
 
     def __repr__(self) -> str:
         return f"<Run {self.id} {self.headline}>"

@@ -132,7 +132,7 @@ def _repeated(plan: Evaluation) -> Iterator[tuple[str, str]]:
 
 
 def _levels(estimates: list[Estimate], column: str) -> list[str]:
-    found = (slices.level_name(e.slice[column]) for e in estimates if tuple(e.slice) == (column,))
+    found = (slices.level_name(e.slice[column], column) for e in estimates if tuple(e.slice) == (column,))
     return list(dict.fromkeys(found))
 
 

@@ -17,7 +17,7 @@ class Required:
     """Who has to approve before anything ships."""
 
     roles: tuple[str, ...]
-    persons: int = 1  # different ones at least, whatever roles they hold; 0 where nobody signs
+    persons: int = 1  # different ones at least, in these roles; 0 where nobody signs
 
 
 REQUIRED: Mapping[Tier, Required] = {
@@ -33,6 +33,7 @@ class Decided:
     """What is to be shipped, or not."""
 
     outcome: Literal["ship", "hold", "undecided"]
+    by_person: bool = False  # a person decided it otherwise than the rules
     stale: tuple[str, ...] = ()  # what has changed since it was decided, each a sentence
 
 
@@ -62,6 +63,7 @@ class Fitness:
     fit: Fit
     until: date | None  # the last day on which it holds by itself; None: no day is set, or it is not fit
     reasons: tuple[str, ...]
+    against: tuple[str, ...] = ()  # those that speak against it, as they stand in `reasons`
 
     def as_json(self) -> dict[str, object]:
         """For machines."""
@@ -83,9 +85,9 @@ def fitness(
 
     signoffs: the oldest first; of two by one person in one role the later counts. A rejection of the same version holds
     until its signer withdraws it or signs again, whatever has changed since: no edit talks it away. waivers: id ->
-    last day, of those that the decision rests on. A required role is given by an approval that is not stale.
-    Conditions do not stop a release until their day has passed. What minimal tiers do not require
-    still counts: a rejection holds there too.
+    last day, of those that the decision rests on. A required role is given by an approval that is not stale;
+    persons are counted over these roles alone. Conditions do not stop a release until their day has passed. What
+    minimal tiers do not require still counts: a rejection holds there too.
     """
     newest = list({(one.role, one.person): one for one in signoffs}.values())
     valid = [one for one in newest if not one.lapsed(today)]
@@ -93,27 +95,36 @@ def fitness(
     rejections = [one for one in newest if one.verdict == "reject" and (one.is_same_version or not one.stale)]
     stale = [*decision.stale, *(f"waiver {id_} ended on {end}" for id_, end in waivers.items() if end < today)]
     gone, missing = _not_given(newest, approvals, required, today)
-    few = len({one.person for one in approvals})
+    few = len({one.person for one in approvals if one.role in required.roles})
     apart = (
-        [f"{few} of {required.persons} different persons have approved"]
+        [f"{few} of {required.persons} different persons have approved in the roles that its tier asks for"]
         if not missing and not gone and few < required.persons
         else []
     )
     against: list[tuple[Fit, list[str]]] = [
         ("hold", [f"{one.role} rejected it" for one in rejections]),
         ("stale", stale),
-        ("hold", ["the rules say hold"] if decision.outcome == "hold" else []),
+        ("hold", [_decided(decision)] if decision.outcome == "hold" else []),
         ("stale", gone),
-        ("undecided", ["the rules say undecided: the data cannot tell"] if decision.outcome == "undecided" else []),
+        ("undecided", [_decided(decision)] if decision.outcome == "undecided" else []),
         ("undecided", [*missing, *apart]),
     ]
     fit: Fit = next((each for each, reasons in against if reasons), "ship")
     ends = [*waivers.values(), *(one.due for one in approvals if one.conditions and one.due)]
+    said = tuple(reason for _, reasons in against for reason in reasons)
     return Fitness(
         fit=fit,
         until=min(ends, default=None) if fit == "ship" else None,
-        reasons=(*(reason for _, reasons in against for reason in reasons), *_shown(approvals, waivers, today)),
+        reasons=(*said, *_shown(approvals, waivers, today)),
+        against=said,
     )
+
+
+def _decided(decision: Decided) -> str:
+    """Who says that it is not to be shipped."""
+    if decision.by_person:
+        return "a person decided to hold" if decision.outcome == "hold" else "a person left it undecided"
+    return "the rules say hold" if decision.outcome == "hold" else "the rules say undecided: the data cannot tell"
 
 
 def _not_given(

@@ -112,6 +112,7 @@ def judge(
         spread=spread,
         needed_labels=labels,
         looked_at=looked_at,
+        limits=decisive.decided_by(requirement),
     )
 
 

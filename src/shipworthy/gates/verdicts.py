@@ -43,6 +43,19 @@ class Piece:
     needed: int | None  # further cases (of this piece) that would probably decide it; None: not known or not needed
     blocked: str | None = None  # why no sample like this could meet it, where that is known; of the first piece
 
+    def decided_by(self, requirement: Requirement) -> tuple[float | None, ...]:
+        """The limits that decided it, or that hold it open: they need not be ends of the interval that is shown."""
+        if self.outcome is Outcome.UNDECIDED:
+            return self.held_open_by(requirement)
+        if self.outcome is Outcome.MET:
+            return tuple(limit for limit in (self.met_low, self.met_high) if limit is not None)
+        least, most, found = requirement.low, requirement.high, []
+        if self.breach_low is not None and most is not None and self.breach_low > most:
+            found.append(self.breach_low)
+        if self.breach_high is not None and least is not None and self.breach_high < least:
+            found.append(self.breach_high)
+        return tuple(found)
+
     def held_open_by(self, requirement: Requirement) -> tuple[float | None, ...]:
         """The limits that leave an open piece undecided although the interval that is shown lies clear of the bound;
         None for one that does not exist.
@@ -80,6 +93,7 @@ class Verdict:
     )
     looked_at: int = 0  # how many pieces were judged; `pieces` holds the worst of them
     waiver: Waiver | None = None  # leave to ship although it is not met
+    limits: tuple[float | None, ...] = ()  # one-sided, of the estimate, as `Piece.decided_by` tells them
 
     def __repr__(self) -> str:
         return f"<Verdict {self.requirement.id} {self.standing}: {self.why}>"
@@ -99,6 +113,7 @@ class Verdict:
             "severity": self.requirement.severity,
             "estimate": self.estimate.as_json() if self.estimate else None,
             "bound": self.requirement.bound,
+            "limits": list(self.limits),
             "needed": self.needed,
             "needed_labels": self.needed_labels,
             "waiver": self.waiver.as_json() if self.waiver is not None else None,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from shipworthy.present import numbers
@@ -14,6 +16,29 @@ if TYPE_CHECKING:
     from shipworthy.estimate.estimates import Comparison, Estimate
     from shipworthy.gates.verdicts import Piece, Verdict
     from shipworthy.plan.models import Requirement
+
+BOUND = "Bound (limit that decides)"  # the header over what `judged` says
+
+
+def headline(decision: str, standings: Sequence[tuple[str, str]]) -> str:
+    """A decision in one line, from the standing and the severity of each requirement: "HOLD: 2 of 9 requirements
+    breached, 1 undecided". What is open where it ships nevertheless stops nothing, and it says so: "SHIP: 2 of 7
+    requirements undecided, both minor; 1 is waived, 4 are met".
+    """
+    if not standings:
+        return "UNDECIDED: the plan requires nothing"
+    total, counts = len(standings), Counter(standing for standing, _ in standings)
+    can_stop = any(severity != "minor" for _, severity in standings)
+    left = counts["breached"] + counts["undecided"]
+    is_open = decision == "ship" and can_stop and left > 0
+    told = [word for word in ("breached", "undecided", *(() if is_open else ("waived",))) if counts[word]] or ["met"]
+    first, *more = [f"{counts[word]} {word}" for word in told]
+    said = ", ".join([first.replace(" ", f" of {total} requirement{'s' if total > 1 else ''} "), *more])
+    if is_open:
+        which = {1: "which is", 2: "both"}.get(left, "all")
+        others = [f"{n} {'is' if n == 1 else 'are'} {word}" for word in ("waived", "met") if (n := counts[word])]
+        said += f", {which} minor; {', '.join(others)}"
+    return f"{decision.upper()}: {said}" + ("" if can_stop else "; none of them can stop a release")
 
 
 def frequency(share: float) -> str:
@@ -140,14 +165,15 @@ def needed(cases: int | None) -> str:
     return f"{numbers.about(cases)} more cases" if cases else "no practical number of cases would decide it"
 
 
-def next_step(verdict: Verdict) -> str:
+def next_step(verdict: Verdict, *, with_reason: bool = True) -> str:
     """What would change a verdict: the size of a breach, or the cases still needed. "–" when it is met; of a waived
-    one, how long the waiver lasts and why it was given.
+    one, how long the waiver lasts and why it was given, `with_reason`, which is not for everybody.
     """
     outcome, it = str(verdict.outcome), verdict.estimate
     if verdict.waiver is not None:
         ends = f"{verdict.waiver.ends:%Y-%m-%d}"
-        return f"waived until {ends} ({plain(verdict.waiver.id)}): {shorten(verdict.waiver.reason, 120).rstrip('.')}"
+        why = f": {shorten(verdict.waiver.reason, 120).rstrip('.')}" if with_reason else ""
+        return f"waived until {ends} ({plain(verdict.waiver.id)}){why}"
     if outcome == "met":
         return numbers.NOTHING
     if it is None:
@@ -171,13 +197,12 @@ def why(verdict: Verdict) -> str:
     """Why a verdict is what it is, in one sentence with its numbers and a full stop."""
     it, outcome = verdict.estimate, str(verdict.outcome)
     if it is None or it.value is None:
-        return _stopped(plain(verdict.why))
+        return stopped(plain(verdict.why))
     about = f" of {shorten(subject(it), 160)}" if it.slice or it.reference or it.compare == "change" else ""
     does = {"met": "clears", "breached": "lies beyond"}.get(outcome, "does not settle")
     parts = max(verdict.looked_at, len(verdict.pieces))
     part = "comparisons" if it.reference is not None else "slices"
-    said = f"{words(it.metric).title}{about}: {numbers.estimate(it)} {does} the bound of {bound(verdict.requirement)}"
-    said += _judged_on(verdict)
+    said = f"{words(it.metric).title}{about}: {numbers.estimate(it)} {does} the bound of {judged(verdict)}"
     if without := missing(it):
         said += f"; {without}, counted either way"
     if parts < 2:
@@ -202,25 +227,26 @@ def _where_needed(verdict: Verdict) -> str:
     return f" of {one} and {other} together, in their present proportion"
 
 
-def _judged_on(verdict: Verdict) -> str:
-    """The one-sided limit that decided, which need not be an end of the interval that is shown."""
-    it, requirement = verdict.estimate, verdict.requirement
-    piece = next((piece for piece in verdict.pieces if piece.estimate is it), None)
-    if piece is None or it is None:
+def judged(verdict: Verdict) -> str:
+    """The bound with the limit that decided, which need not be an end of the interval that is shown beside them: "at
+    least 78.8 % (one-sided 95 % limit: 79.0 %)"; without one where the interval shows why nothing is decided."""
+    limit = _decided_by(verdict)
+    return bound(verdict.requirement) + (f" ({limit})" if limit else "")
+
+
+def _decided_by(verdict: Verdict) -> str:
+    it = verdict.estimate
+    if it is None or not verdict.limits:
         return ""
-    if str(verdict.outcome) == "undecided":
-        limits = piece.held_open_by(requirement)
-        if None in limits:
-            return f" (there is no limit to decide on{f': {shorten(piece.blocked, 160)}' if piece.blocked else ''})"
-        said = " and ".join(numbers.value(limit, it.metric, it.compare) for limit in limits)
-        return f" (the limit that decides, more careful than the interval shown, is {said})" if said else ""
-    met = str(verdict.outcome) == "met"
-    ends = (piece.met_low, piece.met_high) if met else (piece.breach_low, piece.breach_high)
-    shown = [numbers.value(end, it.metric, it.compare) for end in ends if end is not None]
-    if not shown:
-        return ""
-    kind = f"one-sided {numbers.level(requirement.confidence)} limit" if met else "limit that breaches"
-    return f" ({kind}: {' and '.join(shown)})"
+    if None in verdict.limits:
+        blocked = next((piece.blocked for piece in verdict.pieces if piece.blocked), None)
+        return f"there is no limit to decide on{f': {shorten(blocked, 160)}' if blocked else ''}"
+    said = " and ".join(numbers.value(limit, it.metric, it.compare) for limit in verdict.limits)
+    if str(verdict.outcome) == "met":
+        return f"one-sided {numbers.level(verdict.requirement.confidence)} limit: {said}"
+    if str(verdict.outcome) == "breached":
+        return f"limit that breaches: {said}"
+    return f"the limit that decides, more careful than the interval shown, is {said}"
 
 
 def spread(estimate: Estimate) -> str:
@@ -234,7 +260,8 @@ def spread(estimate: Estimate) -> str:
     return numbers.value(estimate.value, metric, "difference", signed=False) + inside
 
 
-def _stopped(text: str) -> str:
+def stopped(text: str) -> str:
+    """A text as a sentence, with one full stop."""
     return text if not text or text.endswith((".", "!", "?", "…")) else text + "."
 
 
@@ -257,6 +284,16 @@ def better(metric: str, change: float) -> str:
 def missing(estimate: Estimate) -> str:
     """How many cases have no outcome, which then count either way in the interval; "" where all have one."""
     return f"{numbers.count(estimate.missing)} without an outcome" if estimate.missing else ""
+
+
+def counted_as_alike(estimate: Estimate) -> str:
+    """Why the interval of a clustered rate without a hit, or without a miss, can be wider than that of one with; "" of
+    any other.
+    """
+    is_clustered = (estimate.method or "").startswith("cluster-wilson")
+    if not is_clustered or estimate.value not in (0, 1) or (estimate.effective_n or estimate.n) >= estimate.n:
+        return ""
+    return f"no {'miss' if estimate.value else 'hit'}: a cluster counts once"
 
 
 def moved(change: Estimate) -> str:

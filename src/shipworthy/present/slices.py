@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
+from shipworthy.catalogues.catalogue import catalogue
 from shipworthy.present.safe import plain, shorten
 
 if TYPE_CHECKING:
@@ -12,18 +14,26 @@ if TYPE_CHECKING:
 
 EVERYONE = "Everyone"
 JOINS = {"value": " against ", "difference": f" {chr(0x2212)} ", "ratio": " ÷ ", "change": " against "}
-
-
 FOLDED = "(rare levels)"  # as the observations name what they folded
+HAZARD = "hazard"  # the column of answers that holds ids of hazards
 
 
-def level_name(value: object) -> str:
-    """One value of a column: "(missing)" for null, "yes" and "no" for booleans."""
+def level_name(value: object, column: str = "") -> str:
+    """One value of a column: "(missing)" for null, "yes" and "no" for booleans; a hazard of AILuminate has its name
+    before its id, "Hate (hte)".
+    """
     if value is None:
         return "(missing)"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return plain(value) or "(empty)"
+    said = plain(value) or "(empty)"
+    return f"{_hazards()[said]} ({said})" if column == HAZARD and said in _hazards() else said
+
+
+@cache
+def _hazards() -> Mapping[str, str]:
+    known = catalogue("ailuminate", "1.0").controls
+    return {name: one.title for name, one in known.items() if one.kind in ("hazard", "sub-hazard")}
 
 
 def axis(key: Mapping[str, object]) -> tuple[str, ...]:
@@ -50,7 +60,9 @@ def slice_name(key: Mapping[str, object], *, columns: bool = False) -> str:
     if set(map(str, key.values())) == {FOLDED}:
         return FOLDED if not columns else f"{axis_name(tuple(key))} {FOLDED}"
     return ", ".join(
-        f"{plain(column)} {level_name(value)}" if columns or not isinstance(value, str | None) else level_name(value)
+        f"{plain(column)} {level_name(value, column)}"
+        if columns or not isinstance(value, str | None)
+        else level_name(value, column)
         for column, value in key.items()
     )
 

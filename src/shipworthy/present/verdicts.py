@@ -33,6 +33,11 @@ def mark(outcome: str | None) -> Mark:
     return _MARKS.get(str(outcome), NOT_EVALUATED)
 
 
+def read(text: str) -> Mark:
+    """The mark that a text begins with."""
+    return next((mark for mark in _MARKS.values() if text.startswith(mark.shape)), NOT_EVALUATED)
+
+
 def decision_mark(decision: str) -> Mark:
     """The mark whose colour a decision wears: ship looks met, hold looks breached."""
     return _DECISIONS.get(str(decision), NOT_EVALUATED)

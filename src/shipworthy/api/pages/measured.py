@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ class Measured:
     text: str  # the promise in the plan's words; "" where only the record is at hand
     claim: str  # the technical claim
     verdict: str  # met | breached | undecided | waived
+    outcome: str  # met | breached | undecided, also of what is waived
     severity: str
     bound: dict[str, float | list[float]]
     good: tuple[float | None, float | None]  # the ends of the good side; of a gap between any two, both
@@ -81,21 +82,6 @@ def histories(library: Library, system: str, *, requirement: str | None = None) 
     return found, len(counts) - len(found)
 
 
-def headline(decision: str, verdicts: Sequence[str]) -> str:
-    """The decision in one line, as the report has it."""
-    total = len(verdicts)
-    if not total:
-        return "UNDECIDED: nothing was required"
-    of = f"of {total} requirement{'s' * (total > 1)}"
-    counts = [(word, verdicts.count(word)) for word in ("breached", "undecided", "waived")]
-    parts = [f"{count} {word}" for word, count in counts if count]
-    if not parts:
-        return f"{decision.upper()}: {total} {of} met"
-    first, *rest = parts
-    count, word = first.split(" ", 1)
-    return f"{decision.upper()}: " + ", ".join([f"{count} {of} {word}", *rest])
-
-
 def claim(estimate: Estimate | None, bound: Mapping[str, Any]) -> str:
     """The technical claim, from what a verdict carries: "False positive rate, difference: at most 5 points"."""
     if estimate is None:
@@ -134,6 +120,7 @@ def measured(kept: KeptVerdict, promised: Mapping[str, Requirement]) -> Measured
         text=plain(required.text) if required else "",
         claim=sentences.claim(required) if required else claim(estimate, bounds),
         verdict="waived" if waiver else kept.verdict,
+        outcome=kept.verdict,
         severity=kept.severity,
         bound=bounds,
         good=good_side(required) if required else _stated(bounds),

@@ -7,10 +7,11 @@ from datetime import datetime
 
 from shipworthy.api.acting import everyone
 from shipworthy.api.pages.fit import Fit, fit_of, stand
-from shipworthy.api.pages.folders import inside, promises, report_of
+from shipworthy.api.pages.folders import asks, inside, promises, report_of
 from shipworthy.api.pages.library import MOST, Library, find
-from shipworthy.api.pages.measured import RANK, Measured, headline, measured
+from shipworthy.api.pages.measured import RANK, Measured, measured
 from shipworthy.api.pages.shown import RunRow, run_row
+from shipworthy.present import sentences
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,6 +23,8 @@ class RunPage:
     verdicts: list[Measured]
     estimates: int
     fit: Fit | None  # only of the run that the system's newest decision rests on
+    decides: RunRow | None  # that run, where it is another one
+    asks: bool  # there may be answers to read
     folder: str | None  # as seen from the project; None where it is not read
     why_no_report: str  # "" where there is one
     earlier: RunRow | None  # the run before it, to be compared with
@@ -38,15 +41,17 @@ def run_page(library: Library, digest: str, *, now: datetime) -> RunPage:
     counts = record.count_verdicts(kept.facts.digest) if len(found) == MOST else {}
     more = sum(counts.values()) - MOST
     folder, why = report_of(library, kept)
-    stands = stand(library, kept.facts.system, now=now)
-    is_current = stands is not None and not isinstance(stands, str) and stands.run.facts.digest == kept.facts.digest
+    fit = fit_of(library, kept.facts.system, stand(library, kept.facts.system, now=now))
+    rests_on = kept if fit.run in (None, kept.facts.digest) else find(record, fit.run)
     before = record.runs(system=kept.facts.system, before=kept.facts.created, limit=1)
     return RunPage(
         run=run_row(kept, people),
-        headline=headline(kept.facts.decision, [one.verdict for one in found]),
+        headline=sentences.headline(kept.facts.decision, [(one.verdict, one.severity) for one in found]),
         verdicts=found,
         estimates=record.count_estimates(kept.facts.digest),
-        fit=fit_of(library, kept.facts.system, stands) if is_current else None,
+        fit=fit if rests_on is kept else None,
+        decides=None if rests_on is kept else run_row(rests_on, people),
+        asks=asks(library, kept),
         folder=None if folder is None else inside(library, folder),
         why_no_report=why,
         earlier=run_row(before[0], people) if before else None,
