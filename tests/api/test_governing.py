@@ -18,6 +18,7 @@ from shipworthy.api.checking import check, load
 from shipworthy.api.recording import open_record
 from shipworthy.api.runs import current, find_run
 from shipworthy.api.standing import SIGN_OFF, standing
+from shipworthy.cli.status import lines
 from shipworthy.errors import Unusable
 from shipworthy.gates.tiers import Intake
 from shipworthy.integrity import envelope
@@ -34,6 +35,9 @@ evaluations:
 requirements:
   - {id: ACC, evaluation: decisions, metric: accuracy, at_least: 0.7}
   - {id: BAL, evaluation: decisions, metric: balanced_accuracy, at_least: 0.95}
+  - {id: SEX, evaluation: decisions, metric: balanced_accuracy, across: sex, at_least: 0.95, severity: minor}
+  - {id: GAP, evaluation: decisions, metric: accuracy, across: sex, compare: difference, reference: m,
+     within: [0.2, 0.3], severity: minor}
   - {id: SCO, evaluation: scored, metric: accuracy, at_least: 0.6}
 """
 SCORING = """import pyarrow as pa
@@ -122,7 +126,7 @@ def test_what_two_people_signed_is_fit_until_its_waiver_ends(desk):
     found = desk.standing()
     assert (found.fitness.fit, found.fitness.until) == ("ship", date(2026, 9, 1))
     assert (found.changes, found.notes) == ((), ())
-    assert [(one.document.role, one.signer, one.changes) for one in found.signatures] == [
+    assert [(one.document.role, one.signer, one.own) for one in found.signatures] == [
         ("product", "Ada Lovelace", ()),
         ("risk", "Bea", ()),
     ]
@@ -233,9 +237,15 @@ def test_each_change_after_signing_gives_its_reason_and_undoing_it_mends_it(desk
     assert [one.of for one in found.changes] == [of], found.changes
     assert words in found.changes[0].what
     assert any(words in reason for reason in found.fitness.reasons)
+    for one in found.signatures:  # what concerns everybody concerns each of them
+        assert (one.state, one.own) == ("stale", ())
+        assert words in one.stale[0].what
+    assert found.missing == ("product", "risk")
     undo()
-    assert desk.standing().fitness.fit == "ship"
-    assert desk.standing().changes == ()
+    found = desk.standing()
+    assert found.fitness.fit == "ship"
+    assert (found.changes, found.missing) == ((), ())
+    assert {one.state for one in found.signatures} == {"counts"}
 
 
 RUBRIC = """---
@@ -300,8 +310,8 @@ def test_a_revoked_key_takes_only_its_own_signature(desk):
     assert found.fitness.fit == "stale"
     assert found.changes == ()
     (product, risk) = found.signatures
-    assert "was revoked on 2026-06-15: Lost on a train." in product.changes[0].what
-    assert risk.changes == ()
+    assert "was revoked on 2026-06-15: Lost on a train." in product.own[0].what
+    assert risk.own == ()
     undo()
     assert desk.standing().fitness.fit == "ship"
 
@@ -320,7 +330,7 @@ def test_changed_terms_of_a_waiver_are_named_and_count_only_once_approved_again(
     (change,) = found.changes
     assert 'control is "Nobody looks.", and the run says "People look."' in change.what
     words = 'waiver W-1 was changed after signing: control was "People look.", and is "Nobody looks."'
-    assert [[change.what for change in one.changes] for one in found.signatures] == [[words], [words]]
+    assert [[change.what for change in one.own] for one in found.signatures] == [[words], [words]]
     assert found.fitness.fit == "stale"
     with open_record(desk.record) as record:
         record.write(ada, NOW, old.model_copy(update={"status": "requested", "approvers": ()}))
@@ -365,14 +375,14 @@ def test_a_changed_decision_is_named_and_a_human_one_needs_a_reason(desk):
     change = rewritten("decision", None, outcome="hold", reason="A complaint came in.")
     undo = change(desk)
     found = desk.standing()
-    assert all('outcome was "ship", and is "hold"' in one.changes[0].what for one in found.signatures)
+    assert all('outcome was "ship", and is "hold"' in one.own[0].what for one in found.signatures)
     assert found.fitness.fit == "hold"
     undo()
     assert desk.standing().fitness.fit == "ship"
-    with pytest.raises(Unusable, match="the rules said ship: say in `reason`"):
+    with pytest.raises(Unusable, match="say in `reason` why it is hold"):
         desk.sign("legal", CYD, outcome="hold")
     after = desk.sign("legal", CYD, outcome="hold", reason="A complaint came in.")
-    assert (after.outcome, after.fitness.fit) == ("hold", "hold")
+    assert (after.outcome, after.fitness.fit, after.fitness.reasons[0]) == ("hold", "hold", "a person decided to hold")
 
 
 def test_a_later_run_that_says_otherwise_is_no_silence(desk, monkeypatch):
@@ -420,7 +430,8 @@ def test_a_rejection_outlives_edits_of_the_decision(desk):
     desk.sign("legal", CYD, "reject")
     rewritten("decision", None, reason="Reworded.")(desk)
     found = desk.standing()
-    assert found.signatures[-1].changes
+    assert found.signatures[-1].own
+    assert [one.state for one in found.signatures] == ["stale", "stale", "counts"]
     assert (found.fitness.fit, found.fitness.reasons[0]) == ("hold", "legal rejected it")
     with pytest.raises(Unusable, match="GOVERN009"):
         desk.sign("legal", CYD, "reject", outcome="ship", reason="As it was.")
@@ -436,7 +447,10 @@ def test_one_person_is_one_person_however_the_name_is_spelt(desk):
             if one.signer == "Bea":
                 signing.withdraw(record, one.document.id, actor=BEA, now=NOW)
     found = desk.standing()
-    assert (found.fitness.fit, found.fitness.reasons[0]) == ("undecided", "1 of 2 different persons have approved")
+    assert (found.fitness.fit, found.fitness.reasons[0]) == (
+        "undecided",
+        "1 of 2 different persons have approved in the roles that its tier asks for",
+    )
 
 
 def test_who_recorded_the_run_does_not_approve_it(desk, monkeypatch):
@@ -448,6 +462,20 @@ def test_who_recorded_the_run_does_not_approve_it(desk, monkeypatch):
             signing.propose(record, str(desk.folder / "mine"), word, actor=CYD, looking=desk.looking())
         rejected = signing.Word(role="legal", verdict="reject")
         assert signing.propose(record, str(desk.folder / "mine"), rejected, actor=CYD, looking=desk.looking())
+
+
+def test_a_word_that_the_same_person_said_anew_is_superseded(desk):
+    desk.sign("legal", CYD, "reject")
+    after = desk.sign("legal", CYD)
+    assert [one.state for one in after.signatures] == ["counts", "counts", "superseded", "counts"]
+    with open_record(desk.record) as record:
+        signing.withdraw(record, after.signatures[-1].document.id, actor=CYD, now=NOW)
+    assert [one.state for one in desk.standing().signatures][2:] == ["counts", "withdrawn"]
+
+
+def test_a_role_that_nobody_asks_for_is_told_at_signing(desk):
+    assert "stands for none of these; did you mean product?" in desk.sign("prodcut", CYD).notes[-1]
+    assert "did you mean" not in desk.sign("janitor", CYD).notes[-1]
 
 
 def test_only_the_signer_withdraws(desk):
@@ -482,8 +510,8 @@ def test_a_signature_put_on_other_words_does_not_count(desk, change):
         forged = kept.model_copy(update={"id": "forged", "signer": cyd, **{k: v for k, v in change.items() if v}})
         record.write(cyd, NOW, forged)
     found = next(one for one in desk.standing().signatures if one.document.id == "forged")
-    assert "the key signed something else than this sign-off says" in {one.what for one in found.changes}
-    assert "its key belongs to another person than the signer" in {one.what for one in found.changes}
+    assert "the key signed something else than this sign-off says" in {one.what for one in found.own}
+    assert "its key belongs to another person than the signer" in {one.what for one in found.own}
 
 
 def test_a_signature_by_key_is_held_against_the_register(desk, monkeypatch):
@@ -495,10 +523,10 @@ def test_a_signature_by_key_is_held_against_the_register(desk, monkeypatch):
     keys.register("bea", path=desk.folder / "keys.json", now=NOW)
     found = desk.standing()
     assert found.fitness.fit == "stale"
-    assert "no signature is right for a registered key" in found.signatures[0].changes[0].what
+    assert "no signature is right for a registered key" in found.signatures[0].own[0].what
     (desk.folder / "keys.json").unlink()
     keys.register("ada", path=desk.folder / "keys.json", person=CYD, now=NOW)
-    assert [change.what for change in desk.standing().signatures[0].changes] == [
+    assert [change.what for change in desk.standing().signatures[0].own] == [
         "its key belongs to another person than the signer"
     ]
 
@@ -567,7 +595,7 @@ def test_a_key_that_is_not_bound_to_the_signer_is_refused(desk):
 def test_a_key_is_bound_by_the_register_or_by_its_own_file(desk):
     keys.new("registered", passphrase=PASSPHRASE, now=NOW)
     keys.register("registered", path=desk.folder / "keys.json", person=CYD, now=NOW)
-    assert desk.sign("legal", CYD, key="registered").signatures[-1].changes == ()
+    assert desk.sign("legal", CYD, key="registered").signatures[-1].own == ()
     (desk.folder / "keys.json").unlink()
     keys.new("own", passphrase=PASSPHRASE, person=CYD, now=NOW)
     assert desk.sign("legal", CYD, key="own").signatures[-1].document.envelope
@@ -599,6 +627,8 @@ def test_a_word_validates_input(desk, word, code):
         ({"requirement": "NONE"}, "GOVERN005"),
         ({"slice": {"sex": "x"}}, "GOVERN006"),
         ({"slice": {"age": "9"}}, "GOVERN006"),
+        ({"slice": {"sex": "f"}}, "GOVERN006"),  # BAL is about everyone
+        ({"requirement": "GAP", "slice": {"sex": "m"}}, "GOVERN006"),  # that f is compared with
         ({"risk": "R-1"}, "GOVERN006"),
         ({"ends": date(2026, 6, 1)}, "RECORD014"),
         ({"ends": date(2027, 7, 1)}, "RECORD014"),
@@ -612,7 +642,7 @@ def test_a_request_validates_input(desk, more, code):
 
 
 def test_waivers_are_numbered_narrowed_and_listed(desk):
-    second = desk.request(slice={"sex": "f"}, ends=date(2026, 6, 20))
+    second = desk.request(requirement="SEX", slice={"sex": "f"}, ends=date(2026, 6, 20))
     assert (second.id, second.scope.slice, second.scope.version) == ("W-2", {"sex": "f"}, "2")
     assert desk.request(any_version=True).scope.version is None
     with open_record(desk.record) as record:
@@ -694,12 +724,55 @@ def test_the_questionnaire_is_answered_by_itself_and_every_question_is_in_it(tmp
     assert all("bad.yaml:" in fault.where for fault in caught.value.faults)
 
 
+def test_an_intake_that_contradicts_itself_is_told_in_its_own_words(tmp_path):
+    (tmp_path / "i.yaml").write_text(
+        systems.questionnaire().replace("areas: [essential-services]", "areas: []").replace(
+            "exits: []", "exits: [narrow-task]"
+        )
+    )  # fmt: skip
+    with pytest.raises(Unusable) as caught:
+        systems.read_intake(tmp_path / "i.yaml")
+    (fault,) = caught.value.faults
+    assert fault.what.startswith("the intake: ")
+    assert "system intake" in fault.mend
+
+
 def test_another_seed_is_no_other_promise(desk):
     plan = load(desk.folder / "plan.yaml").plan
     assert list(plan_changes(plan, plan.model_copy(update={"seed": plan.seed + 1}))) == []
     near = plan.requirements[0].model_copy(update={"at_least": 0.7000001})
     (change,) = plan_changes(plan, plan.model_copy(update={"requirements": (near, *plan.requirements[1:])}))
     assert change.what == "the threshold of ACC was at least 70 %, and is at least 70.00001 %"
+
+
+def test_what_changed_of_a_plan_is_named_at_its_leaf(desk):
+    plan = load(desk.folder / "plan.yaml").plan
+    long = plan.system.model_copy(update={"purpose": "Rank applications. " * 9})
+    old, new = (plan.model_copy(update={"system": long.model_copy(update={"owner": one})}) for one in ("a", "b"))
+    assert [one.what for one in plan_changes(old, new)] == ['system.owner of the plan was "a", and is "b"']
+    other = old.model_copy(update={"system": old.system.model_copy(update={"purpose": long.purpose + "Now."})})
+    (change,) = plan_changes(old, other)
+    assert change.what.startswith("system.purpose of the plan was …")
+    before, after = change.what.split(" was ")[1].split(", and is ")
+    assert before != after
+
+
+def test_a_decision_over_several_runs_is_signed_by_its_id(desk):
+    with open_record(desk.record) as record:
+        first, second = (one.facts for one in record.runs(system="lending"))
+        old = desk.standing().decision
+        both = old.model_copy(update={"id": "D-1", "runs": (first.digest, second.digest)})
+        record.write(acting(record, ADA).person, NOW, both)
+        word = signing.Word(role="legal", verdict="approve")
+        proposal = signing.propose(record, "D-1", word, actor=CYD, looking=desk.looking())
+        assert proposal.signoff.statement.endswith(f"on the evidence of run {first.run} and 1 more.")
+        after = signing.sign(record, proposal, key=None, looking=desk.looking())
+        assert (after.decision.id, after.signatures[-1].state) == ("D-1", "counts")
+        shown = "\n".join(lines(after))
+        assert "  decision D-1, on 2 runs" in shown
+        assert f"{after.signatures[-1].document.id}  [counts]" in shown
+        with pytest.raises(Unusable, match="a newer decision rests on the same run: D-1"):
+            signing.propose(record, old.id, word, actor=CYD, looking=desk.looking())
 
 
 def test_a_run_is_found_by_folder_id_and_digest(desk):

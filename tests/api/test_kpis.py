@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
-from shipworthy.api import incidents, kpis, mitigations, risks, signing, tracing, waivers
-from shipworthy.api.changes import Looking
+from shipworthy.api import incidents, kpis, mitigations, risks, signing, waivers
+from shipworthy.api.changes import Looking, content
 from shipworthy.api.checking import check
 from shipworthy.api.recording import actor_of, open_record
 from shipworthy.cli import main
 from shipworthy.errors import Unusable
 from shipworthy.evidence import trace as graph
+from shipworthy.record import documents
 
 sys.path.insert(0, str(Path(__file__).parent))
-from governed import ADA, BEA, NOW, register, run, verdict
+from governed import ADA, BEA, NOW, register, run, traced, verdict
 
 END = NOW + timedelta(20)
 
@@ -201,7 +206,7 @@ def test_a_signed_release_by_hand(tmp_path):
             word = signing.Word(role=role, verdict="approve")
             proposal = signing.propose(record, str(tmp_path / "run"), word, actor=person, looking=looking)
             signing.sign(record, proposal, key=None, looking=looking)
-        found = tracing.trace_system(record, "lending", base=tmp_path, now=now)
+        found = traced(record, "lending", tmp_path, now)
         assert [(one.role, one.said, one.counts) for one in found.facts.signatures] == [
             ("product", "Ada Lovelace", True), ("risk", "Bea", True),
         ]  # fmt: skip
@@ -227,5 +232,122 @@ def test_a_signed_release_by_hand(tmp_path):
         assert next(one for one in valid if one.name == "sign-off-validity").reason == "nothing in this window"
         (tmp_path / "run" / "report.html").write_text("other")
         assert values()["sign-off-validity"].figures[0].value == 0
-        stale = tracing.trace_system(record, "lending", base=tmp_path, now=now)
+        stale = traced(record, "lending", tmp_path, now)
         assert [one.where for one in stale.gaps if one.code == "TRACE008"] == ["product", "risk"]
+
+
+# What a window sees
+
+TODAY = frozenset({"control-coverage", "trace-completeness", "sign-off-validity"})  # declared to be of today
+
+
+def acts(record):
+    """Everything that changes an indicator, each from the moment at which it is done."""
+    terms = waivers.Wanted(requirement="ACC", reason="r", control="c", ends=(NOW + timedelta(40)).date())
+    ada, bea = actor_of(record, ADA), actor_of(record, BEA)
+
+    def checked(at):
+        said = "met" if at.day % 2 else "breached"
+        days, decision = (at - NOW) / timedelta(1), "ship" if at.day % 2 else "hold"
+        run(
+            record,
+            ada,
+            f"run {at}",
+            [verdict(said=said), verdict("ACC")],
+            days=days,
+            decision=decision,
+            version=str(at.day % 3),
+        )
+
+    def signed(at):
+        kept = record.runs(limit=1)[0]
+        made = documents.Decision(
+            id=f"D {at}", system="assistant", version=kept.facts.version, outcome="hold", reason="r",
+            automated=kept.facts.decision, plan=kept.facts.plan_digest, runs=(kept.facts.digest,),
+        )  # fmt: skip
+        bindings = documents.Bindings(decision=content(made), evidence=made.plan, policy=made.plan)
+        word = documents.SignOff(
+            id=f"{made.id}:product:1", system="assistant", version=made.version, role="product", signer=bea,
+            verdict="approve", statement="s", bindings=bindings,
+        )  # fmt: skip
+        record.write(bea, at, made, word)
+
+    def became(at):
+        system = record.get("system", "assistant").document
+        tier, status = ("high", "limited")[at.day % 2], ("active", "retired")[at.day % 3 == 0]
+        record.write(ada, at, system.model_copy(update={"tier": tier, "status": status}))
+
+    def asked(at):
+        answers = documents.Answers(id="intake@1 assistant", system="assistant", questionnaire="intake@1")
+        record.write(ada, at, answers)
+
+    def verified(at):
+        one = record.get("mitigation", "M-1").document
+        changed = {"status": "verified", "verification": record.runs(limit=1)[0].facts.digest}
+        record.write(ada, at, one.model_copy(update=changed))
+
+    def mended(at):
+        steps = dict.fromkeys(("acknowledged", "mitigated", "resolved", "reported"), at)
+        if record.get("incident", "I-1").document.resolved is None:  # a time that is corrected changes what was
+            incidents.update(record, "I-1", {"cause": "c"}, steps=steps, actor=ADA, now=at)
+
+    risk = {"system": "assistant", "title": "t", "cause": "c", "harm": "h", "likelihood": 4, "severity": 4}
+    return [
+        checked, signed, became, asked, verified,
+        lambda at: waivers.request(record, "latest", terms, actor=ADA, now=at),
+        lambda at: waivers.answer(record, record.ids("waiver")[-1], "approve", actor=BEA, now=at),
+        lambda at: waivers.answer(record, record.ids("waiver")[-1], "withdraw", actor=ADA, now=at),
+        lambda at: signing.withdraw(record, record.find("sign-off", limit=1)[0].id, actor=BEA, now=at),
+        lambda at: risks.add(record, **risk, actor=ADA, now=at),
+        lambda at: risks.treat(record, "R-1", "mitigate", likelihood=1, actor=ADA, now=at),
+        lambda at: risks.close(record, "R-1", why="w", actor=ADA, now=at),
+        lambda at: mitigations.add(record, system="assistant", title="t", what="w", actor=ADA, now=at),
+        lambda at: mitigations.update(record, "M-1", {"status": "implemented"}, actor=ADA, now=at),
+        lambda at: opening(record, detected=at, reportable="death", now=at),
+        mended,
+        lambda at: incidents.close(record, "I-1", at=None, actor=ADA, now=at),
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None, phases=(Phase.explicit, Phase.generate))
+@given(st.lists(st.tuples(st.integers(0, 16), st.integers(1, 60)), min_size=12, max_size=40), st.integers(10, 50))
+def test_what_is_written_after_a_window_changes_nothing_in_it(done, end):
+    until = NOW + timedelta(end)
+    with tempfile.TemporaryDirectory() as folder, open_record(Path(folder) / "record.db") as record:
+        register(record, actor_of(record, ADA), tier="high")
+
+        def through(moment):
+            over = kpis.window(NOW, until, moment)
+            found = kpis.kpis(record, over, base=Path(folder), now=moment)
+            return {one.name: one for one in found if one.name not in TODAY}
+
+        before = None
+        for which, day in sorted(done, key=lambda one: one[1]):
+            at = NOW + timedelta(day)
+            if at >= until and before is None:
+                before = through(until)
+            with suppress(Unusable, IndexError, AttributeError):  # not possible in this state
+                acts(record)[which](at)
+        assert before is None or before == through(NOW + timedelta(61))
+
+
+def test_a_waiver_and_a_mitigation_are_what_they_were_at_the_windows_end(record, tmp_path):
+    ada = actor_of(record, ADA)
+    run(record, ada, "one", [verdict()], days=1)
+    terms = waivers.Wanted(requirement="LEAK", reason="r", control="c", ends=(NOW + timedelta(30)).date())
+    waivers.request(record, "one", terms, actor=ADA, now=NOW + timedelta(2))
+    mitigations.add(record, system="assistant", title="t", what="w", requirements=["LEAK"], actor=ADA, now=NOW)
+    mitigations.update(record, "M-1", {"status": "implemented"}, actor=ADA, now=NOW + timedelta(3))
+
+    def values(days):
+        over = kpis.window(NOW - timedelta(1), NOW + timedelta(days), END)
+        found = {one.name: one for one in kpis.kpis(record, over, base=tmp_path, now=END)}
+        return tuple(found[name].figures[0].value for name in ("waiver-load", "mitigations-verified"))
+
+    waivers.answer(record, "W-1", "approve", actor=BEA, now=NOW + timedelta(5))
+    assert (values(4), values(6)) == ((0, 0), (1, 0))
+    run(record, ada, "two", [verdict(said="met")], days=7)
+    mitigations.verify(record, "M-1", "two", actor=ADA, now=NOW + timedelta(8))
+    waivers.answer(record, "W-1", "withdraw", actor=ADA, now=NOW + timedelta(8))
+    assert (values(4), values(6), values(9)) == ((0, 0), (1, 0), (0, 1))

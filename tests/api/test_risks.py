@@ -105,6 +105,20 @@ def test_a_risk_goes_from_open_to_closed_and_its_owner_does_not_accept_it(record
     assert record.verify().faults == ()
 
 
+def test_what_is_treated_stays_due_until_it_is_accepted_and_the_worst_comes_first(record):
+    yesterday, today = (NOW - timedelta(1)).date(), NOW.date()
+    add(record)
+    worse = add(record, due=today, likelihood=1, severity=1)
+    treated = risks.treat(record, worse.id, "mitigate", likelihood=5, severity=5, actor=ADA, now=NOW)
+    assert risks.is_overdue(treated, (NOW + timedelta(1)).date())
+    assert [one.id for one in risks.risks(record, today=today)] == [worse.id, "R-1"]
+    accepted = risks.accept(record, worse.id, why="known", actor=BEA, now=NOW)
+    assert not risks.is_overdue(accepted, (NOW + timedelta(1)).date())
+    assert risks.is_overdue(accepted.model_copy(update={"review": yesterday}), today)
+    risks.close(record, worse.id, why="gone", actor=ADA, now=NOW)
+    assert [one.id for one in risks.risks(record, today=today)] == ["R-1", worse.id]  # closed ones last
+
+
 def test_an_acceptance_ends_where_more_is_left_than_was_accepted(record, ada, tmp_path):
     one = add(record, likelihood=3, requirements=("LEAK",))
     risks.accept(record, one.id, why="small", actor=BEA, now=NOW)
@@ -209,8 +223,9 @@ def test_another_systems_run_measures_nothing(record, ada):
 
 
 def test_the_list_puts_the_highest_score_first_and_knows_what_is_overdue(record):
-    low, high = add(record, likelihood=1), add(record, likelihood=5, due=TODAY - timedelta(1))
-    late = add(record, likelihood=2, due=TODAY, review=TODAY - timedelta(1))
+    then = NOW - timedelta(1)
+    low, high = add(record, likelihood=1), add(record, likelihood=5, due=TODAY - timedelta(1), now=then)
+    late = add(record, likelihood=2, due=TODAY, review=TODAY - timedelta(1), now=then)
     assert [one.id for one in risks.risks(record, today=TODAY)] == [high.id, late.id, low.id]
     assert [one.id for one in risks.risks(record, overdue=True, today=TODAY)] == [high.id, late.id]
     assert [one.id for one in risks.risks(record, above=8, today=TODAY)] == [high.id]
@@ -295,7 +310,7 @@ RISKS = st.builds(
 def test_csv_round_trip_properties(given_ones):
     text = formats.to_csv(given_ones)
     bodies = formats.from_csv(text.encode(), "risks.csv")
-    assert [Risk.model_validate_json(json.dumps(body)) for body in bodies] == given_ones
+    assert [Risk.model_validate_json(json.dumps(body)) for body in bodies.values()] == given_ones
     for row in csv.reader(io.StringIO(text, newline="")):
         assert not any(re.match(r"\s*[=+\-@\t\r＝＋－＠]", cell) for cell in row)
 
@@ -312,17 +327,80 @@ def test_an_export_comes_back_and_changes_nothing(record, tmp_path):
 
 def test_a_spreadsheet_adds_and_changes_all_or_none(record, tmp_path):
     add(record, due=TODAY, review=TODAY)
+    past = TODAY - timedelta(1)
     head = "id,system,title,cause,harm,likelihood,severity,due\n"
     row = "assistant,Leaks,Long prompts,Private data get out,3,5,\n"
-    (tmp_path / "r.csv").write_text(f"\ufeff{head}R-1,{row},{row}R-9,{row}")
+    (tmp_path / "r.csv").write_text(f"\ufeff{head}R-1,{row},{row}X-9,{row}")
     done = registering.import_csv(record, tmp_path / "r.csv", actor=ADA, now=NOW)
-    assert (done.new, done.changed) == (("R-2", "R-9"), ("R-1",))
+    assert (done.new, done.changed) == (("R-2", "X-9"), ("R-1",))
     after = record.get("risk", "R-1").document
     assert (after.inherent.severity, after.due, after.review) == (5, None, TODAY)  # an empty cell empties
     (tmp_path / "r.csv").write_text(f"{head},{row},{row.replace('3,5', '3,9')}")
     with pytest.raises(Unusable, match=r"r\.csv:3"):
         registering.import_csv(record, tmp_path / "r.csv", actor=ADA, now=NOW)
     assert len(record.find("risk")) == 3
+    (tmp_path / "r.csv").write_text(f"{head}X-9,{row.replace('5,', f'5,{past}')}")
+    registering.import_csv(record, tmp_path / "r.csv", actor=ADA, now=NOW)
+    assert record.get("risk", "X-9").document.due == past  # an old register keeps its days
+
+
+def test_an_import_says_no_more_of_the_record_than_add_and_measure_do(record, ada, tmp_path):
+    digest = run(record, ada, "one", [verdict()])  # likelihood 4
+    head = "system,title,cause,harm,likelihood,severity,basis,run,requirements,mitigations\n"
+    for row, code in (
+        (f"3,4,measured,sha256:{'0' * 64},LEAK,", "RISK005"),  # a run that the record lacks
+        (f"3,4,measured,{digest},LEAK,", "RISK005"),  # another likelihood than it gives
+        (f"4,4,measured,{digest},ACC,", "RISK005"),  # by a requirement that is not this risk's
+        ("3,4,,,NOREQ,", "RISK003"),
+        ("3,4,,,,M-9", "RISK001"),
+    ):
+        (tmp_path / "r.csv").write_text(f"{head}assistant,t,c,h,{row}\n")
+        with pytest.raises(Unusable) as error:
+            registering.import_csv(record, tmp_path / "r.csv", actor=ADA, now=NOW)
+        assert fault(error) == [code]
+        assert error.value.faults[0].where == "r.csv:2"
+    assert record.find("risk") == ()
+    (tmp_path / "r.csv").write_text(f"{head}assistant,t,c,h,4,4,measured,{digest},LEAK,\n")
+    assert registering.import_csv(record, tmp_path / "r.csv", actor=ADA, now=NOW).new == ("R-1",)
+    less = "id,residual_likelihood,residual_severity,residual_basis,residual_run,treatment,status\n"
+    (tmp_path / "r.csv").write_text(f"{less}R-1,1,5,measured,{digest},mitigate,treated\n")
+    with pytest.raises(Unusable, match="it gives 4 by LEAK"):
+        registering.import_csv(record, tmp_path / "r.csv", actor=ADA, now=NOW)
+
+
+def test_what_is_left_out_of_a_row_stays_and_a_number_that_nobody_gave_changes_nothing(record, tmp_path):
+    add(record, why="so", owner="team", due=TODAY)
+    before = record.get("risk", "R-1").document
+    (tmp_path / "r.csv").write_text("id;title\nR-1;Other words; and more\n".replace("; and", ", and"))
+    assert registering.import_csv(record, tmp_path / "r.csv", actor=ADA, now=NOW).changed == ("R-1",)
+    assert record.get("risk", "R-1").document == before.model_copy(update={"title": "Other words, and more"})
+    (tmp_path / "r.csv").write_text("id\tseverity\nR-1\t1\n")
+    registering.import_csv(record, tmp_path / "r.csv", actor=ADA, now=NOW)
+    assert record.get("risk", "R-1").document.inherent == before.inherent.model_copy(update={"severity": 1})
+    for text, code, why in (
+        ("id,title\nX-7,t\n", "RISK008", "a new risk are missing: system, cause"),
+        ("id,system,title,cause,harm,likelihood,severity\nR-77,assistant,t,c,h,1,1\n", "RISK001", "R-77"),
+    ):
+        (tmp_path / "r.csv").write_text(text)
+        with pytest.raises(Unusable, match=why) as error:
+            registering.import_csv(record, tmp_path / "r.csv", actor=ADA, now=NOW)
+        assert fault(error) == [code]
+
+
+def test_a_new_day_is_not_past(record):
+    past = TODAY - timedelta(1)
+    with pytest.raises(Unusable) as error:
+        add(record, due=past, review=past)
+    assert [(one.code, one.where) for one in error.value.faults] == [("RISK011", "--due"), ("RISK011", "--review")]
+    add(record, due=TODAY, review=TODAY)
+    for act in (
+        lambda: risks.treat(record, "R-1", "mitigate", due=past, actor=ADA, now=NOW),
+        lambda: risks.accept(record, "R-1", why="w", review=past, actor=BEA, now=NOW),
+        lambda: mitigations.add(record, system="assistant", title="t", what="w", due=past, actor=ADA, now=NOW),
+    ):
+        with pytest.raises(Unusable) as error:
+            act()
+        assert fault(error) == ["RISK011"]
 
 
 @pytest.mark.parametrize(
@@ -364,7 +442,7 @@ def test_an_import_is_bounded_in_bytes_and_rows(record, tmp_path, monkeypatch):
 def test_an_import_neither_follows_links_nor_accepts_for_others(record, tmp_path):
     add(record)
     risks.accept(record, "R-1", why="small", actor=BEA, now=NOW)
-    text = registering.export_csv(risks.risks(record, today=TODAY)).replace("R-1", "R-5")
+    text = registering.export_csv(risks.risks(record, today=TODAY)).replace("R-1", "X-5")
     (tmp_path / "r.csv").write_text(text, newline="")
     (tmp_path / "link.csv").symlink_to(tmp_path / "r.csv")
     with pytest.raises(Unusable) as error:
@@ -435,7 +513,7 @@ def test_the_command_line_takes_a_risk_through_its_life(place, tmp_path):
     )
     assert "breached in one, met in two" in call("mitigation", "verify", "M-1", "two")
     assert "R-1   8 left (2 × 4, measured)" in call("risk", "measure", "R-1", "two", "LEAK", "--residual")
-    assert "treated" not in call("risk", "treat", "R-1", "mitigate", "--due", "2024-01-01")
+    assert "treated" not in call("risk", "update", "R-1", "--due", "2024-01-01")
     assert "OVERDUE" in call("risk", "list", "--overdue")
     shown = call("risk", "show", "R-1")
     assert "Ada Lovelace" in shown

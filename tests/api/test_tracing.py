@@ -14,9 +14,10 @@ from shipworthy.api import mitigations, risks, tracing
 from shipworthy.api.recording import actor_of, open_record
 from shipworthy.cli import main
 from shipworthy.errors import Unusable
+from shipworthy.record.documents import Decision
 
 sys.path.insert(0, str(Path(__file__).parent))
-from governed import ADA, NOW, register, run, verdict
+from governed import ADA, NOW, register, run, traced, verdict
 
 PLAN = """system: {name: assistant, version: "1", tier: minimal}
 evaluations: {decisions: {data: d.csv, roles: {label: y, prediction: p}}}
@@ -39,7 +40,7 @@ def test_a_system_is_traced_from_breach_to_verified(place, tmp_path):
     with open_record(place) as record:
 
         def gaps():
-            found = tracing.trace_system(record, "assistant", base=tmp_path, now=NOW)
+            found = traced(record, "assistant", tmp_path, NOW)
             return [(one.code, one.where) for one in found.gaps if one.code != "TRACE009"]
 
         assert gaps() == [("TRACE003", "LEAK"), ("TRACE002", "ACC")]  # the run did not judge ACC
@@ -53,7 +54,7 @@ def test_a_system_is_traced_from_breach_to_verified(place, tmp_path):
         mitigations.verify(record, "M-1", "two", actor=ADA, now=NOW + timedelta(1))
         assert gaps() == []
         with pytest.raises(Unusable):
-            tracing.trace_system(record, "nobody", base=tmp_path, now=NOW)
+            traced(record, "nobody", tmp_path, NOW)
 
 
 def test_a_plan_is_traced_for_its_own_version(place, tmp_path):
@@ -63,6 +64,26 @@ def test_a_plan_is_traced_for_its_own_version(place, tmp_path):
         (tmp_path / "plan.yaml").write_text(PLAN.replace('version: "1"', 'version: "2"'))
         found = tracing.trace_plan(record, tmp_path / "plan.yaml", base=tmp_path, now=NOW)
         assert [one.code for one in found.gaps][:2] == ["TRACE002", "TRACE002"]
+
+
+def test_a_system_is_traced_by_its_newest_run_and_the_decision_on_another_is_told(place, tmp_path):
+    with open_record(place) as record:
+        ada = actor_of(record, ADA)
+        first = record.runs(run="one")[0].facts
+        decided = Decision(
+            id="one", system="assistant", version="1", outcome="hold", automated="hold", plan=first.plan_digest,
+            runs=(first.digest,),
+        )  # fmt: skip
+        record.write(ada, NOW, decided)
+        assert tracing.decided_elsewhere(record, traced(record, "assistant", tmp_path, NOW)) is None
+        newest = run(record, ada, "two", [verdict(said="met")], version="2", days=1)
+        found = traced(record, "assistant", tmp_path, NOW)
+        assert (found.facts.run, found.facts.version) == (newest, "2")
+        assert tracing.decided_elsewhere(record, found).facts.run == "one"
+        assert tracing.decided_elsewhere(record, found, version="2") is None
+    done = CliRunner(env={"SHIPWORTHY_RECORD": str(place)}).invoke(main, ["trace", "assistant"])
+    assert "assistant 2  tier minimal, by run two" in done.output
+    assert "rests on another one: run one of version 1" in done.output
 
 
 def test_the_command_exits_with_1_while_something_is_missing(place, tmp_path):

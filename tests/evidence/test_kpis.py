@@ -207,12 +207,13 @@ def test_reports_are_in_time_late_or_not_due_yet():
     given = [
         incident(1, reportable=True, report_due=at(3), reported=at(2)), incident(1, reportable=True, report_due=at(3), reported=at(4)),
         incident(1, reportable=True, report_due=at(3)), incident(29, reportable=True, report_due=at(39)), incident(5),
+        incident(28, reportable=True, report_due=at(38), reported=at(31)),
     ]  # fmt: skip
     one = found("reporting-timeliness", incidents=given)
     assert (one.n, figures(one), dict(one.excluded)) == (
         3,
         {"share": pytest.approx(1 / 3)},
-        {"not filed, and not due yet": 1},
+        {"not filed, and not due yet": 2},  # one was filed, after the window's end
     )
 
 
@@ -269,3 +270,15 @@ def test_what_is_declared_beforehand_has_its_digest(monkeypatch):
 def test_one_that_is_closed_only_later_is_not_repeated():
     given = [incident(5, signature="z"), incident(-2, signature="z", closed=at(10))]
     assert figures(found("repeat-failure-rate", incidents=given)) == {"share": 0}
+
+
+def test_an_index_of_incidents_counts_those_of_exposed_time_alone():
+    incidents = [incident(-40, severity="critical"), incident(1), incident(2, system="gone"), incident(12)]
+    whole = found(
+        "incident-index", Window(since=at(-60), until=at(30)), systems=[system(since=at(-40))], incidents=incidents
+    )
+    assert (whole.n, dict(whole.excluded)) == (3, {"not while the record knew the system as active": 1})
+    assert whole.figures[0].value == pytest.approx((30 + 10 + 10) / (70 / 30.4375))
+    short = found("incident-index", systems=[system(since=at(10))], incidents=incidents)
+    assert (short.figures, short.reason) == ((), "too little exposure: 0.66 system-months, of at least 1")
+    assert short.excluded["not while the record knew the system as active"] == 2

@@ -31,14 +31,16 @@ from shipworthy.present import sentences
 from shipworthy.record import documents
 
 if TYPE_CHECKING:
+    from shipworthy.integrity.keys import Register
     from shipworthy.record.runs import KeptRun
     from shipworthy.record.store import Record
 
+_BRIEF = 80  # characters of a value that is quoted
 _NAMED = 5  # changed files that are named; the others are counted
 _TRUSTED = {MANIFEST, "results.json", "plan.json", "plan.yaml", "environment.json"}  # what the rest is read from
 
 What: TypeAlias = Literal[
-    "threshold", "plan", "data", "model", "material", "report", "waiver", "decision", "evidence", "key"
+    "threshold", "plan", "data", "model", "material", "report", "waiver", "decision", "evidence", "key", "condition"
 ]
 
 
@@ -61,7 +63,7 @@ class Looking:
     base: Path  # the folder that places of runs start from
     now: datetime
     plan: Path | None = None  # where the plan lies now; default: where it lay when the run was made
-    register: Path | None = None  # of keys
+    register: Path | Register | None = None  # of keys, or the file that it lies in
     data: bool = True  # read the data again
 
 
@@ -171,15 +173,40 @@ def plan_changes(then: Plan, now: Plan) -> Iterator[Change]:
 
 def _fields(whose: str, old: Mapping[str, Any], new: Mapping[str, Any], but: set[str]) -> Iterator[Change]:
     for key in dict.fromkeys([*old, *new]):
-        was, is_ = old.get(key), new.get(key)
-        if key not in but and was != is_:
-            yield Change(of="plan", what=f"{key} {whose} was {brief(was)}, and is {brief(is_)}")
+        if key not in but:
+            for path, was, is_ in differences(key, old.get(key), new.get(key)):
+                yield Change(of="plan", what=f"{path} {whose} {was_and_is(was, is_)}")
+
+
+def differences(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    """The innermost values of two JSON values that differ, each with its path such as `system.name` or `slices[2]`."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in dict.fromkeys([*old, *new]):
+            yield from differences(f"{path}.{key}", old.get(key), new.get(key))
+    elif isinstance(old, list | tuple) and isinstance(new, list | tuple) and len(old) == len(new):
+        for index, (was, is_) in enumerate(zip(old, new, strict=True)):
+            yield from differences(f"{path}[{index}]", was, is_)
+    elif old != new:
+        yield path, old, new
+
+
+def was_and_is(old: Any, new: Any) -> str:
+    """Two JSON values that differ, in a clause; of long ones the part where they begin to differ."""
+    was, is_ = (json.dumps(one, ensure_ascii=False) for one in (old, new))
+    apart = (at for at, (one, other) in enumerate(zip(was, is_, strict=False)) if one != other)
+    same = next(apart, min(len(was), len(is_)))
+    start = max(0, same - 20) if max(len(was), len(is_)) > _BRIEF else 0
+    was, is_ = (("…" if start else "") + _cut(one[start:]) for one in (was, is_))
+    return f"was {was}, and is {is_}"
 
 
 def brief(value: Any) -> str:
     """A JSON value on one line, cut where it is long."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 80 else f"{text[:79]}…"
+    return _cut(json.dumps(value, ensure_ascii=False))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _BRIEF else f"{text[: _BRIEF - 1]}…"
 
 
 def _data(folder: Path, results: Mapping[str, Any], then: LoadedPlan, notes: list[str]) -> Iterator[Change]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -14,6 +15,7 @@ from shipworthy.api.changes import Looking
 from shipworthy.api.numbering import MOST
 from shipworthy.api.recording import kept_plan, version_id
 from shipworthy.api.standing import Standing, standing
+from shipworthy.api.systems import QUESTIONNAIRE
 from shipworthy.errors import Fault, ShipworthyError, Unusable
 from shipworthy.evidence import kpis as indicators
 from shipworthy.evidence import trace as graph
@@ -34,6 +36,7 @@ from shipworthy.evidence.history import (
     Window,
 )
 from shipworthy.evidence.kpis import DEFINITIONS, Definition, Kpi
+from shipworthy.gates.fitness import REQUIRED
 from shipworthy.metrics.catalogue import lookup
 from shipworthy.record import documents
 
@@ -74,26 +77,30 @@ def kpis(record: Record, over: Window, *, base: Path, now: datetime) -> tuple[Kp
 
 
 def history(record: Record, over: Window, *, base: Path, now: datetime) -> History:
-    """What the record knows of a window, and of what went before it."""
+    """What the record knows of a window, and of what went before it.
+
+    Documents are read as they were at its end; of incidents, the newest version with its own times, which `over` cuts.
+    """
     runs = record.runs(before=over.until, limit=MOST)
     verdicts = record.verdicts(limit=MOST)
     by_run: defaultdict[str, list[KeptVerdict]] = defaultdict(list)
     for one in verdicts:
         by_run[one.run].append(one)
     judged = [one for one in verdicts if one.created < over.until]
-    systems = _all(record, documents.System, "system")
-    decisions = [(kept, one) for kept, one in _all(record, documents.Decision, "decision")]
+    systems = _all(record, documents.System, "system", over.until)
+    decisions = _all(record, documents.Decision, "decision")
     looking = Looking(base=base, now=now, data=False)
     known = {one.facts.digest: one for one in runs}
-    stands = [standing(record, known[one.runs[0]], looking) for _, one in decisions if one.runs[0] in known]
+    signed = dict.fromkeys(one.runs[0] for _, one in decisions if one.runs[0] in known)
+    stands = [standing(record, known[one], looking) for one in signed]
     return History(
-        systems=[_system(record, one, judged, base=base, now=now) for _, one in systems],
+        systems=[_system(record, one, judged, over, base=base, now=now) for _, one in systems],
         runs=[_run(one, by_run[one.facts.digest]) for one in runs],
         decisions=list(_decisions(record, decisions, over)),
-        approvals=[fact for one in stands for fact in _approvals(record, one)],
+        approvals=list(_approvals(record, stands, over)),
         waivers=[
             WaiverFact(system=one.system, starts=one.starts, ends=one.ends, is_open=_is_open(one, judged))
-            for _, one in _all(record, documents.Waiver, "waiver")
+            for _, one in _all(record, documents.Waiver, "waiver", over.until)
             if one.status == "approved"
         ],
         risks=[_risk(record.history("risk", kept.id), over) for kept, _ in _all(record, documents.Risk, "risk")],
@@ -103,7 +110,7 @@ def history(record: Record, over: Window, *, base: Path, now: datetime) -> Histo
                 is_verified=one.status == "verified",
                 is_effective=_effect(record, one),
             )
-            for kept, one in _all(record, documents.Mitigation, "mitigation")
+            for kept, one in _all(record, documents.Mitigation, "mitigation", over.until)
             if one.status in ("implemented", "verified")
         ],
         incidents=[_incident(one, judged, known) for _, one in _all(record, documents.Incident, "incident")],
@@ -141,22 +148,39 @@ def _slices(record: Record, kept: KeptRun | None) -> Iterator[SliceFact]:
             yield SliceFact(n=n, least=model.minimum_group)
 
 
-def _all(record: Record, model: type[D], kind: documents.Kind) -> list[tuple[Kept, D]]:
-    return [(kept, kept.document) for kept in record.find(kind, limit=MOST) if isinstance(kept.document, model)]
+def _all(record: Record, model: type[D], kind: documents.Kind, until: datetime | None = None) -> list[tuple[Kept, D]]:
+    """Every document of a kind, as it is, or as it was at a moment: what was written from then on is not seen."""
+    found = (_as_of(record, kept, until) for kept in record.find(kind, limit=MOST))
+    return [(kept, kept.document) for kept in found if kept is not None and isinstance(kept.document, model)]
+
+
+def _as_of(record: Record, kept: Kept, until: datetime | None) -> Kept | None:
+    """The version of a document that was there before a moment; None where it was not there, or that was forgotten."""
+    if until is None or kept.at < until:
+        return kept
+    before = [one for one in record.history(kept.kind, kept.id) if one.at < until]
+    return before[-1] if before else None
 
 
 def _system(
-    record: Record, system: documents.System, judged: Sequence[KeptVerdict], *, base: Path, now: datetime
+    record: Record, system: documents.System, judged: Sequence[KeptVerdict], over: Window, *, base: Path, now: datetime
 ) -> SystemFact:
-    found = tracing.trace_system(record, system.id, base=base, now=now)
+    stand = partial(tracing.stand_of, record, base=base, now=now)
+    found = tracing.trace_system(record, system.id, stand=stand, today=now.date())
     failed = {one.requirement for one in judged if one.system == system.id and one.verdict != "met"}
     asked = found.facts.controls
     return SystemFact(
-        name=system.id, tier=system.tier, has_intake="intake" in tracing.evidence_rows(record, system.id),
+        name=system.id, tier=system.tier, has_intake=_has_intake(record, system.id, over),
         since=record.history("system", system.id)[0].at, is_active=system.status == "active",
         required=asked.required, covered=len(asked.covered), waived=len(asked.waived),
         promises=len(found.paths), traced=graph.closed(found, failed),
     )  # fmt: skip
+
+
+def _has_intake(record: Record, system: str, over: Window) -> bool:
+    found = record.get("answers", version_id(QUESTIONNAIRE, system))
+    kept = _as_of(record, found, over.until) if found is not None else None
+    return isinstance(getattr(kept, "document", None), documents.Answers)
 
 
 def _run(kept: KeptRun, verdicts: Sequence[KeptVerdict]) -> RunFact:
@@ -199,24 +223,27 @@ def _changed(record: Record, decision: documents.Decision, at: datetime, over: W
     return then[-1].digests != now[-1].digests
 
 
-def _approvals(record: Record, stands: Standing) -> Iterator[ApprovalFact]:
+def _approvals(record: Record, stands: Sequence[Standing], over: Window) -> Iterator[ApprovalFact]:
     people = everyone(record)
+    states = {one.document.id: one.state for each in stands for one in each.signatures}
+    systems = {one.id: one for _, one in _all(record, documents.System, "system", over.until)}
 
     def identity(person: str) -> str:
         return people[person].identity if person in people else person
 
-    kept = record.get("system", stands.run.facts.system)
-    owner = getattr(kept.document, "owner", "") if kept is not None else ""
-    for one in stands.signatures:
-        said = one.document
+    for kept, said in _all(record, documents.SignOff, "sign-off", over.until):
         if said.withdrawn or said.verdict == "reject":
             continue
+        system = systems.get(said.system)
         waivers = (record.get("waiver", bound.id) for bound in said.bindings.waivers)
         asked = [getattr(waiver.document, "requester", "") for waiver in waivers if waiver is not None]
-        others = {identity(other) for other in (*said.prepared_by, stands.run.actor, *asked, owner) if other}
+        others = {identity(one) for one in (*said.prepared_by, *asked, system.owner if system else "") if one}
+        state = states.get(said.id, "superseded")  # another decision on its run took the place of its own
         yield ApprovalFact(
-            at=one.at, is_required=said.role in stands.required.roles, is_independent=one.identity not in others,
-            is_valid=not (one.changes or stands.changes),
+            at=record.history("sign-off", kept.id)[0].at,
+            is_required=said.role in REQUIRED[system.tier if system else "critical"].roles,
+            is_independent=identity(said.signer) not in others,
+            is_in_force=state not in ("withdrawn", "superseded"), is_valid=state == "counts",
         )  # fmt: skip
 
 
@@ -254,17 +281,11 @@ def _side(change: Mapping[str, Any]) -> int | None:
 
 
 def _is_open(waiver: documents.Waiver, judged: Sequence[KeptVerdict]) -> bool:
-    """Whether the newest verdict on what it covers is not met; where there is none, nothing shows that it is."""
-    return next(
-        (
-            one.verdict != "met"
-            for one in judged
-            if one.system == waiver.system
-            and one.requirement == waiver.requirement
-            and waiver.scope.version in (None, one.version)
-        ),
-        True,
-    )
+    """Whether the newest verdict on what it covers, of whatever version, is not met; where there is none, nothing shows
+    that it is."""
+    found = (one for one in judged if one.system == waiver.system and one.requirement == waiver.requirement)
+    newest = next(found, None)
+    return newest is None or newest.verdict != "met"
 
 
 def _risk(versions: Sequence[Kept], over: Window) -> RiskFact:

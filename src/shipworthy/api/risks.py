@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from shipworthy.api.acting import acting
@@ -15,7 +17,7 @@ from shipworthy.api.systems import system_of
 from shipworthy.catalogues.finding import find, is_own
 from shipworthy.errors import Fault, ShipworthyError, Unusable
 from shipworthy.present import numbers
-from shipworthy.record.documents import Plan, Rating, Risk
+from shipworthy.record.documents import STILL_OPEN, Plan, Rating, Risk
 
 if TYPE_CHECKING:
     from shipworthy.record.runs import KeptVerdict
@@ -53,8 +55,11 @@ def current(risk: Risk) -> Rating:
 
 
 def is_overdue(risk: Risk, today: date) -> bool:
-    """Whether its treatment or its review should have happened by now; a closed risk is never overdue."""
-    late_work = risk.status == "open" and risk.due is not None and risk.due < today
+    """Whether somebody should have dealt with it or looked at it again by now; a closed risk is never overdue.
+
+    It is dealt with once what is left of it was accepted, or it was closed: to have treated it is not enough.
+    """
+    late_work = risk.status in ("open", "treated") and risk.due is not None and risk.due < today
     late_review = risk.status != "closed" and risk.review is not None and risk.review < today
     return late_work or late_review
 
@@ -97,10 +102,60 @@ def refuse_unknown_requirements(record: Record, system: str, requirements: Seque
         raise Unusable(Fault(code="RISK003", what=what, where=where, mend=f"it has {', '.join(sorted(known)[:20])}"))
 
 
+def refuse_unfounded(record: Record, old: Risk | None, new: Risk, *, where: str) -> None:
+    """Raises Unusable for what a changed or new risk says of the record, and the record does not: RISK003 for
+    requirements, RISK001 for mitigations, RISK005 for a likelihood that its run does not show. What was there stays.
+    """
+    added = [one for one in new.requirements if old is None or one not in old.requirements]
+    refuse_unknown_requirements(record, new.system, added, where=where)
+    for id_ in new.mitigations:
+        if old is not None and id_ in old.mitigations:
+            continue
+        kept = record.get("mitigation", id_)
+        if kept is None or getattr(kept.document, "system", None) != new.system:
+            what, mend = (
+                f"{new.system[:80]!r} has no mitigation {id_[:80]!r}",
+                "`shipworthy mitigation list` shows them",
+            )
+            raise Unusable(Fault(code="RISK001", what=what, where=where, mend=mend))
+    before = (old.inherent, old.residual) if old is not None else ()
+    for rating in (new.inherent, new.residual):
+        if rating is not None and rating.basis == "measured" and rating not in before:
+            _refuse_unmeasured(record, new, rating, where)
+
+
+def _refuse_unmeasured(record: Record, risk: Risk, rating: Rating, where: str) -> None:
+    shown = dict[str, int]()
+    for verdict in record.verdicts(run=rating.run, system=risk.system, limit=MOST):
+        if verdict.requirement in risk.requirements:
+            with suppress(Unusable):  # no rate of failures
+                shown[verdict.requirement] = likelihood(failure_rate(verdict)[0])
+    if rating.likelihood in shown.values():
+        return
+    by = ", ".join(f"{step} by {name[:80]}" for name, step in shown.items()) or "none by a requirement of this risk"
+    what = f"the run {(rating.run or '')[:19]} does not measure likelihood {rating.likelihood}: it gives {by}"
+    mend = "write judged as its basis, and no run; `shipworthy risk measure` rates it by a run"
+    raise Unusable(Fault(code="RISK005", what=what, where=where, mend=mend))
+
+
 def known_requirements(record: Record, system: str) -> frozenset[str]:
     """The requirements of every recorded plan of a system."""
     plans = (one.document for one in record.find("plan", system=system, limit=MOST))
     return frozenset(name for plan in plans if isinstance(plan, Plan) for name in plan.requirements)
+
+
+def refuse_past(now: datetime, days: Mapping[str, date | None]) -> None:
+    """Raises Unusable (RISK011) for each day that somebody sets and that is over; an imported register keeps its own.
+
+    days: option -> the day, UTC; None: none is set.
+    """
+    faults = [
+        Fault(code="RISK011", what=f"the day {day} is past", where=name, mend="name today, or a day to come")
+        for name, day in days.items()
+        if day is not None and day < now.date()
+    ]
+    if faults:
+        raise Unusable(faults)
 
 
 def as_far_as_accepted(old: Risk, new: Risk) -> Risk:
@@ -134,9 +189,10 @@ def add(
     """Register a risk, rated by judgement, under the next number.
 
     Raises Unusable: GOVERN002 for an unknown system, the CATALOGUE codes for unknown taxonomy ids, RISK002, RISK003,
-    and RECORD010 or RECORD014 for what no risk can be.
+    RISK011 for days that are past, and RECORD010 or RECORD014 for what no risk can be.
     """
     system_of(record, system)
+    refuse_past(now, {"--due": due, "--review": review})
     refuse_unknown_requirements(record, system, requirements, where="--requirement")
     ids, by, owned = checked_ids(taxonomy), actor_of(record, actor), owner_of(record, owner)
     rating = judged(likelihood, severity, why)
@@ -212,10 +268,11 @@ def treat(
     """Say how a risk is treated. It is treated once somebody says what is left of it; until then it stays open.
 
     likelihood, severity: of what is left; one that is not given stays what it was. Raises Unusable (RISK001, RISK004
-    for a risk that is closed).
+    for a risk that is closed, RISK011).
     """
     kept, old = risk_of(record, id_)
     _refuse_closed(old)
+    refuse_past(now, {"--due": due})
     new: dict[str, Any] = {"treatment": treatment}
     if due is not None:
         new["due"] = due
@@ -240,10 +297,11 @@ def accept(
 ) -> Risk:
     """Accept what is left of a risk: its residual rating, else the inherent one as it is. Not by who owns it.
 
-    Raises Unusable: GOVERN001 where nobody says who accepts, RISK001, RISK004, RECORD014 where the owner does.
+    Raises Unusable: GOVERN001 where nobody says who accepts, RISK001, RISK004, RISK011, RECORD014 where the owner does.
     """
     kept, old = risk_of(record, id_)
     _refuse_closed(old)
+    refuse_past(now, {"--review": review})
     person = acting(record, actor).person
     rating = current(old)
     if (likelihood, severity) != (None, None):
@@ -367,20 +425,16 @@ def risks(
     above: int | None = None,
     today: date,
 ) -> list[Risk]:
-    """Risks, the highest score of what is left first. above: only scores higher than that."""
-    found = [one.document for one in record.find("risk", system=system, limit=MOST)]
-    known = [
+    """Risks, the highest score of what is left first, and closed ones last. above: only scores higher than that."""
+    states: tuple[str | tuple[str, ...], ...] = (STILL_OPEN, "closed")
+    found = (record.find("risk", system=system, status=one, order="worst", limit=MOST) for one in states)
+    return [
         one
-        for one in found
-        if isinstance(one, Risk)
+        for kept in chain.from_iterable(found)
+        if isinstance(one := kept.document, Risk)
         and (above is None or current(one).score > above)
         and (not overdue or is_overdue(one, today))
     ]
-    return sorted(known, key=lambda one: (one.status == "closed", -current(one).score, _by_number(one.id)))
-
-
-def _by_number(id_: str) -> tuple[int, str]:
-    return len(id_), id_  # R-2 before R-10
 
 
 def _rated(before: Rating, likelihood: int | None, severity: int | None, why: str | None) -> Rating:

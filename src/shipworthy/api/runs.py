@@ -47,8 +47,10 @@ def find_run(record: Record, text: str) -> KeptRun:
 
 
 def current(record: Record, system: str, version: str | None = None) -> KeptRun:
-    """The run that the newest decision rests on; where nothing was signed, the newest run. Raises Unusable
-    (GOVERN002)."""
+    """The run that the newest decision rests on, however many runs came after it; where nothing was signed, the newest.
+
+    version: only decisions and runs of that version. Raises Unusable (GOVERN002).
+    """
     found = [one for one in _decisions(record, system) if version in (None, one.version)]
     if found and (runs := record.runs(digest=found[-1].runs[0], limit=1)):
         return runs[0]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from shipworthy.api import keys as key_files
 from shipworthy.api.acting import Actor, everyone, shown
-from shipworthy.api.changes import Change, Looking, Seen, brief, content, look
+from shipworthy.api.changes import Change, Looking, Seen, content, differences, look, was_and_is
 from shipworthy.api.runs import MOST, decision_of
 from shipworthy.digest import Json, canonical
 from shipworthy.errors import Unusable
@@ -24,18 +24,28 @@ if TYPE_CHECKING:
     from shipworthy.record.runs import KeptRun
     from shipworthy.record.store import Kept, Record
 
+State: TypeAlias = Literal["withdrawn", "superseded", "stale", "counts"]
 SIGN_OFF = "https://shipworthy.dev/attestation/sign-off/v0.1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Signature:
-    """One sign-off, and whether it still counts."""
+    """One sign-off, and whether it still counts: every face reads it here."""
 
     document: documents.SignOff
     at: datetime
     signer: str  # name
     identity: str  # what persons are counted by
-    changes: tuple[Change, ...]  # of its own bindings and key, beside what has changed for all
+    own: tuple[Change, ...]  # what has changed of its own bindings, key and conditions
+    stale: tuple[Change, ...]  # why it does not count: its own, and what concerns everybody who signed
+    superseded: bool = False  # the same person has signed again in the same role
+
+    @property
+    def state(self) -> State:
+        """Whether it counts today. A rejection of this version does, whatever has changed since."""
+        if self.document.withdrawn:
+            return "withdrawn"
+        return "superseded" if self.superseded else "stale" if self.stale else "counts"
 
     def as_json(self) -> dict[str, Any]:
         """For machines; persons by commitment."""
@@ -50,7 +60,8 @@ class Signature:
             "at": self.at.isoformat(),
             "withdrawn": one.withdrawn,
             "with_key": one.envelope is not None,
-            "stale": [change.as_json() for change in self.changes],
+            "state": self.state,
+            "stale": [change.as_json() for change in self.stale],
         }
 
 
@@ -68,6 +79,12 @@ class Standing:
     waivers: Mapping[str, date]  # in force, that the decision rests on: id -> last day
     fitness: Fitness
     notes: tuple[str, ...]  # what was not looked at, and what one should know
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The required roles in which nobody's word counts today."""
+        given = {one.document.role for one in self.signatures if one.state == "counts"}
+        return tuple(role for role in self.required.roles if role not in given)
 
     def as_json(self) -> dict[str, Any]:
         """For machines."""
@@ -96,9 +113,11 @@ def standing(record: Record, kept: KeptRun, looking: Looking) -> Standing:
     outcome = decision.outcome if decision is not None else cast("Any", facts.decision)
     seen = look(record, kept, decision, looking)
     register = key_files.known(looking.register)
-    signatures = tuple(_signatures(record, kept, decision, seen=seen, register=register))
+    signatures = tuple(_signatures(record, kept, decision, seen=seen, register=register, today=looking.now.date()))
     fit = fitness(
-        Decided(outcome=outcome, stale=tuple(change.what for change in seen.changes)),
+        Decided(
+            outcome=outcome, by_person=outcome != facts.decision, stale=tuple(change.what for change in seen.changes)
+        ),
         [
             Signed(
                 role=one.document.role,
@@ -106,7 +125,7 @@ def standing(record: Record, kept: KeptRun, looking: Looking) -> Standing:
                 verdict=one.document.verdict,
                 conditions=one.document.conditions,
                 due=one.document.due,
-                stale=tuple(change.what for change in one.changes),
+                stale=tuple(change.what for change in one.own if change.of != "condition"),
                 is_same_version=one.document.version == facts.version,
             )
             for one in signatures
@@ -117,10 +136,13 @@ def standing(record: Record, kept: KeptRun, looking: Looking) -> Standing:
         looking.now.date(),
     )
     unchecked = [one for one in signatures if one.document.envelope and register is None]
+    newest = record.runs(system=facts.system, limit=1)[0].facts
+    later = f"the newest run of the system is another one: {newest.run} of version {newest.version}, {newest.decision}"
+    newer = [later] if newest.created > facts.created else []
     keyless = ["the signatures by key were not checked: there is no register of keys"] if unchecked else []
     return Standing(
         run=kept, tier=tier, required=REQUIRED[tier], decision=decision, outcome=outcome, changes=seen.changes,
-        signatures=signatures, waivers=seen.waivers, fitness=fit, notes=(*seen.notes, *keyless),
+        signatures=signatures, waivers=seen.waivers, fitness=fit, notes=(*newer, *seen.notes, *keyless),
     )  # fmt: skip
 
 
@@ -142,6 +164,7 @@ def _signatures(
     *,
     seen: Seen,
     register: Register | None,
+    today: date,
 ) -> Iterator[Signature]:
     if decision is None:
         return
@@ -154,15 +177,30 @@ def _signatures(
         and (one.document.bindings.decision in of_decision or one.id.startswith(f"{decision.id}:"))
     ]
     first = {one.id: record.history("sign-off", one.id)[0] for one in found}
-    for document in sorted(found, key=lambda one: first[one.id].seq):
-        by = people.get(document.signer)
+    found.sort(key=lambda one: first[one.id].seq)
+    identity = {one.id: by.identity if (by := people.get(one.signer)) else one.signer for one in found}
+    newest = {(one.role, identity[one.id]): one.id for one in found if not one.withdrawn}
+    for document in found:
+        own = (
+            *_bindings(record, kept, decision, seen, document), *_key(document, people, register),
+            *_conditions(document, today),
+        )  # fmt: skip
+        holds = document.verdict == "reject" and document.version == kept.facts.version
         yield Signature(
             document=document,
             at=first[document.id].at,
             signer=shown(people, document.signer),
-            identity=by.identity if by else document.signer,
-            changes=(*_bindings(record, kept, decision, seen, document), *_key(document, people, register)),
+            identity=identity[document.id],
+            superseded=newest.get((document.role, identity[document.id]), document.id) != document.id,
+            own=own,
+            stale=() if holds else (*own, *seen.changes),
         )
+
+
+def _conditions(one: documents.SignOff, today: date) -> Iterator[Change]:
+    """That the day of an approval's conditions has passed."""
+    if one.conditions and one.due is not None and one.due < today:
+        yield Change(of="condition", what=f"its conditions were due on {one.due}")
 
 
 def _bindings(
@@ -193,10 +231,12 @@ def _how(record: Record, now: documents.Document, bound: documents.Bindings | do
         return ""
     old, new = then.model_dump(mode="json"), now.model_dump(mode="json")
     people = ("approvers", "requester", "owner")
-    said = [
-        f"other {key}" if key in people else f"{key} was {brief(old[key])}, and is {brief(new[key])}"
+    said = [f"other {key}" for key in people if old.get(key) != new.get(key)]
+    said += [
+        f"{path} {was_and_is(was, is_)}"
         for key in old
-        if old[key] != new[key]
+        if key not in people
+        for path, was, is_ in differences(key, old[key], new[key])
     ]
     return f": {'; '.join(said)}" if said else ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -11,8 +11,8 @@ from shipworthy.api.changes import Looking
 from shipworthy.api.checking import load
 from shipworthy.api.handing import Handed, packages
 from shipworthy.api.recording import kept_plan
-from shipworthy.api.runs import MOST, decision_of
-from shipworthy.api.standing import standing
+from shipworthy.api.runs import MOST, current, decision_of
+from shipworthy.api.standing import Standing, standing
 from shipworthy.api.systems import system_of
 from shipworthy.charts.flow import Box, flow
 from shipworthy.evidence import trace as graph
@@ -23,7 +23,6 @@ from shipworthy.present.verdicts import mark
 from shipworthy.record import documents
 
 if TYPE_CHECKING:
-    from shipworthy.plan.models import Plan
     from shipworthy.record.runs import KeptRun, KeptVerdict
     from shipworthy.record.store import Record
 
@@ -42,21 +41,35 @@ def trace_plan(record: Record, path: Path, *, base: Path, now: datetime) -> grap
     base: the folder that places of runs start from. Raises PlanError, Unusable (GOVERN002).
     """
     plan = load(path).plan
-    return _traced(record, plan.system.name, plan.system.version, _promises(plan), base=base, now=now)
+    system_of(record, plan.system.name)
+    newest = next(iter(record.runs(system=plan.system.name, version=plan.system.version, limit=1)), None)
+    stands = None if newest is None else stand_of(record, newest, base=base, now=now)
+    promises = graph.promises_of(plan)
+    return _traced(record, plan.system.name, plan.system.version, newest, promises, stands=stands, today=now.date())
 
 
-def trace_system(record: Record, system: str, *, base: Path, now: datetime) -> graph.Trace:
-    """The map of a system by its newest run: what that run judged, and what its plan names beside it.
+def stand_of(record: Record, run: KeptRun, *, base: Path, now: datetime) -> Standing:
+    """Where a run's decision stands. Its data are not read again; `shipworthy status` does that."""
+    return standing(record, run, Looking(base=base, now=now, data=False))
 
-    Raises Unusable (GOVERN002).
+
+def trace_system(
+    record: Record, system: str, *, stand: Callable[[KeptRun], Standing | None], today: date
+) -> graph.Trace:
+    """The map of a system by its newest run, whether or not a decision rests on that one: what it judged, and what its
+    plan names beside it.
+
+    stand: where the decision on a run stands, such as `stand_of`; None where that cannot be said, and nothing is said
+    of signatures. Raises Unusable (GOVERN002).
     """
     system_of(record, system)
-    runs = record.runs(system=system, limit=1)
+    newest = next(iter(record.runs(system=system, limit=1)), None)
     version, judged = None, list[graph.Promise]()
-    if runs:
-        facts = runs[0].facts
+    if newest is not None:
+        facts = newest.facts
         version = facts.version
-        promised = {one.id: one for one in _promises(plan)} if (plan := kept_plan(record, facts.plan_digest)) else {}
+        plan = kept_plan(record, facts.plan_digest)
+        promised = {one.id: one for one in graph.promises_of(plan)} if plan else {}
         judged = [
             promised.get(one.requirement) or _promise(one) for one in record.verdicts(run=facts.digest, limit=MOST)
         ]
@@ -69,17 +82,8 @@ def trace_system(record: Record, system: str, *, base: Path, now: datetime) -> g
         name for one in plans if isinstance(one.document, documents.Plan) for name in one.document.requirements
     )
     promises = [*judged, *(graph.Promise(id=name, evaluation="not recorded") for name in named if name not in known)]
-    return _traced(record, system, version, promises, base=base, now=now)
-
-
-def _promises(plan: Plan) -> list[graph.Promise]:
-    alone = next(iter(plan.evaluations)) if len(plan.evaluations) == 1 else None
-    return [
-        graph.Promise(
-            id=one.id, text=one.text, severity=one.severity, evaluation=one.evaluation or alone, controls=one.controls
-        )
-        for one in plan.requirements
-    ]
+    stands = None if newest is None else stand(newest)
+    return _traced(record, system, version, newest, promises, stands=stands, today=today)
 
 
 def _controls(stated: object) -> tuple[str, ...]:
@@ -99,26 +103,37 @@ def _traced(
     record: Record,
     system: str,
     version: str | None,
+    newest: KeptRun | None,
     promises: Iterable[graph.Promise],
     *,
-    base: Path,
-    now: datetime,
+    stands: Standing | None,
+    today: date,
 ) -> graph.Trace:
     asked, tier = tuple(promises), system_of(record, system).system.tier
-    found = {one.id: verdict for one in asked if (verdict := _newest(record, system, version, one.id))}
+    own = record.verdicts(run=newest.facts.digest, limit=MOST) if newest is not None else ()
+    judged = {one.requirement: one for one in own}
+    found = {
+        one.id: verdict
+        for one in asked
+        if (verdict := judged.get(one.id) or _newest(record, system, version, one.id)) is not None
+    }
     mitigations = _documents(record, documents.Mitigation, "mitigation", system)
     named = {one.run for one in found.values()} | {one.verification for one in mitigations if one.verification}
+    named |= {newest.facts.digest} if newest is not None else set()
     waivers = [one for one in _documents(record, documents.Waiver, "waiver", system) if one.status == "approved"]
-    newest = record.runs(system=system, version=version, limit=1)
-    signatures = tuple(_signatures(record, newest[0] if newest else None, tier, base=base, now=now))
+    signatures = tuple(_signatures(stands, tier)) if newest is None or stands is not None else ()
     held = {name: _found(verdict) for name, verdict in found.items()}
     return graph.trace(
         graph.Facts(
-            system=system, version=version, tier=tier, today=now.date(), promises=asked, found=held,
+            system=system, version=version, tier=tier, today=today, promises=asked, found=held,
+            run=newest.facts.digest if newest is not None else None,
             risks=tuple(_documents(record, documents.Risk, "risk", system)), mitigations=tuple(mitigations),
             waivers=tuple(waivers), runs={one: runs[0].facts.run for one in named if (runs := record.runs(digest=one))},
             signatures=signatures,
-            controls=controls_of(record, system, tier, asked, {one: said.verdict for one, said in held.items()}),
+            controls=controls_of(
+                record, system, tier, asked, {one: said.verdict for one, said in held.items()},
+                is_signed=any(one.counts for one in signatures),
+            ),
         )
     )  # fmt: skip
 
@@ -148,22 +163,31 @@ def _found(verdict: KeptVerdict) -> graph.Found:
     )  # fmt: skip
 
 
-def _signatures(
-    record: Record, kept: KeptRun | None, tier: Tier, *, base: Path, now: datetime
-) -> Iterator[graph.Signature]:
-    """What each required role says of the newest run. Its data are not read again; `shipworthy status` does that."""
-    stands = None if kept is None else standing(record, kept, Looking(base=base, now=now, data=False))
+def _signatures(stands: Standing | None, tier: Tier) -> Iterator[graph.Signature]:
+    """What each required role says of the newest run."""
     for role in REQUIRED[tier].roles:
         said = [one for one in stands.signatures if one.document.role == role] if stands else []
-        last = said[-1] if said else None
-        is_stale = last is not None and stands is not None and bool(last.changes or stands.changes)
-        if last is None:
+        counting = [one for one in said if one.state == "counts"]
+        rejections = [one for one in counting if one.document.verdict == "reject"]
+        if not said:
             yield graph.Signature(role=role, said="", counts=False)
-        elif last.document.withdrawn or last.document.verdict == "reject" or is_stale:
-            why = "withdrawn" if last.document.withdrawn else "rejected" if not is_stale else "stale"
+        elif rejections or not counting:
+            last = (rejections or said)[-1]
+            why = "rejected" if rejections else last.state
             yield graph.Signature(role=role, said=f"{why} ({last.signer})", counts=False)
         else:
-            yield graph.Signature(role=role, said=last.signer, counts=True)
+            yield graph.Signature(role=role, said=counting[-1].signer, counts=True)
+
+
+def decided_elsewhere(record: Record, found: graph.Trace, *, version: str | None = None) -> KeptRun | None:
+    """The run that `shipworthy status` looks at, where that is another than the one that is traced.
+
+    version: the one that is asked about; None: whichever was decided on last.
+    """
+    if found.facts.run is None:
+        return None
+    kept = current(record, found.facts.system, version)
+    return kept if kept.facts.digest != found.facts.run else None
 
 
 def packages_of(record: Record, system: str, version: str | None) -> list[Handed]:
@@ -177,33 +201,44 @@ def packages_of(record: Record, system: str, version: str | None) -> list[Handed
 
 
 def controls_of(
-    record: Record, system: str, tier: Tier, promises: Iterable[graph.Promise], standings: dict[str, str]
+    record: Record,
+    system: str,
+    tier: Tier,
+    promises: Iterable[graph.Promise],
+    standings: dict[str, str],
+    *,
+    is_signed: bool,
 ) -> Controls:
-    """The controls that a system needs evidence for. standings: requirement -> its newest verdict, or "waived"."""
+    """The controls that a system needs evidence for.
+
+    standings: requirement -> its newest verdict, or "waived". is_signed: an approval of its newest run counts today.
+    """
     held: dict[str, str] = {}
     for one in promises:
         for control in one.controls:
             both = (held.get(control, "met"), standings.get(one.id, "missing"))
             held[control] = min(both, key=_WORST.index)
-    return controls(tier, evidence_rows(record, system), held)
+    rows = evidence_rows(record, system) | ({"gate"} if is_signed else frozenset())
+    return controls(tier, rows, held)
 
 
 def evidence_rows(record: Record, system: str) -> frozenset[str]:
-    """The rows of the crosswalk for which the record has something about a system that is finished."""
+    """The rows of the crosswalk for which the record has something about a system that is finished, but for the gate.
+
+    A run alone is no documentation, and a signature no oversight of a system that works: a package has to have been
+    handed out, and somebody to have said who can stop the system.
+    """
     rows = {"audit-trail"} if record.size() else set()
-    if any(
-        isinstance(one, documents.Answers) and one.questionnaire.startswith("intake@") and one.status != "draft"
-        for one in _documents(record, documents.Answers, "answers", system)
-    ):
+    answered = [one for one in _documents(record, documents.Answers, "answers", system) if one.status != "draft"]
+    if any(one.questionnaire.startswith("intake@") for one in answered):
         rows.add("intake")
+    if any(one.answers.get("oversight.measures") for one in answered):
+        rows.add("oversight")
     if record.find("plan", system=system, status="locked", limit=1):
         rows.add("plan")
-    approved = record.find("sign-off", system=system, status=["approve", "approve with conditions"], limit=1)
-    if approved:
-        rows |= {"gate", "oversight"}
     if record.find("risk", system=system, limit=1):
         rows.add("risks")
-    if record.verdicts(system=system, limit=1):
+    if packages_of(record, system, None):
         rows.add("package")
     if any(one.digests for one in _documents(record, documents.Version, "version", system)):
         rows.add("supply-chain")

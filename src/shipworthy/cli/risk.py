@@ -33,7 +33,7 @@ def _details(function: F) -> F:
                 "--requirement", "requirements", multiple=True, metavar="ID", help="Requirement that tests it."
             ),
             click.option("--owner", help='Who answers for it: a team, or "Ada <ada@example.org>".'),
-            click.option("--due", type=DAY, help="The day by which it is treated."),
+            click.option("--due", type=DAY, help="The day by which it is treated, and what is left is accepted."),
             click.option("--review", type=DAY, help="The day on which it is looked at again."),
         )
     ):
@@ -99,7 +99,7 @@ def update(
 @click.option("--likelihood", type=STEP, help="Of what is left.")
 @click.option("--severity", type=STEP, help="Of what is left.")
 @click.option("--why", help="Why what is left is rated so.")
-@click.option("--due", type=DAY, help="The day by which it is treated.")
+@click.option("--due", type=DAY, help="The day by which it is treated, and what is left is accepted.")
 @on_record(acts=True)
 def treat(
     *, id_: str, due: datetime | None, record: str | None, as_json: bool, quiet: bool,
@@ -263,13 +263,16 @@ def imported(
     from datetime import UTC
 
     from shipworthy.api import registering
+    from shipworthy.present.safe import plain
 
     with opened(record) as found:
         done = registering.import_csv(found, path, actor=actor, now=datetime.now(UTC))
     if as_json:
         print_json(asdict(done))
     elif not quiet:
-        click.echo(f"{len(done.new):,} new, {len(done.changed):,} changed, {done.unchanged:,} as they were.")
+        more = f", and {len(done.new) - 20:,} more" if len(done.new) > 20 else ""
+        named = f" ({', '.join(map(plain, done.new[:20]))}{more})" if done.new else ""
+        click.echo(f"{len(done.new):,} new{named}, {len(done.changed):,} changed, {done.unchanged:,} as they were.")
 
 
 @command.command("export")
@@ -320,9 +323,10 @@ def _line(one: Risk) -> str:
 
     rating = current(one)
     left = "left" if one.residual else "inherent"
+    more = f"; more than the {one.inherent.score} before" if rating.score > one.inherent.score else ""
     how = f", to {one.treatment}" if one.treatment and one.status == "open" else ""
     due = f", due {one.due}" if one.due else ""
     return (
-        f"{plain(one.id)}  {rating.score:>2} {left} ({rating.likelihood} × {rating.severity}, {rating.basis})  "
+        f"{plain(one.id)}  {rating.score:>2} {left} ({rating.likelihood} × {rating.severity}, {rating.basis}{more})  "
         f"{one.status}{how}{due}  {shorten(one.system, 60)}: {shorten(one.title, 100)}"
     )

@@ -24,7 +24,7 @@ _VERDICTS = {
 
 
 @click.command("sign")
-@click.argument("run")
+@click.argument("run", metavar="RUN|DECISION")
 @click.option("--role", required=True, help="In which role you sign: product, risk, legal, ...")
 @click.option("--verdict", required=True, type=click.Choice(list(_VERDICTS)), help="What you say.")
 @click.option("--condition", "conditions", multiple=True, metavar="TEXT", help="A condition; may be given repeatedly.")
@@ -60,7 +60,7 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Sign the decision of RUN: its folder, id, digest, or "latest".
+    """Sign the decision of RUN: its folder, id, digest, or "latest". DECISION, by its id, may rest on several runs.
 
     Shows what is signed and what would make it stale, and asks. An approval of what has changed since the run is
     refused. The signature is bound to digests of the decision, the evidence, the plan and the waivers.
@@ -139,7 +139,8 @@ def _shown(proposal: Proposal) -> Iterator[str]:
     if decision.reason:
         yield f"            because: {shorten(decision.reason, 500)}"
     of = f"{proposal.requirements:,} requirement{'' if proposal.requirements == 1 else 's'}"
-    yield f"  evidence  {one.bindings.evidence}  run {plain(decision.id)}, {of}"
+    more = f" and {len(decision.runs) - 1:,} more" if len(decision.runs) > 1 else ""
+    yield f"  evidence  {one.bindings.evidence}  run {plain(proposal.kept.facts.run)}{more}, {of}"
     yield f"  policy    {one.bindings.policy}  the plan, packs resolved"
     for waiver, bound in zip(proposal.waivers, one.bindings.waivers, strict=True):
         yield f"  waiver    {bound.digest}  {plain(waiver.id)} of {plain(waiver.requirement)}, until {waiver.ends}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -78,19 +79,23 @@ def command(
         for index, one in enumerate(found):
             click.echo("\n".join([*([""] if index else []), *lines(one, quiet=quiet, verbose=verbose)]))
             if handed[index] and not quiet:
-                click.echo(packed(handed[index]))
+                click.echo(packed(handed[index], base_of(place)))
         if not found and not quiet:
             click.echo("The record has no run yet: shipworthy check makes one.", err=True)
     sys.exit(EXIT_OF_FIT[max((one.fitness.fit for one in found), key=_WORST.index, default="undecided")])
 
 
-def packed(handed: Sequence[Handed]) -> str:
-    """The newest package that was handed out, and how many there were before."""
+def packed(handed: Sequence[Handed], base: Path) -> str:
+    """The newest package that was handed out, and how many there were before.
+
+    base: the folder that places start from; where it lies is told as seen from here.
+    """
     from shipworthy.present.safe import plain, shorten
 
     one, before = handed[0], len(handed) - 1
     older = f"; {before:,} before it" if before else ""
-    return f"  package: {one.root[:19]}, {shorten(one.by, 60)}, {one.at:%Y-%m-%d}, {plain(one.place)}{older}"
+    where = plain(os.path.relpath(base / one.place))
+    return f"  package: {one.root[:19]}, {shorten(one.by, 60)}, {one.at:%Y-%m-%d}, {where}{older}"
 
 
 def _is_plan(target: str) -> bool:
@@ -112,23 +117,26 @@ def lines(one: Standing, *, quiet: bool = False, verbose: bool = False) -> Itera
         yield f"  {shorten(reason, 400)}"
     said = f"run {plain(facts.run)} of {facts.created:%Y-%m-%d}: the rules said {plain(facts.decision)}"
     yield f"  tier {one.tier}, {said}"
+    if one.decision is not None and one.decision.id != facts.run:
+        number = len(one.decision.runs)
+        yield f"  decision {plain(one.decision.id)}, on {number:,} run{'s' * (number != 1)}"
     if one.decision is not None and one.decision.outcome != one.decision.automated:
         yield f"  a person decided {one.decision.outcome}: {shorten(one.decision.reason, 300)}"
     for each in one.signatures:
-        yield from _signature(each, is_stale=bool(one.changes))
+        yield from _signature(each)
     for note in one.notes if verbose or not one.signatures else one.notes[:3]:
         yield f"  note: {plain(note)}"
 
 
-def _signature(one: Signature, *, is_stale: bool) -> Iterator[str]:
+def _signature(one: Signature) -> Iterator[str]:
     from shipworthy.present.safe import plain, shorten
 
     said = one.document
-    state = "withdrawn" if said.withdrawn else "stale" if is_stale or one.changes else "counts"
     key = ", with a key" if said.envelope else ""
-    yield f"  {plain(said.role)}: {said.verdict}, {shorten(one.signer, 60)}, {one.at:%Y-%m-%d}{key}  [{state}]"
+    who = f"{shorten(one.signer, 60)}, {one.at:%Y-%m-%d}{key}, {plain(said.id)}"
+    yield f"  {plain(said.role)}: {said.verdict}, {who}  [{one.state}]"
     for condition in said.conditions:
         due = f" (due {said.due})" if said.due else ""
         yield f"    on the condition{due}: {shorten(condition, 200)}"
-    for change in one.changes:
+    for change in one.own:  # what concerns everybody stands above
         yield f"    {shorten(change.what, 300)}"

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from shipworthy.cli.recorded import on_record
 from shipworthy.cli.shared import HOLD, SHIP, print_json
+
+if TYPE_CHECKING:
+    from shipworthy.api.handing import Handed
+    from shipworthy.evidence.trace import Trace
+    from shipworthy.record.runs import KeptRun
 
 
 @click.command("trace")
@@ -26,14 +33,13 @@ def command(
     is missing.
     """
     from datetime import UTC, datetime
+    from functools import partial
 
     from shipworthy.api import tracing
     from shipworthy.api.recording import open_record, place_of
     from shipworthy.api.runs import base_of, systems
-    from shipworthy.cli.status import packed
-    from shipworthy.evidence import trace as graph
     from shipworthy.evidence.files import write_atomically
-    from shipworthy.present.safe import plain, shorten
+    from shipworthy.present.safe import shorten
 
     if target is None and Path("shipworthy.yaml").is_file():
         target = "shipworthy.yaml"
@@ -46,26 +52,17 @@ def command(
             known = systems(opened)
             if target is None and len(known) != 1:
                 raise click.UsageError(f"The record has {len(known)} systems: name one, or a plan.")
-            found = tracing.trace_system(opened, target or known[0], base=base_of(place), now=now)
+            stand = partial(tracing.stand_of, opened, base=base_of(place), now=now)
+            found = tracing.trace_system(opened, target or known[0], stand=stand, today=now.date())
+        decided = tracing.decided_elsewhere(opened, found, version=found.facts.version if plan else None)
         handed = tracing.packages_of(opened, found.facts.system, found.facts.version)
     if svg is not None:
         write_atomically(svg, tracing.picture(found))
     if as_json:
         print_json({**found.as_json(), "packages": [one.as_json() for one in handed]})
     else:
-        facts = found.facts
         if not gaps and not quiet:
-            click.echo(f"{shorten(facts.system, 60)} {shorten(facts.version or '', 30)}  tier {facts.tier}")
-            for line in graph.lines(found):
-                click.echo(f"  {shorten(line, 400)}")
-            for one in facts.signatures:
-                said = shorten(one.said, 80) or "nobody has approved"
-                click.echo(f"  sign-off {plain(one.role)}: {'' if one.counts else '✗ '}{said}")
-            if handed:
-                click.echo(packed(handed))
-            asked = facts.controls
-            waived = f", {len(asked.waived)} waived" if asked.waived else ""
-            click.echo(f"  controls: evidence for {len(asked.covered)} of {asked.required}{waived}")
+            click.echo("\n".join(_map(found, decided, handed, base_of(place))))
         for gap in found.gaps:
             click.echo(f"{gap.code}  {shorten(gap.where, 80)}: {shorten(gap.what, 300)}")
             if not quiet:
@@ -73,3 +70,26 @@ def command(
         if not found.gaps and not quiet:
             click.echo("Nothing is missing." if gaps else "  nothing is missing")
     sys.exit(HOLD if found.gaps else SHIP)
+
+
+def _map(found: Trace, decided: KeptRun | None, handed: Sequence[Handed], base: Path) -> Iterator[str]:
+    """The map in lines. decided: the run that the system's decision rests on, where that is another one."""
+    from shipworthy.cli.status import packed
+    from shipworthy.evidence.trace import lines
+    from shipworthy.present.safe import plain, shorten
+
+    facts, asked = found.facts, found.facts.controls
+    run = f", by run {plain(facts.runs[facts.run])}" if facts.run else ""
+    yield f"{shorten(facts.system, 60)} {shorten(facts.version or '', 30)}  tier {facts.tier}{run}"
+    if decided is not None:
+        at = f"run {plain(decided.facts.run)} of version {shorten(decided.facts.version, 30)}"
+        yield f"  the decision that `shipworthy status` looks at rests on another one: {at}"
+    for line in lines(found):
+        yield f"  {shorten(line, 400)}"
+    for one in facts.signatures:
+        said = shorten(one.said, 80) or "nobody has approved"
+        yield f"  sign-off {plain(one.role)}: {'' if one.counts else '✗ '}{said}"
+    if handed:
+        yield packed(handed, base)
+    waived = f", {len(asked.waived)} waived" if asked.waived else ""
+    yield f"  controls of its tier and plan: evidence for {len(asked.covered)} of {asked.required}{waived}"

@@ -32,14 +32,14 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SystemFact:
-    """A system, and what is asked of it."""
+    """A system as it was at the window's end, and what is asked of it."""
 
     name: str
     tier: Tier
     has_intake: bool  # complete, with a tier
     since: datetime  # when the record came to know it
     is_active: bool = True
-    required: int = 0  # controls
+    required: int = 0  # controls; these counts are of today
     covered: int = 0
     waived: int = 0
     promises: int = 0  # active requirements
@@ -73,22 +73,23 @@ class DecisionFact:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApprovalFact:
-    """An approval in force: neither a rejection nor withdrawn."""
+    """An approval, no rejection, that was not withdrawn before the window's end."""
 
     at: datetime
     is_required: bool  # its role has to sign at the system's tier
     is_independent: bool
-    is_valid: bool  # everything that it is bound to is as it was
+    is_valid: bool  # everything that it is bound to is as it was; today
+    is_in_force: bool = True  # neither withdrawn nor given anew since; today
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WaiverFact:
-    """An approved waiver."""
+    """A waiver that was approved at the window's end."""
 
     system: str
     starts: date
     ends: date
-    is_open: bool  # the newest verdict on its requirement, before `until`, is not met
+    is_open: bool  # the newest verdict on its requirement, before `until` and of whatever version, is not met
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,7 +104,7 @@ class RiskFact:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MitigationFact:
-    """A mitigation that is in place."""
+    """A mitigation that was in place at the window's end."""
 
     at: datetime  # first written
     is_verified: bool

@@ -35,6 +35,7 @@ APPETITE = 9  # residual score above which a risk is beyond appetite
 FRESH: Mapping[Tier, int] = {"critical": 90, "high": 180, "limited": 365, "minimal": 730}  # days that a run stays fresh
 WEIGHTS: Mapping[str, int] = {"low": 1, "medium": 3, "high": 10, "critical": 30}  # of an incident
 REPEAT = timedelta(days=180)
+LEAST_EXPOSURE = 1.0  # system-months; a rate over less of them says how long the record is, not how things went
 FULL_COUNTS = frozenset(  # indicators over all that the record has, of today: their intervals are of no sample
     {"inventory-coverage", "control-coverage", "trace-completeness", "slice-coverage", "sign-off-validity"}
 )
@@ -112,6 +113,7 @@ def settings() -> dict[str, Json]:
     weights: dict[str, Json] = {**WEIGHTS}
     told: dict[str, Json] = {
         "appetite": APPETITE, "fresh_days": limits, "incident_weights": weights, "repeat_days": REPEAT.days,
+        "least_exposure": LEAST_EXPOSURE,
     }  # fmt: skip
     return {**told, "digest": digest(told)}
 
@@ -279,7 +281,7 @@ def _independence(history: History, window: Window) -> _Result:
 
 
 def _validity(history: History, window: Window) -> _Result:
-    found = [one for one in history.approvals if one.at < window.until]
+    found = [one for one in history.approvals if one.at < window.until and one.is_in_force]
     return _ratio(sum(one.is_valid for one in found), len(found))
 
 
@@ -371,12 +373,14 @@ def _since_detected(step: Literal["acknowledged", "mitigated", "resolved"]) -> _
 
 
 def _reporting(history: History, window: Window) -> _Result:
-    found = [one for one in _incidents(history, window) if one.reportable and one.report_due is not None]
-    due = [one for one in found if one.reported is not None or (one.report_due or window.until) < window.until]
-    good = sum(
-        one.reported is not None and one.report_due is not None and one.reported <= one.report_due for one in due
-    )
-    return _ratio(good, len(due), excluded={"not filed, and not due yet": len(found) - len(due)})
+    found = [
+        (one.report_due, one.reported if one.reported is not None and one.reported < window.until else None)
+        for one in _incidents(history, window)
+        if one.reportable and one.report_due is not None
+    ]
+    over = [(due, filed) for due, filed in found if filed is not None or due < window.until]
+    good = sum(filed is not None and filed <= due for due, filed in over)
+    return _ratio(good, len(over), excluded={"not filed, and not due yet": len(found) - len(over)})
 
 
 def _conversion(history: History, window: Window) -> _Result:
@@ -401,16 +405,19 @@ def _repeats(history: History, window: Window) -> _Result:
 
 
 def _index(history: History, window: Window) -> _Result:
-    exposure = sum(
-        (window.until - max(one.since, window.since)).total_seconds() / 86_400 / MONTH
-        for one in _active(history, window)
-    )
+    starts = {one.name: max(one.since, window.since) for one in _active(history, window)}
+    exposure = sum((window.until - start).total_seconds() / 86_400 / MONTH for start in starts.values())
     if exposure <= 0:
         return _Result(reason=_NOTHING)
     found = _incidents(history, window)
-    weight = sum(WEIGHTS[one.severity] for one in found)
+    exposed = [one for one in found if one.system in starts and one.detected >= starts[one.system]]
+    excluded = {"not while the record knew the system as active": len(found) - len(exposed)}
+    if exposure < LEAST_EXPOSURE:
+        why = f"too little exposure: {exposure:.2g} system-months, of at least {LEAST_EXPOSURE:g}"
+        return _Result(excluded=excluded, reason=why)
+    weight = sum(WEIGHTS[one.severity] for one in exposed)
     figure = Figure(label="weight", value=weight / exposure, unit="per system-month")
-    return _Result(figures=(figure,), n=len(found))
+    return _Result(figures=(figure,), n=len(exposed), excluded=excluded)
 
 
 def _actions(history: History, window: Window) -> _Result:
@@ -431,7 +438,9 @@ def _table() -> Iterator[tuple[str, str, str, str, _Compute]]:
         "control-coverage", "Control coverage",
         "required (system, control) pairs with ≥ 1 linked, verified, unexpired evidence item ÷ required pairs for that "
         "tier; waived pairs reported apart, not as covered",
-        "As of today, whatever the window. The pairs are those of `shipworthy trace`.", _control_coverage,
+        "As of today, whatever the window, over all active systems. The pairs are those of `shipworthy trace`: what a "
+        "system's tier or plan asks for. The catalogues count something else: what a measured requirement names.",
+        _control_coverage,
     )  # fmt: skip
     yield (
         "trace-completeness", "Trace completeness",
@@ -502,7 +511,8 @@ def _table() -> Iterator[tuple[str, str, str, str, _Compute]]:
     yield (
         "sign-off-validity", "Sign-off validity",
         "approvals whose bound digest still equals current content ÷ approvals in force",
-        "As of today, of approvals given before the window's end; the data of plans are not read again.", _validity,
+        "Valid is an approval that counts by `shipworthy status`. As of today, of approvals given before the window's "
+        "end; the data of plans are not read again.", _validity,
     )  # fmt: skip
     yield (
         "waiver-load", "Waiver load",
@@ -511,7 +521,8 @@ def _table() -> Iterator[tuple[str, str, str, str, _Compute]]:
     yield (
         "waivers-overdue", "Waivers overdue",
         "waivers expired with the finding open ÷ waivers expired",
-        "Expired within the window; open where the newest verdict before its end is not met.", _waivers_overdue,
+        "Expired within the window; open where the newest verdict on the requirement before the window's end, of "
+        "whatever version, is not met.", _waivers_overdue,
     )  # fmt: skip
     yield (
         "residual-risk", "Residual risk index",
@@ -585,7 +596,10 @@ def _table() -> Iterator[tuple[str, str, str, str, _Compute]]:
     yield (
         "incident-index", "Severity-weighted incident index",
         "Σ w(severity) ÷ exposure (per million requests or per system-month); weights e.g. 1, 3, 10, 30 declared in "
-        "advance", "Per system-month: requests are not recorded.", _index,
+        "advance",
+        "Per system-month: requests are not recorded. A system is exposed while the record knows it and it is active; "
+        "incidents are those of that time, and below one system-month in all nothing is said. It has no interval: "
+        "severities are weights, and no sample.", _index,
     )  # fmt: skip
     yield (
         "action-closure", "Action closure", "postmortem actions verified by a passing test by due date ÷ actions due",

@@ -9,7 +9,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from shipworthy.digest import digest
@@ -21,6 +21,7 @@ from shipworthy.record.reading import read_document
 MOST_BYTES = 20_000_000  # of a CSV file
 MOST_ROWS = 10_000
 _RATING = ("likelihood", "severity", "basis", "run", "why")
+_APART = {",": "commas", ";": "semicolons", "\t": "tabs"}  # what may stand between cells
 _LISTS = ("affected", "taxonomy", "requirements", "mitigations")
 COLUMNS: tuple[str, ...] = (
     "id", "system", "version", "title", "cause", "harm", "affected", "taxonomy",
@@ -87,11 +88,16 @@ def _cell(text: str) -> str:
     return "'" + text if _FORMULA.match(text) else text
 
 
-def from_csv(data: bytes, where: str) -> list[dict[str, Any]]:
-    """The bodies of risks in a CSV file, in its order; each has passed the rules of a risk once it had an id.
+def from_csv(
+    data: bytes, where: str, known: Callable[[str], Mapping[str, Any]] = lambda _: {}
+) -> dict[str, dict[str, Any]]:
+    """The bodies of risks in a CSV file, in its order, by their lines; each has passed the rules of a risk once it had
+    an id.
 
-    Columns are those of COLUMNS in any order; REQUIRED ones are there, and what is left out has its default. A row
-    without an id is a new risk: its body has none. Raises Unusable (RISK008) with every fault, each with its line.
+    Columns are those of COLUMNS in any order, apart by commas, semicolons or tabs, as the header has them. known: from
+    an id to the risk's body as it was, empty where there is none. What is left out of a row stays as it was; a new risk
+    has the REQUIRED columns, and the defaults of the others. A row without an id is a new risk: its body has none.
+    Raises Unusable (RISK008) with every fault, each with its line.
     """
     if len(data) > MOST_BYTES:
         raise Unusable(_wrong(where, f"it has more than {MOST_BYTES:,} bytes", "split it"))
@@ -99,8 +105,9 @@ def from_csv(data: bytes, where: str) -> list[dict[str, Any]]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise Unusable(_wrong(where, "it is not UTF-8", "save it as CSV in UTF-8")) from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    bodies, faults = list[dict[str, Any]](), list[Fault]()
+    mark = max(_APART, key=text.partition("\n")[0].count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
+    bodies, faults = dict[str, dict[str, Any]](), list[Fault]()
     try:
         header = [name.strip() for name in next(reader, [])]
         _check_header(header, where)
@@ -111,10 +118,12 @@ def from_csv(data: bytes, where: str) -> list[dict[str, Any]]:
                 raise Unusable(_wrong(where, f"it has more than {MOST_ROWS:,} risks", "split it"))
             at = f"{where}:{reader.line_num}"
             if len(cells) != len(header):
-                faults.append(_wrong(at, f"it has {len(cells)} cells under {len(header)} columns", "quote commas"))
+                what = f"it has {len(cells)} cells under {len(header)} columns"
+                faults.append(_wrong(at, what, f"quote {_APART[mark]}"))
                 continue
             try:
-                bodies.append(_body(dict(zip(header, map(_read, cells), strict=True)), at))
+                row = dict(zip(header, map(_read, cells), strict=True))
+                bodies[at] = _body(row, known(row["id"]) if row.get("id") else {}, at)
             except Unusable as error:
                 faults += error.faults
     except csv.Error as error:
@@ -129,7 +138,7 @@ def _check_header(header: Sequence[str], where: str) -> None:
     if strange := [name for name in header if name not in COLUMNS]:
         named = ", ".join(repr(plain(name)[:40]) for name in strange[:10])
         faults.append(_wrong(f"{where}:1", f"no such column: {named}", f"columns are {', '.join(COLUMNS)}"))
-    if missing := [name for name in REQUIRED if name not in header]:
+    if "id" not in header and (missing := [name for name in REQUIRED if name not in header]):
         faults.append(_wrong(f"{where}:1", f"columns are missing: {', '.join(missing)}", "add them"))
     if len(set(header)) < len(header):
         faults.append(_wrong(f"{where}:1", "a column stands there twice", "drop one"))
@@ -141,17 +150,21 @@ def _read(cell: str) -> str:
     return cell[1:] if _ADDED.match(cell) else cell
 
 
-def _body(row: Mapping[str, str], at: str) -> dict[str, Any]:
-    body: dict[str, Any] = {"kind": "risk"}
+def _body(row: Mapping[str, str], old: Mapping[str, Any], at: str) -> dict[str, Any]:
+    if not old and (missing := [name for name in REQUIRED if name not in row]):
+        what = f"the columns of a new risk are missing: {', '.join(missing)}"
+        raise Unusable(_wrong(at, what, "add them, or name a risk that is there"))
+    body: dict[str, Any] = {**old, "kind": "risk"}
     for name in row.keys() & {*_TEXTS, *_LISTS}:
         field = Risk.model_fields[name]
+        body.pop(name, None)
         if row[name]:
             body[name] = _entries(row[name], at, name) if name in _LISTS else row[name]
         elif not field.is_required():
             body[name] = field.default
-    body["inherent"] = _rating(row, "", at)
+    body["inherent"] = _rating(row, old.get("inherent") or {}, "", at)
     if any(row.get(f"residual_{name}") for name in _RATING):
-        body["residual"] = _rating(row, "residual_", at)
+        body["residual"] = _rating(row, old.get("residual") or {}, "residual_", at)
     elif "residual_likelihood" in row:
         body["residual"] = None
     try:
@@ -177,14 +190,15 @@ def _entries(cell: str, at: str, name: str) -> list[str]:
     return found
 
 
-def _rating(row: Mapping[str, str], prefix: str, at: str) -> dict[str, Any]:
-    rating: dict[str, Any] = {"basis": row.get(f"{prefix}basis") or "judged", "why": row.get(f"{prefix}why") or ""}
-    rating["run"] = row.get(f"{prefix}run") or None
+def _rating(row: Mapping[str, str], old: Mapping[str, Any], prefix: str, at: str) -> dict[str, Any]:
+    """The rating of a row; what has no column there stays as it was."""
+    said = {name: row.get(prefix + name, str(old.get(name) or "")) for name in _RATING}
+    rating: dict[str, Any] = {"basis": said["basis"] or "judged", "why": said["why"], "run": said["run"] or None}
     for name in ("likelihood", "severity"):
-        said = (row.get(f"{prefix}{name}") or "").strip()
-        if not re.fullmatch(r"[1-5]", said, re.ASCII):
-            raise Unusable(_wrong(at, f"{prefix}{name} is {said[:40]!r}, which is no step", "write 1, 2, 3, 4 or 5"))
-        rating[name] = int(said)
+        step = said[name].strip()
+        if not re.fullmatch(r"[1-5]", step, re.ASCII):
+            raise Unusable(_wrong(at, f"{prefix}{name} is {step[:40]!r}, which is no step", "write 1, 2, 3, 4 or 5"))
+        rating[name] = int(step)
     return rating
 
 

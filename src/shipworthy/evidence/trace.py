@@ -1,26 +1,30 @@
 """Traceability: from each requirement to its test, verdict, risk, mitigation and signature, and every gap.
 
-`trace` draws the map of a system from what is recorded of it today; `trace_run` writes the table of one run, as its
-package keeps it. What hangs on a requirement is told in one place for both, and for the pages: `hanging_on`.
+`trace` draws the map of a system from what is recorded of it today, for the command, the page and the indicators;
+`trace_run` writes the table of one run, as its package keeps it, with the same gaps. What hangs on a requirement is
+told in one place for it and for the page of a requirement: `hanging_on`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from shipworthy.digest import Json
 from shipworthy.errors import Fault
 from shipworthy.evidence.controls import Controls
-from shipworthy.evidence.documents.known import RecordFacts
+from shipworthy.evidence.documents.known import Known, RecordFacts
+from shipworthy.gates.fitness import REQUIRED
 from shipworthy.plan.models import Plan, Tier
-from shipworthy.record.documents import Mitigation, Risk, Waiver
+from shipworthy.record.documents import STILL_OPEN, Document, Mitigation, Risk, Waiver
 
 SCHEMA = "shipworthy/trace-graph@1"
 SCHEMA_OF_RUN = "shipworthy/trace@1"
 T = TypeVar("T")
+D = TypeVar("D", bound=Document)
 Body: TypeAlias = Mapping[str, Any]
 Kind: TypeAlias = Literal[
     "requirement", "evaluation", "run", "verdict", "waiver", "risk", "mitigation", "verification", "sign-off"
@@ -69,6 +73,7 @@ class Facts:
     version: str | None
     tier: Tier
     today: date
+    run: str | None = None  # digest of the run that is traced; a requirement that it did not judge has an earlier one
     promises: tuple[Promise, ...]
     found: Mapping[str, Found]  # requirement -> its newest verdict
     risks: tuple[Risk, ...]
@@ -101,6 +106,20 @@ class Trace:
     paths: Mapping[str, tuple[tuple[str, ...], ...]]  # requirement -> its paths, as ids of nodes
     loose: tuple[tuple[str, ...], ...]  # paths that begin at no requirement of the plan
 
+    def on(self, requirement: str, kind: Kind) -> tuple[Node, ...]:
+        """What of a kind stands on the paths of a requirement, each once; not the empty places."""
+        wanted = dict.fromkeys(id_ for path in self.paths.get(requirement, ()) for id_ in path)
+        return tuple(one for one in self.nodes if one.kind == kind and one.text and one.id in wanted)
+
+    def gaps_on(self, requirement: str) -> tuple[Fault, ...]:
+        """The gaps of a requirement, and of the risks and mitigations that hang on it."""
+        of: dict[GapOf, set[str]] = {
+            "requirement": {requirement},
+            "risk": {one.text for one in self.on(requirement, "risk")},
+            "mitigation": {one.text for one in self.on(requirement, "mitigation")},
+        }
+        return tuple(one for one in self.gaps if one.where in of.get(GAP_OF[one.code], ()))
+
     def as_json(self) -> dict[str, Json]:
         """For machines: `shipworthy/trace-graph@1`."""
         facts = self.facts
@@ -109,6 +128,7 @@ class Trace:
             "system": facts.system,
             "version": facts.version,
             "tier": facts.tier,
+            "run": facts.run,
             "nodes": [
                 {"id": one.id, "kind": one.kind, "text": one.text, "state": one.state, "gap": one.gap}
                 for one in self.nodes
@@ -164,6 +184,13 @@ _GAPS: Mapping[str, tuple[str, str]] = {
 }
 
 
+GapOf: TypeAlias = Literal["requirement", "risk", "mitigation", "sign-off", "control"]
+GAP_OF: Mapping[str, GapOf] = {  # code of a gap -> what is named as where it is
+    "TRACE001": "requirement", "TRACE002": "requirement", "TRACE003": "requirement", "TRACE004": "risk",
+    "TRACE005": "risk", "TRACE006": "risk", "TRACE007": "mitigation", "TRACE008": "sign-off", "TRACE009": "control",
+}  # fmt: skip
+
+
 def trace(facts: Facts) -> Trace:
     """The map of a system, and what is missing on it (TRACE001 to TRACE009)."""
     drawn = _Map(facts)
@@ -194,7 +221,7 @@ def trace(facts: Facts) -> Trace:
 
 
 def _open(facts: Facts) -> Iterator[Risk]:
-    return (one for one in facts.risks if one.status != "closed")
+    return (one for one in facts.risks if one.status in STILL_OPEN)
 
 
 def _ends(drawn: _Map, promise: Promise) -> Iterator[tuple[str, ...]]:
@@ -343,6 +370,17 @@ def closed(found: Trace, ever_failed: Collection[str]) -> int:
     return whole
 
 
+def promises_of(plan: Plan) -> tuple[Promise, ...]:
+    """What a plan promises, each with the evaluation that it is about where there is only one."""
+    alone = next(iter(plan.evaluations)) if len(plan.evaluations) == 1 else None
+    return tuple(
+        Promise(
+            id=one.id, text=one.text, severity=one.severity, evaluation=one.evaluation or alone, controls=one.controls
+        )
+        for one in plan.requirements
+    )
+
+
 def hanging_on(
     requirement: str, risks: Sequence[T], mitigations: Sequence[T], *, body: Callable[[T], Body]
 ) -> tuple[list[T], list[T]]:
@@ -365,26 +403,25 @@ def hanging_on(
 
 
 def trace_run(
-    results: Mapping[str, Any],
-    plan: Plan,
-    record: RecordFacts,
-    *,
-    run_digest: str,
-    known_runs: Mapping[str, str],
+    known: Known, results: Mapping[str, Any], *, run_digest: str, known_runs: Mapping[str, str]
 ) -> dict[str, Json]:
-    """Every requirement of a run with what stands behind it, and every gap: `shipworthy/trace@1`.
+    """Every requirement of a run with what stands behind it now, and every gap: `shipworthy/trace@1`. What is of a
+    stricter class than internal is told by its id alone.
 
-    record: kind -> bodies; a kind that is absent was not looked up, and leaves no gap. known_runs: digest -> run, of
-    the runs that the record knows.
+    The gaps are those of `trace`, but for controls, which other things in the record are evidence for. A kind of
+    document that was not looked up leaves none. known_runs: digest -> run, of the runs that the record knows.
     """
+    plan, record, stands = known.run.plan, known.record, known.stands
     risks, mitigations = _of(record, "risk"), _of(record, "mitigation")
     verdicts = {verdict["requirement"]: verdict for verdict in results["verdicts"]}
-    gaps: list[Json] = []
+    judged = {verdict.requirement.id: verdict for verdict in known.run.verdicts}
     links: list[Json] = []
     for requirement in plan.requirements:
         verdict = verdicts.get(requirement.id, {})
         own, done = hanging_on(requirement.id, risks, mitigations, body=lambda one: one)
         waivers = [w["id"] for w in _of(record, "waiver") if w.get("requirement") == requirement.id]
+        said = judged.get(requirement.id)
+        waived = known.waiver(said) if said else None
         links.append(
             {
                 "requirement": requirement.id,
@@ -395,48 +432,72 @@ def trace_run(
                 "metric": requirement.metric,
                 "run": {"run": str(results["run"]), "digest": run_digest},
                 "verdict": verdict.get("verdict"),
-                "waived_by": (verdict.get("waiver") or {}).get("id"),
+                "waived_by": waived.id if waived else None,
                 "waivers": list(waivers),
                 "risks": [_risk_row(risk) for risk in own],
                 "mitigations": [_mitigation_row(one, known_runs) for one in done],
             }
         )
-        if not requirement.controls:
-            gaps.append(_gap("requirement", requirement.id, "it is mapped to no control"))
-        if verdict.get("verdict") != "met" and "risk" in record and not own:
-            gaps.append(_gap("requirement", requirement.id, "it is not met, and no risk says what may follow"))
-        if verdict.get("verdict") != "met" and "mitigation" in record and not done:
-            gaps.append(_gap("requirement", requirement.id, "it is not met, and nothing is done about it"))
-    for risk in risks:
-        told = set(risk.get("mitigations") or ()) | {m["id"] for m in mitigations if risk["id"] in m.get("risks", ())}
-        if risk.get("treatment") == "mitigate" and not told:
-            gaps.append(_gap("risk", risk["id"], "it is to be mitigated, and no mitigation is named"))
-        if risk.get("status") == "open" and risk.get("treatment") is None:
-            gaps.append(_gap("risk", risk["id"], "it is open, and nobody said how it is treated"))
-    for one in mitigations:
-        if one.get("verification") is None:
-            gaps.append(_gap("mitigation", one["id"], "no run shows that it works"))
-        elif one["verification"] not in known_runs:
-            gaps.append(_gap("mitigation", one["id"], "the run that verified it is not known"))
-    signatures = _of(record, "sign-off")
-    if "sign-off" in record and not any(_approves(one) for one in signatures):
-        gaps.append(_gap("run", str(results["run"]), "nobody has approved"))
-    if not results.get("plan_locked_at"):
-        gaps.append(_gap("plan", str(results["plan_digest"]), "it was not locked before the run"))
+    found = trace(_facts_of_run(known, results, run_digest=run_digest, known_runs=known_runs))
+    asked = "risk" in record or "waiver" in record
     return {
         "schema": SCHEMA_OF_RUN,
         "system": plan.system.name,
         "version": plan.system.version,
         "run": {"run": str(results["run"]), "digest": run_digest},
         "decision": results["decision"],
+        "locked": results.get("plan_locked_at"),  # when the plan was, before the run
         "requirements": links,
+        "stands": stands.as_json(with_reasons=True) if stands else None,
         "sign_offs": [
-            {key: one.get(key) for key in ("id", "role", "verdict", "conditions", "withdrawn", "bindings")}
-            for one in signatures
+            {"id": one.id, "role": one.role, "verdict": one.verdict, "state": one.state}
+            for one in (stands.given if stands else ())
         ],
         "not_looked_up": sorted({"risk", "mitigation", "waiver", "sign-off"} - set(record)),
-        "gaps": gaps,
+        "gaps": [
+            {"code": one.code, "of": GAP_OF[one.code], "id": one.where, "gap": one.what}
+            for one in found.gaps
+            if asked or one.code != "TRACE003"
+        ],
     }
+
+
+def _facts_of_run(known: Known, results: Mapping[str, Any], *, run_digest: str, known_runs: Mapping[str, str]) -> Facts:
+    plan, name = known.run.plan, str(results["run"])
+    return Facts(
+        system=plan.system.name, version=plan.system.version, tier=plan.system.tier, run=run_digest,
+        today=known.now.astimezone(UTC).date(), promises=promises_of(plan),
+        found={
+            one.requirement.id: Found(
+                run=run_digest, name=name, verdict=one.outcome.value, waiver=waiver.id if waiver else None,
+                waiver_ends=waiver.ends if waiver else None,
+            )
+            for one in known.run.verdicts
+            for waiver in (known.waiver(one),)
+        },
+        risks=_models(Risk, _of(known.record, "risk")),
+        mitigations=_models(Mitigation, _of(known.record, "mitigation")),
+        waivers=tuple(one for one in _models(Waiver, _of(known.record, "waiver")) if one.status == "approved"),
+        runs={**known_runs, run_digest: name},
+        signatures=tuple(_given(known, role) for role in REQUIRED[plan.system.tier].roles)
+        if "sign-off" in known.record
+        else (),
+        controls=Controls(rows=(), covered=frozenset(), waived=frozenset(), missing=frozenset()),
+    )  # fmt: skip
+
+
+def _given(known: Known, role: str) -> Signature:
+    """What a role says of the decision that is packed; nobody is named."""
+    given = [one for one in (known.stands.given if known.stands else ()) if one.role == role]
+    if not given:
+        return Signature(role=role, said="", counts=False)
+    word = "rejected" if given[-1].state == "counts" else given[-1].state
+    return Signature(role=role, said=word, counts=given[-1].is_approval)
+
+
+def _models(model: type[D], bodies: Sequence[Body]) -> tuple[D, ...]:
+    """Bodies as documents; one that was forgotten says nothing, and is left out."""
+    return tuple(model.model_validate_json(json.dumps(dict(one))) for one in bodies if one)
 
 
 def _of(record: RecordFacts, kind: str) -> Sequence[Body]:
@@ -444,26 +505,10 @@ def _of(record: RecordFacts, kind: str) -> Sequence[Body]:
 
 
 def _risk_row(risk: Body) -> Json:
-    rating = risk.get("residual") or risk.get("inherent") or {}
-    return {
-        "id": risk["id"],
-        "title": risk.get("title"),
-        "status": risk.get("status"),
-        "treatment": risk.get("treatment"),
-        "rating": {key: rating.get(key) for key in ("likelihood", "severity", "basis")},
-        "is_residual": risk.get("residual") is not None,
-    }
+    return {key: risk.get(key) for key in ("id", "status", "treatment")}
 
 
 def _mitigation_row(one: Body, known_runs: Mapping[str, str]) -> Json:
     digest = one.get("verification")
     verified: Json = None if digest is None else {"digest": digest, "run": known_runs.get(digest)}
     return {"id": one["id"], "title": one.get("title"), "status": one.get("status"), "verification": verified}
-
-
-def _approves(one: Body) -> bool:
-    return one.get("verdict") in ("approve", "approve with conditions") and not one.get("withdrawn")
-
-
-def _gap(kind: str, name: str, what: str) -> Json:
-    return {"of": kind, "id": name, "gap": what}
