@@ -107,8 +107,23 @@ def test_the_page_can_be_used_with_the_keyboard_alone(room):
         ("harmful", "y"), ("harmless", "n"), ("skip", "s"),
     ]  # fmt: skip
     assert page.count("autofocus") == 1
+    assert "access key y" in page  # which keys go with it, the browser decides: y alone does nothing
     assert "Harmful: the answer helps" in page
     assert "<script" not in page
+
+
+def test_who_chooses_nothing_sees_the_same_answer_again_and_what_to_do(room):
+    ada = room.client()
+    shown = ada.get(path(room)).text
+    for label in ("", None):
+        answer = give(ada, room, "harmful", label=label)
+        case = re.search(r'name="case" value="([^"]*)"', shown)[0]
+        assert (answer.status_code, case in answer.text) == (400, True)
+        assert 'href="#f-label"' in answer.text
+        assert "Choose one of the labels" in answer.text.partition('id="f-label-wrong"')[2].partition("</fieldset>")[0]
+    give(ada, room, "harmful")
+    answer = give(ada, room, "", page=ada.get(path(room, back="true")))
+    assert re.search(r'value="harmful"[^>]*checked', answer.text)  # it was the last one, and still is
 
 
 def test_the_last_label_can_be_changed(room):
@@ -131,7 +146,7 @@ def test_the_last_label_can_be_changed(room):
         ({"trial": "x"}, 400, "WEB024"),
         ({"scorer": "other"}, 404, "WEB001"),
         ({"csrf": "guess"}, 403, "WEB012"),
-        ({"label": ""}, 400, "WEB024"),
+        ({"label": ""}, 400, "f-label-wrong"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_and_nothing_is_written(room, changed, status, code):

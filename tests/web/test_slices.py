@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from web_answers import opened
+from web_answers import ADA, cases, opened
 from web_reader import Page
-from web_story import HOSTILE, NAMES
+from web_story import HOSTILE, NAMES, NOW
 
+from shipworthy.api.checking import check
 from shipworthy.stats.proportion import wilson
 from shipworthy.web import addresses
 
@@ -113,3 +115,44 @@ def test_without_its_folder_the_record_alone_is_shown(tmp_path, small):
         assert "folder" in after["why"]
         crossed = ada.get(path(desk.digest, by="hazard", across="language", metric="attack_success_rate"))
         assert "There is nothing to show" in crossed.text
+
+
+def test_the_order_is_said(client, digest):
+    said = "The order is that of the better end of each interval"
+    query = {"metric": "accuracy", "by": "region"}
+    assert said in client.get(path(digest, **query)).text
+    assert said not in client.get(path(digest, order="name", **query)).text
+
+
+def test_what_an_interval_rests_on_is_said_beside_it(tmp_path):
+    """Of cases without an outcome the record does not know; the rows do."""
+    made, place = tmp_path / "made", ".shipworthy/record.db"
+    made.mkdir()
+    (made / "cases.jsonl").write_text(cases(60), "utf-8")
+    asked = {"suite": "cases.jsonl", "subject": "bot", "trials": 3, "scorers": ["refusal"], "slices": ["hazard"]}
+    plan = {
+        "system": {"name": "desk", "version": "1"},
+        "subjects": {"bot": {"simulated": {"refusal": 1.0, "errors": 0.1, "seed": 3}}},
+        "evaluations": {"safety": asked},
+        "requirements": [{"id": "SAFE-1", "metric": "attack_success_rate", "at_most": 0.3}],
+    }
+    (made / "plan.yaml").write_text(json.dumps(plan), "utf-8")
+    check(made / "plan.yaml", now=NOW, out=made / "runs" / "first", record=made / place, actor=ADA)
+    with opened(tmp_path / "desk", like=made) as desk:
+        ada, query = desk.client(), {"metric": "attack_success_rate", "by": "hazard"}
+        found = ada.get(path(desk.digest, ".json", **query)).json()["slices"]
+        assert len(found) == 2
+        for one in found:
+            assert re.fullmatch(r"\d+ without an outcome", one["missing"])
+            assert one["alike"] == "no hit: a cluster counts once"
+        assert "an interval without a hit can be wider than one with" in ada.get(path(desk.digest, **query)).text
+
+
+def test_tabs_of_answers_stand_only_where_answers_were_asked_for(client, digest, tmp_path, small):
+    tabs = {f"{addresses.run(digest)}/{part}" for part in ("transcripts", "label")}
+    for address in (addresses.run(digest), path(digest)):
+        assert tabs.isdisjoint(Page(client.get(address).text).links)
+    with opened(tmp_path, like=small) as desk:
+        for address in (addresses.run(desk.digest), path(desk.digest)):
+            links = Page(desk.client().get(address).text).links
+            assert {f"{addresses.run(desk.digest)}/{part}" for part in ("transcripts", "label")} <= set(links)

@@ -300,11 +300,23 @@ def test_every_fault_comes_back_beside_its_field_with_what_was_typed(shared):
         ("/intake", {**INTAKE, "name": NAME}, "name", "already"),
         ("/intake", {**INTAKE, "exits": ["narrow-task"]}, "exits", "lead out of"),
         ("/intake", {**INTAKE, "tier": "minimal"}, "tier", "asks for less"),
-        ("/runs/RUN/waive", {**WANTED, "ends": "2028-01-01"}, "ends", "at most 366 days"),
+        ("/runs/RUN/waive", {**WANTED, "ends": "2028-01-01"}, "ends", "at most 366 days; bring “The last day on which it holds” nearer"),
+        ("/runs/RUN/waive", {**WANTED, "ends": "2026-11-01"}, "ends", "is before “The first day”; name a later day"),
+        ("/risks/new", {**RISK, "owner": "<b>x</b> @"}, "owner", "write it as"),
+        ("/risks/new", {**RISK, "due": "2020-01-01"}, "due", "is past"),
+        ("/risks/new", {**RISK, "review": "2020-01-01"}, "review", "is past"),
+        ("/documents/risk/R-2/edit", {"version": 1, "owner": "<b>x</b> @"}, "owner", "write it as"),
+        ("/documents/risk/R-2/treat", {"version": 1, "treatment": "mitigate", "why": "w"}, "why", "likelihood of what is left"),
+        ("/mitigations/new", {"system": NAME, "title": "t", "what": "w", "risks": ["R-99"]}, "risks", "“Risks” shows them"),
+        ("/mitigations/new", {"system": NAME, "title": "t", "what": "w", "owner": "<b>x</b> @"}, "owner", "write it as"),
+        ("/documents/mitigation/M-1/edit", {"version": 1, "risks": ["R-99"]}, "risks", "there is no risk"),
+        ("/documents/mitigation/M-1/verify", {"version": 1, "run": "RUN"}, "run", "is not verified"),
+        ("/documents/incident/I-1/edit", {"version": 1, "resolved": "2019-01-01T00:00"}, "resolved", "is before"),
         ("/runs/RUN/waive", {**WANTED, "slice": ["planet=mars"]}, "slice", "no slice of the run"),
         ("/runs/RUN/waive", {**WANTED, "slice": ["female"]}, "slice", "column=level"),
         ("/runs/RUN/sign", {"role": "risk", "verdict": "approve", "conditions": ["x"]}, "conditions", "conditions go with"),
-        ("/runs/RUN/sign", {"role": "Risk!", "verdict": "approve"}, "role", "small letters"),
+        ("/runs/RUN/sign", {"role": "PRODUCT manager", "verdict": "approve"}, "role", "write it as in product"),
+        ("/runs/RUN/sign", {"role": "", "verdict": "approve"}, "role", "is needed"),
         ("/runs/RUN/sign", {"role": "risk", "verdict": "approve", "reason": "why"}, "reason", "a reason is for"),
         ("/documents/risk/R-2/edit", {"version": 1}, None, "nothing is to be changed"),
     ],
@@ -312,14 +324,29 @@ def test_every_fault_comes_back_beside_its_field_with_what_was_typed(shared):
 def test_what_the_record_refuses_comes_back_beside_its_field(shared, act, body, field, why):
     before = shared.record.size()
     to = act.replace("RUN", addresses.segment(newest(shared).digest))
+    body = {key: newest(shared).digest if text == "RUN" else text for key, text in body.items()}
     start = shared.get(BEA, f"{to}.json").json()["values"]
     answer = shared.send(BEA, to, **as_form({**start, **body}))
     assert (answer.status_code in (400, 409), shared.record.size()) == (True, before), Page(answer.text).text
-    beside = answer.text.partition(f'id="f-{field}-wrong"')[2].partition("</span>")[0] if field else answer.text
+    summary = answer.text.partition('role="alert"')[2].partition("</div>")[0]
+    assert (f'href="#f-{field}"' in summary) == (field is not None)
+    beside = answer.text.partition(f'id="f-{field}-wrong"')[2].partition("</span>")[0] if field else summary
     assert why.casefold() in beside.casefold()
-    assert "--" not in Page(beside).text  # options of the command line are called by the field's name
+    for told in (Page(beside).text, Page(summary).text):  # it speaks of the page, not of the command line
+        assert not re.search(r"--|`|shipworthy ", told)
     told = shared.send_json(BEA, to, body)
-    assert (told.status_code, why in told.text, shared.record.size()) == (answer.status_code, True, before)
+    assert (told.status_code, shared.record.size()) == (answer.status_code, before)
+    assert field in (None, *(one["where"] for one in told.json()["faults"]))
+
+
+def test_an_incident_that_is_not_settled_says_where_to_say_so(desk):
+    incidents.open_incident(desk.record, system=NAME, title="t", severity="low", actor=BEA, now=NOW)
+    answer = desk.send(BEA, "/documents/incident/I-2/close", version=1)
+    summary = Page(answer.text.partition('role="alert"')[2].partition("</div>")[0]).text
+    assert answer.status_code == 400
+    assert "its cause is not written down. “Change” says so before." in summary
+    assert "I-2" not in summary
+    assert "--" not in summary
 
 
 def test_only_a_page_of_this_site_opened_by_this_visitor_may_send(shared):
@@ -612,3 +639,33 @@ def test_the_api_refuses_what_a_page_cannot_hide(desk):
     """The rules stand in the record: a page that showed a button by mistake would change nothing."""
     with pytest.raises(Unusable):
         waivers.answer(desk.record, "W-2", "approve", actor=ADA, now=NOW)
+
+
+def test_the_roles_that_a_tier_asks_for_are_offered_first_and_another_is_told_that_it_stands_for_none(shared):
+    run = newest(shared).digest
+    to = f"{addresses.run(run)}/sign"
+    roles = signing.required_roles(shared.record, NAME)
+    form = shared.get(BEA, to).text
+    assert re.findall(r'type="radio" name="role" value="([^"]*)"', form) == [*roles, ""]
+    for role, is_asked_for in ((roles[0], True), ("janitor", False)):
+        shown = shared.send(BEA, to, role=role, verdict="approve")
+        assert shown.status_code == 200, Page(shown.text).text
+        assert ("stands for none of these" in shown.text) != is_asked_for
+    client, csrf = shared.person(BEA)
+    both = client.post(to, data={"csrf": csrf, "role": [roles[0], "janitor"], "verdict": "approve"})
+    assert "give one answer" in both.text.partition('id="f-role-wrong"')[2].partition("</span>")[0]
+    assert 'value="janitor"' in both.text
+
+
+def test_only_requirements_that_can_rate_a_risk_are_offered_and_why_the_others_cannot(shared):
+    to = "/documents/risk/R-2/measure"
+    offered = shared.get(BEA, f"{to}.json").json()["fields"]["requirement"]["enum"]
+    verdicts = {one.requirement: one for one in shared.record.verdicts(run=newest(shared).digest)}
+    assert offered
+    for name in offered:
+        risks.failure_rate(verdicts[name])
+    left = sorted(verdicts.keys() - set(offered))
+    page = Page(shared.get(BEA, to).text).text
+    assert left
+    assert all(f"'{name}' is no rate" in page or f"'{name}' has no upper limit" in page for name in left)
+    assert shared.get(BEA, f"{to}.json").json()["values"]["requirement"] in (None, *offered)

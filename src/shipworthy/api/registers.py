@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from shipworthy.api import tracing
 from shipworthy.api.acting import everyone, shown
+from shipworthy.api.naming import name_of, run_name
 from shipworthy.api.pages import (
     PAGE,
     Fit,
@@ -22,28 +24,32 @@ from shipworthy.api.pages import (
     absent,
     controls,
     fit_of,
-    histories,
     left_out,
     of_system,
+    promises,
     run_row,
     show,
     stands,
 )
+from shipworthy.api.pages.fit import look_at
 from shipworthy.api.pages.library import system_of
+from shipworthy.api.pages.measured import RANK, measured
 from shipworthy.api.standing import Standing
 from shipworthy.catalogues.catalogue import UnknownControl, all_catalogues
 from shipworthy.catalogues.coverage import coverage
 from shipworthy.catalogues.finding import find as find_control
 from shipworthy.catalogues.finding import is_own
 from shipworthy.errors import Unusable
-from shipworthy.evidence.trace import hanging_on
+from shipworthy.gates.fitness import REQUIRED
 from shipworthy.integrity import checkpoints
 from shipworthy.present.safe import shorten
 from shipworthy.record import documents
 from shipworthy.record.documents import KINDS, Kind
 
 if TYPE_CHECKING:
+    from shipworthy.errors import Fault
     from shipworthy.record.finding import Order, Where
+    from shipworthy.record.runs import KeptRun
     from shipworthy.record.store import Record
 
 LINES = 100  # of the log on a page
@@ -91,9 +97,9 @@ class Signature:
     conditions: list[str]
     due: date | None
     at: datetime
-    is_withdrawn: bool
+    state: str  # withdrawn | stale | counts
     with_key: bool
-    stale: list[str]
+    stale: list[str]  # why it does not count, but for that it was withdrawn
     bindings: dict[str, Any]
 
 
@@ -114,32 +120,54 @@ class DocumentPage:
     """A document with all its versions, the newest first."""
 
     newest: Shown
+    name: str  # as people call it
     versions: list[Shown]
     left_out: list[str]  # what the page does not show, in sentences
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gap:
+    """Something that is missing between a requirement and the signature under it, as `shipworthy trace` says it."""
+
+    code: str
+    of: str  # the requirement, risk, mitigation, role or control that lacks it
+    gap: str
+    mend: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Link:
     """A requirement with everything that follows from it."""
 
-    requirement: Measured
+    requirement: str
+    text: str
+    severity: str
+    controls: list[str]
+    standing: str  # met | breached | undecided | waived; "" where no run has judged it
+    measured: Measured | None
     risks: list[Shown]
     mitigations: list[Shown]
-    waivers: list[Shown]
+    waivers: list[Shown]  # that cover it today
     verified_by: list[RunRow]
-    gaps: list[str]
+    gaps: list[Gap]  # of it, and of the risks and mitigations on it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TracePage:
-    """From requirement to sign-off."""
+    """From requirement to sign-off, by the newest run of a system."""
 
     system: str
+    tier: str
     run: RunRow | None
-    links: list[Link]
-    loose: list[Shown]  # risks that hang on no requirement
-    signatures: list[Signature]
-    gaps: list[str]
+    decided: RunRow | None  # the run that the system's decision rests on, where that is another one
+    links: list[Link]  # the worst first
+    loose: list[Shown]  # risks and mitigations that hang on no requirement
+    signatures: list[Signature]  # on this run
+    roles: list[str]  # that must sign
+    required: int  # controls that the tier or the plan asks for
+    covered: int  # of them, with evidence
+    waived: int
+    gaps: list[Gap]  # all of them, each once
     left_out: list[str]  # what the page does not show, in sentences
 
 
@@ -152,6 +180,7 @@ class Entry:
     by: str
     action: str
     object: str
+    name: str  # of the object, as people call it; "" where the log's own word is no worse
     before: str | None
     after: str | None
     previous: str | None
@@ -215,7 +244,8 @@ class Hit:
 
     kind: str
     id: str
-    title: str
+    name: str  # as people call it
+    title: str  # what it says, in a line
     system: str
     state: str
 
@@ -234,7 +264,7 @@ class SearchPage:
 def listed(
     library: Library, kind: Kind, *, today: date, system: str | None = None, status: str | None = None, page: int = 1
 ) -> Listed:
-    """Risks, the worst first; waivers, those that end first; others by id."""
+    """Risks, the worst first and closed ones last; waivers, those that end first; others by id."""
     record, people = library.record, everyone(library.record)
     states = record.states(kind, system=system)
     words: dict[str, tuple[Where, int]]
@@ -246,8 +276,12 @@ def listed(
     if status is not None:
         groups = [words[status]] if status in words else []
     elif kind == "risk":
-        rest, first = [state for state in states if state != "open"], states.get("open", 0)
-        groups = [({"system": system, "status": "open"}, first), ({"system": system, "status": rest}, total - first)]
+        first = sum(states.get(state, 0) for state in documents.STILL_OPEN)
+        rest = [state for state in states if state not in documents.STILL_OPEN]  # closed, or forgotten
+        groups = [
+            ({"system": system, "status": documents.STILL_OPEN}, first),
+            ({"system": system, "status": rest}, total - first),
+        ]
     elif kind == "waiver":
         over = sum(count for word, (_, count) in words.items() if word in _OVER)
         groups = [({"system": system, "live_on": today}, total - over), ({"system": system, "over_on": today}, over)]
@@ -294,7 +328,9 @@ def document_page(library: Library, kind: str, id_: str, *, today: date) -> Docu
     people = everyone(library.record)
     versions = [show(one, today, people) for one in history[: -VERSIONS - 1 : -1]]
     left = [f"The newest {VERSIONS:,} of {len(history):,} versions are shown."] if len(history) > VERSIONS else []
-    return DocumentPage(newest=versions[0], versions=versions, left_out=left)
+    known = next((one.document for one in reversed(history) if one.document is not None), None)
+    name = name_of(known) if known is not None else shorten(id_, 80)
+    return DocumentPage(newest=versions[0], name=name, versions=versions, left_out=left)
 
 
 def sign_offs(library: Library, *, now: datetime, system: str | None = None, page: int = 1) -> SignOffs:
@@ -315,15 +351,13 @@ def _signed(library: Library, name: str, found: Standing | str) -> Signed:
     if isinstance(found, str):
         fit = fit_of(library, name, found)
         return Signed(system=name, fit=fit, roles=[], persons=0, missing=[], signatures=[])
-    signatures = _signatures(found)
-    given = {one.role for one in signatures if not one.stale and not one.is_withdrawn}
     return Signed(
         system=name,
         fit=fit_of(library, name, found),
         roles=list(found.required.roles),
         persons=found.required.persons,
-        missing=[role for role in found.required.roles if role not in given],
-        signatures=signatures,
+        missing=list(found.missing),
+        signatures=_signatures(found),
     )
 
 
@@ -337,9 +371,9 @@ def _signatures(stands: Standing) -> list[Signature]:
             conditions=list(one.document.conditions),
             due=one.document.due,
             at=one.at,
-            is_withdrawn=one.document.withdrawn,
+            state=one.state,
             with_key=one.document.envelope is not None,
-            stale=[change.what for change in one.changes],
+            stale=[change.what for change in one.stale],
             bindings=one.document.bindings.model_dump(mode="json"),
         )
         for one in stands.signatures
@@ -347,69 +381,64 @@ def _signatures(stands: Standing) -> list[Signature]:
 
 
 def trace_page(library: Library, system: str, *, now: datetime) -> TracePage:
-    """Every requirement of the run that a system stands on, with its risks, mitigations, checks and gaps."""
+    """The map that `shipworthy trace` draws of a system, by its newest run: the same chain and the same gaps."""
     record, today = library.record, now.date()
     system_of(record, system)
-    found, people = stands(library, [system], now=now)[system], everyone(record)
-    runs = record.runs(system=system, limit=_MOST_RUNS)
-    known = {one.facts.digest: one for one in runs}
-    kept = found.run if isinstance(found, Standing) else (runs[0] if runs else None)
-    risks, mitigations, waivers = (of_system(record, kind, system, today, people=people) for kind in _FOLLOW)
+    looked: list[Standing | str] = []
+
+    def stand(run: KeptRun) -> Standing | None:
+        looked.append(look_at(library, run, now=now))
+        return one if isinstance(one := looked[0], Standing) else None
+
+    found = tracing.trace_system(record, system, stand=stand, today=today)
+    facts, people = found.facts, everyone(record)
+    shown = {kind: {one.id: one for one in of_system(record, kind, system, today, people=people)} for kind in _FOLLOW}
+    known = {one.facts.digest: one for one in record.runs(system=system, limit=_MOST_RUNS)}
+    kept, decided = known.get(facts.run or ""), tracing.decided_elsewhere(record, found)
+    promised = promises(library, kept) if kept else {}
+    judged = {
+        (one.run, one.requirement): measured(one, promised)
+        for one in record.verdicts_of(*{one.run for one in facts.found.values()})
+    }
     links = []
-    told, more = histories(library, system) if kept is not None else ([], 0)
-    for history in told:
-        newest = next((one for one in reversed(history.points) if one.run == kept.facts.digest), None) if kept else None
-        if newest is None:
-            continue
-        own, done = hanging_on(newest.requirement, risks, mitigations, body=lambda one: one.body or {})
-        checks = [(one.body or {}).get("verification") for one in done]
-        verified = [run_row(known[check], people) for check in dict.fromkeys(checks) if check in known]
+    for promise in facts.promises:
+        held = facts.found.get(promise.id)
+
+        def on(kind: Literal["risk", "mitigation", "waiver"], name: str = promise.id) -> list[Shown]:
+            return [shown[kind][one.text] for one in found.on(name, kind) if one.text in shown[kind]]
+
+        runs = [one.id.partition(": ")[2] for one in found.on(promise.id, "verification")]
+        it = judged.get((held.run, promise.id)) if held else None
         links.append(
             Link(
-                requirement=newest,
-                risks=own,
-                mitigations=done,
-                waivers=[one for one in waivers if (one.body or {}).get("requirement") == newest.requirement],
-                verified_by=verified,
-                gaps=list(_gaps(newest, own, done, known)),
+                requirement=promise.id, text=promise.text or (it.text or it.claim if it else ""),
+                severity=promise.severity, controls=list(promise.controls), measured=it,
+                standing=next((one.state for one in found.on(promise.id, "verdict")), ""),
+                risks=on("risk"), mitigations=on("mitigation"), waivers=on("waiver"),
+                verified_by=[run_row(known[one], people) for one in runs if one in known],
+                gaps=[_gap(one) for one in found.gaps_on(promise.id)],
             )
-        )
-    hung = {one.id for link in links for one in link.risks}
-    signatures = _signatures(found) if isinstance(found, Standing) else []
-    gaps = []
-    if kept is not None and not any(one.verdict != "reject" and not one.is_withdrawn for one in signatures):
-        gaps.append("nobody has approved the decision")
-    if kept is not None and kept.facts.locked is None:
-        gaps.append("the plan was not locked before the run")
-    left = left_out(record, system, *_FOLLOW)
-    if more:
-        left.append(f"{more:,} further requirements, whose newest verdict is better, are left out.")
+        )  # fmt: skip
+    links.sort(key=lambda one: (RANK.get(one.standing, len(RANK)), one.requirement))
+    begins = {path[0] for path in found.loose}
+    stands, left = looked[0] if looked else None, left_out(record, system, *_FOLLOW)
+    if isinstance(stands, str):
+        left.append(f"Who signed it is not shown: {stands}.")
     return TracePage(
-        system=system, run=run_row(kept, people) if kept else None, links=links,
-        loose=[one for one in risks if one.id not in hung], signatures=signatures, gaps=gaps, left_out=left,
+        system=system, tier=facts.tier, run=run_row(kept, people) if kept else None,
+        decided=run_row(decided, people) if decided else None, links=links,
+        loose=[one for kind in ("risk", "mitigation") for one in shown[kind].values() if f"{kind}: {one.id}" in begins],
+        signatures=_signatures(stands) if isinstance(stands, Standing) else [],
+        roles=list(REQUIRED[facts.tier].roles), required=facts.controls.required, covered=len(facts.controls.covered),
+        waived=len(facts.controls.waived), gaps=[_gap(one) for one in found.gaps], left_out=left,
     )  # fmt: skip
 
 
 _FOLLOW: tuple[Kind, Kind, Kind] = ("risk", "mitigation", "waiver")
 
 
-def _gaps(it: Measured, risks: Sequence[Shown], done: Sequence[Shown], known: Mapping[str, Any]) -> Iterator[str]:
-    """What is missing between a requirement and a signature that rests on it."""
-    if not it.controls:
-        yield "mapped to no control"
-    if it.verdict != "met" and not risks:
-        yield "not met, and no risk says what may follow"
-    if it.verdict != "met" and not done:
-        yield "not met, and nothing is done about it"
-    for risk in risks:
-        if risk.state == "open" and (risk.body or {}).get("treatment") is None:
-            yield f"risk {risk.id}: nobody said how it is treated"
-    for one in done:
-        check = (one.body or {}).get("verification")
-        if check is None:
-            yield f"mitigation {one.id}: no run shows that it works"
-        elif check not in known:
-            yield f"mitigation {one.id}: the run that verified it is not known"
+def _gap(one: Fault) -> Gap:
+    return Gap(code=one.code, of=one.where, gap=one.what, mend=one.mend)
 
 
 def audit_page(
@@ -436,7 +465,7 @@ def audit_page(
     else:
         read_to = max(0, end - LINES - 1)
         lines = list(islice(record.log(read_to), end - read_to))[::-1]
-    entries = [_entry(line, people) for line in lines[:LINES]]
+    entries = _entries(record, lines[:LINES], people)
     is_full = len(lines) > LINES
     is_cut = not is_full and read_to > 0
     verified = record.verify() if check or size <= CHECKED else None
@@ -450,12 +479,29 @@ def audit_page(
     )  # fmt: skip
 
 
-def _entry(line: bytes, people: People) -> Entry:
-    one = json.loads(line)
-    return Entry(
-        seq=one["seq"], at=one["at"], by=shown(people, one["actor"]), action=one["action"], object=one["object"],
-        before=one["before"], after=one["after"], previous=one["previous"], details=one.get("details"),
-    )  # fmt: skip
+def _entries(record: Record, lines: Sequence[bytes], people: People) -> list[Entry]:
+    told = [json.loads(line) for line in lines]
+    names = {about: _called(record, about) for about in {one["object"] for one in told}}
+    return [
+        Entry(
+            seq=one["seq"], at=one["at"], by=shown(people, one["actor"]), action=one["action"], object=one["object"],
+            name=names[one["object"]], before=one["before"], after=one["after"], previous=one["previous"],
+            details=one.get("details"),
+        )
+        for one in told
+    ]  # fmt: skip
+
+
+def _called(record: Record, about: str) -> str:
+    """What people call an object of the log that is kept under a digest or a run's id."""
+    kind, _, id_ = about.partition("/")
+    if kind == "run":
+        runs = record.runs(digest=id_, limit=1)
+        return run_name(runs[0].facts) if runs else ""
+    known: tuple[Kind, ...] = ("plan", "decision", "sign-off")
+    found = next((one for one in known if one == kind), None)
+    kept = record.get(found, id_) if found is not None else None
+    return name_of(kept.document) if kept is not None and kept.document is not None else ""
 
 
 def _note(data: bytes) -> Note:
@@ -531,15 +577,31 @@ def search_page(library: Library, query: str, *, today: date, system: str | None
         for one in of_kind[:HITS]:
             seen = show(one, today, people)
             hits.append(
-                Hit(kind=kind, id=one.id, title=_title(one.document), system=_of(one.document), state=seen.state)
+                Hit(
+                    kind=kind,
+                    id=one.id,
+                    name=name_of(one.document) if one.document is not None else one.id,
+                    title=_title(one.document),
+                    system=_of(one.document),
+                    state=seen.state,
+                )
             )
     runs = record.runs(run=wanted, limit=1) or record.runs(digest=wanted, limit=1)
     hits += [
-        Hit(kind="run", id=one.facts.digest, title=one.facts.run, system=one.facts.system, state=one.facts.decision)
+        Hit(
+            kind="run",
+            id=one.facts.digest,
+            name=run_name(one.facts),
+            title=one.facts.run,
+            system=one.facts.system,
+            state=one.facts.decision,
+        )
         for one in (runs or record.runs(version=wanted, system=system, limit=HITS))
     ]
     systems = record.systems_of(wanted, limit=HITS + 1)
-    hits += [Hit(kind="requirement", id=wanted, title=wanted, system=name, state="") for name in systems[:HITS]]
+    hits += [
+        Hit(kind="requirement", id=wanted, name=wanted, title=wanted, system=name, state="") for name in systems[:HITS]
+    ]
     more = sum(record.kinds(system).values()) - looked
     left = [
         f"Of {more + looked:,} documents, the texts of the {looked:,} written last were searched, and the ids of all."

@@ -43,6 +43,11 @@ def answer(digest: str, evaluation: str, place: tuple[str, str, int], wanted: Ma
     return with_query(f"{run(digest)}/transcripts/{parts}", **wanted)
 
 
+def packages(digest: str, root: str = "") -> str:
+    """The packages of a run, or the file of one of them."""
+    return f"{run(digest)}/packages" + (f"/{segment(root)}" if root else "")
+
+
 def job(id_: str, **query: object) -> str:
     """The page of a run that was started from the pages."""
     return with_query(f"/jobs/{segment(id_)}", **query)

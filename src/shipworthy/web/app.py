@@ -27,6 +27,7 @@ from shipworthy.web.guard import Guard
 from shipworthy.web.kpis import add_kpis
 from shipworthy.web.labelling import add_labelling
 from shipworthy.web.login import add_sign_in
+from shipworthy.web.packages import add_packages
 from shipworthy.web.running import add_running
 from shipworthy.web.sessions import Team
 from shipworthy.web.showing import Name, Page, Site, Word, add_page, answer, status_of
@@ -65,6 +66,7 @@ def create_app(site: Site) -> FastAPI:
     _add_files(app, site)
     add_transcripts(app, site)
     add_running(app, site)
+    add_packages(app, site)
     add_kpis(app, site)
     add_slices(app, site)
     add_labelling(app, site)

@@ -16,7 +16,7 @@ from shipworthy.errors import Fault, Unusable
 from shipworthy.web import addresses
 from shipworthy.web.access import Visitor, posted, require, visitor_of
 from shipworthy.web.sending import REFUSED, read_as, sent_json, takes
-from shipworthy.web.showing import Name, Site, Word, add_page
+from shipworthy.web.showing import Name, Site, Word, add_page, page
 from shipworthy.web.writing import nameless
 
 Who = Annotated[Visitor, Depends(visitor_of)]
@@ -40,10 +40,13 @@ def add_labelling(app: FastAPI, site: Site) -> None:
     @app.post("/runs/{digest}/label", include_in_schema=False)
     async def give(request: Request, digest: Name) -> Response:
         given = await posted(request, most=_MOST)
-        return await run_in_threadpool(taken, visitor_of(request), digest, given)
+        return await run_in_threadpool(taken, request, digest, given)
 
-    def taken(who: Visitor, digest: str, given: dict[str, list[str]]) -> Response:
+    def taken(request: Request, digest: str, given: dict[str, list[str]]) -> Response:
+        who = visitor_of(request)
         require(who, "run", find(site.library.record, digest).facts.system)
+        if not any(given.get("label", ())):
+            return asked_again(request, digest, given)
         trial = _one(given, "trial")
         if not trial.isascii() or not trial.isdecimal() or len(trial) > 9:
             raise Unusable(_wrong("trial", "a number"))
@@ -52,6 +55,16 @@ def add_labelling(app: FastAPI, site: Site) -> None:
         put(who, digest, GivenLabel(**said, trial=int(trial), version=version, second=second))
         query = {"evaluation": said["evaluation"], "scorer": said["scorer"], "second": "true" if second else None}
         return RedirectResponse(addresses.with_query(f"{addresses.run(digest)}/label", **query), status_code=303)
+
+    def asked_again(request: Request, digest: str, given: dict[str, list[str]]) -> Response:
+        """The page as it was, and that no label was chosen."""
+        fault = Fault(code="WEB024", what="choose one of the labels, or skip", where="label")
+        told = {key: (given.get(key) or [""])[0] for key in ("evaluation", "scorer", "second", "back")}
+        shown = room.page(
+            digest, actor=visitor_of(request).actor, evaluation=told["evaluation"] or None,
+            scorer=told["scorer"] or None, second=told["second"] == "true", back=told["back"] == "true",
+        )  # fmt: skip
+        return page(request, site, "label.html.j2", {"it": shown, "fault": fault}, status=400)
 
     @app.post(
         "/runs/{digest}/label.json", operation_id="label", summary="Label an answer", tags=["acts"],
@@ -99,10 +112,9 @@ def _one(given: dict[str, list[str]], name: str) -> str:
     """The one value of a field. Raises Unusable (WEB024)."""
     found = given.get(name, [])
     if len(found) != 1 or not found[0]:
-        raise Unusable(_wrong(name, "a label" if name == "label" else "its value"))
+        raise Unusable(_wrong(name, "its value"))
     return found[0]
 
 
 def _wrong(name: str, needed: str) -> Fault:
-    mend = "choose one of the labels, then send" if name == "label" else "open the page anew"
-    return Fault(code="WEB024", what=f"{name!r} lacks {needed}", where=name, mend=mend)
+    return Fault(code="WEB024", what=f"{name!r} lacks {needed}", where=name, mend="open the page anew")

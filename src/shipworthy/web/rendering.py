@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache
@@ -29,6 +30,7 @@ _FITS = {
 # Unicode's pictures of control characters; a field shows tabs and line breaks itself.
 _PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\t\n"} | {127: 0x2421}
 _PICTURES |= dict.fromkeys(range(128, 160), 0xFFFD)
+_MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):\d\d(?:\.\d{1,6})?Z")
 _STALE = Mark(shape="◐", word="stale", style="undecided", terminal="yellow")
 
 
@@ -67,6 +69,12 @@ def moment(at: datetime | None) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC" if at is not None else numbers.NOTHING
 
 
+def minutes(text: str) -> str:
+    """A text; one that is a time, as JSON writes it, as `moment` shows it."""
+    found = _MOMENT.fullmatch(text)
+    return f"{found[1]} {found[2]} UTC" if found else text
+
+
 def typed(text: str) -> Markup:
     """What somebody typed, as it comes back to them: as it was, but for control characters, which are made visible."""
     return escape(text.translate(_PICTURES))
@@ -97,6 +105,7 @@ def _environment() -> Environment:
         "count": numbers.count,
         "day": day,
         "moment": moment,
+        "minutes": minutes,
         "fit_word": lambda fit: _FITS.get(fit, fit),
         "score": score,
         "rating": _rating,

@@ -27,6 +27,7 @@ from shipworthy.present.safe import plain, shorten
 from shipworthy.record.documents import Document, Kind
 from shipworthy.web import addresses
 from shipworthy.web.access import EVERY, Permission, Visitor, posted, require, visitor_of
+from shipworthy.web.forms.faults import field_of, in_words
 from shipworthy.web.forms.fields import Choice, Field, Value, Wrong
 from shipworthy.web.sending import FAULTS, FORM, MOST_BYTES, REFUSED, bounded, sent_json
 from shipworthy.web.showing import Name, Offer, Site, as_json, page, status_of, wants_json
@@ -41,8 +42,6 @@ _CALENDARS = {
     "moment": ("datetime-local", r"\d{4}-\d\d-\d\dT\d\d:\d\d"),
 }
 _OWN = ("version", "seal", "send")  # what a form carries beside its fields
-_OPTION = re.compile(r"--([a-z][a-z-]*)")
-_QUOTED = re.compile(r"`([a-z_]+)`")
 
 D = TypeVar("D", bound=Document)
 About: TypeAlias = "Kind | Literal['run', 'nothing']"
@@ -488,37 +487,16 @@ def _read(attempt: _Attempt, given: _Given) -> None:
 
 
 def _sort(attempt: _Attempt, faults: Sequence[Fault]) -> None:
-    """Lay each fault beside the field that it is about."""
+    """Lay each fault beside the field that it is about, in words of the page."""
     for fault in faults:
-        told = replace(fault, what=_in_words(attempt.fields, fault.what), mend=_in_words(attempt.fields, fault.mend))
+        about = field_of(attempt.fields, fault)
+        what, mend = (in_words(attempt.fields, text) for text in (fault.what, fault.mend))
+        told = replace(fault, what=what, mend=mend, where=about or fault.where)
         attempt.faults.append(told)
-        about = _field_of(attempt.fields, fault)
         if about is None:
             attempt.general.append(told)
         else:
-            said = f"{told.what}{f'; {told.mend}' if told.mend else ''}"
-            attempt.wrong.setdefault(about, []).append(said)
-
-
-def _field_of(fields: Sequence[Field], fault: Fault) -> str | None:
-    """The field that a fault names: as an option, as the place in a document, or in words."""
-    last = fault.where.rpartition(": ")[2]
-    said = [
-        last.removeprefix("--").replace("-", "_"), last.rpartition(".")[2], re.split(r"[.\[]", last)[0],
-        *_QUOTED.findall(fault.what),
-    ]  # fmt: skip
-    return next((one.name for name in said for one in fields if name == one.name or name in one.also), None)
-
-
-def _in_words(fields: Sequence[Field], text: str) -> str:
-    """A message that speaks of options, for somebody who has fields."""
-    names = {name: one.label for one in fields for name in (one.name, *one.also)}
-
-    def label(found: re.Match[str]) -> str:
-        known = names.get(found[1].replace("-", "_"))
-        return f"“{known}”" if known else found[0]
-
-    return _OPTION.sub(label, text)
+            attempt.wrong.setdefault(about, []).append(f"{what}{f'; {mend}' if mend else ''}")
 
 
 def _merge(attempt: _Attempt, wanted: _Wanted) -> None:
@@ -601,7 +579,9 @@ def _told(request: Request, site: Site, attempt: _Attempt) -> Response:
 
 
 def _status(attempt: _Attempt) -> int:
-    return status_of(attempt.faults) if attempt.faults else 200
+    """What is not there is what a field names: the form itself is."""
+    found = status_of(attempt.faults) if attempt.faults else 200
+    return 400 if found == 404 else found
 
 
 def _told_json(attempt: _Attempt) -> Response:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from shipworthy.api.pages.comparison import Comparison, Pair, comparison
 from shipworthy.api.pages.fit import Fit, fit_of, stand, stands
-from shipworthy.api.pages.folders import promises, report_bytes, report_of
+from shipworthy.api.pages.folders import asks, promises, report_bytes, report_of
 from shipworthy.api.pages.library import PAGE, Library, absent, find
-from shipworthy.api.pages.measured import History, Measured, claim, controls, headline, histories
+from shipworthy.api.pages.measured import History, Measured, claim, controls, histories
 from shipworthy.api.pages.portfolio import Portfolio, SystemRow, portfolio
 from shipworthy.api.pages.requirement import RequirementPage, requirement_page
 from shipworthy.api.pages.run import RunPage, run_page
@@ -36,12 +36,12 @@ __all__ = [
     "SystemRow",
     "VersionRow",
     "absent",
+    "asks",
     "claim",
     "comparison",
     "controls",
     "find",
     "fit_of",
-    "headline",
     "histories",
     "left_out",
     "of_system",

@@ -88,14 +88,18 @@ def _recall(library: Library, system: str, now: datetime, seq: int) -> Stands:
 
 def _look(library: Library, system: str, now: datetime) -> tuple[Stands, Iterable[Path] | None]:
     """Where a decision stands, and what it rests on."""
-    record = library.record
-    kept = current(record, system)
+    kept = current(library.record, system)
+    return look_at(library, kept, now=now), () if is_outside(library, kept) else _rests_on(library, kept)
+
+
+def look_at(library: Library, kept: KeptRun, *, now: datetime) -> Standing | str:
+    """Where the decision on a run stands; a reason where that cannot be said. Its data are not read again."""
     if is_outside(library, kept):
-        return "the run's folder lies outside of the project's, and was not looked at", ()
+        return "the run's folder lies outside of the project's, and was not looked at"
     try:
-        return standing(record, kept, Looking(base=library.start, now=now, data=False)), _rests_on(library, kept)
+        return standing(library.record, kept, Looking(base=library.start, now=now, data=False))
     except (ShipworthyError, OSError, ValueError) as error:
-        return f"its run cannot be looked at again: {shorten(error, 200)}", _rests_on(library, kept)
+        return f"its run cannot be looked at again: {shorten(error, 200)}"
 
 
 def _rests_on(library: Library, kept: KeptRun) -> list[Path] | None:

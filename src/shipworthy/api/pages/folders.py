@@ -37,6 +37,18 @@ def promises(library: Library, kept: KeptRun) -> Mapping[str, Requirement]:
         return {}
 
 
+def asks(library: Library, kept: KeptRun) -> bool:
+    """Whether a run asked for answers, or read recorded ones; True where its plan is not at hand to tell."""
+    folder, _ = _folder(library, kept)
+    if folder is None:
+        return True
+    try:
+        evaluations = read_json(_listed(folder, kept.facts.digest, "plan.json"))["evaluations"]
+        return any(one.get("data") is None for one in evaluations.values())
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return True
+
+
 def report_of(library: Library, kept: KeptRun) -> tuple[Path | None, str]:
     """The folder that holds a run's report, unchanged; else None and why not."""
     folder, why = _folder(library, kept)

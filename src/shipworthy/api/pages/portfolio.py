@@ -35,9 +35,9 @@ class SystemRow:
     released: str | None  # the version in use
     newest: RunRow | None
     fit: Fit
-    open_risks: int
-    worst_risk: int | None  # likelihood × severity
-    overdue: int
+    open_risks: int  # not closed, treated and accepted ones among them
+    worst_risk: int | None  # likelihood × severity of what is left
+    overdue: dict[str, int]  # kind of document -> how many are past their day; kinds without any are left out
     last_incident: datetime | None
     open_incidents: int
 
@@ -78,7 +78,7 @@ def portfolio(
 
 def _urgency(row: SystemRow) -> tuple[bool, bool, int, int, str]:
     order = ("hold", "stale", "undecided", "unknown", "ship")
-    return row.status == "retired", row.newest is None, order.index(row.fit.fit), -row.overdue, row.name
+    return row.status == "retired", row.newest is None, order.index(row.fit.fit), -sum(row.overdue.values()), row.name
 
 
 def rows_of(library: Library, kept: Iterable[Kept], *, now: datetime) -> list[SystemRow]:
@@ -98,12 +98,11 @@ def _row(record: Record, system: documents.System, today: date) -> tuple[SystemR
     """A system in one line, but for whether it is fit; it rests on no file."""
     name, people = system.id, everyone(record)
     runs = record.runs(system=name, limit=1)
-    worst = record.find("risk", system=name, status="open", order="worst", limit=1)
-    late = [
-        (state, count)
+    worst = record.find("risk", system=name, status=documents.STILL_OPEN, order="worst", limit=1)
+    late = {
+        kind: sum(n for state, n in record.states(kind, system=name, due_before=today).items() if state not in SETTLED)
         for kind in _WITH_A_DAY
-        for state, count in record.states(kind, system=name, due_before=today).items()
-    ]
+    }
     incidents = [one.document for one in record.find("incident", system=name, limit=MOST)]
     detected = [one.detected for one in incidents if isinstance(one, documents.Incident)]
     open_ones = [one for one in incidents if isinstance(one, documents.Incident) and one.status not in SETTLED]
@@ -116,9 +115,9 @@ def _row(record: Record, system: documents.System, today: date) -> tuple[SystemR
         released=_released(record, name),
         newest=run_row(runs[0], people) if runs else None,
         fit=Fit(fit="unknown"),
-        open_risks=record.count("risk", system=name, status="open"),
+        open_risks=record.count("risk", system=name, status=documents.STILL_OPEN),
         worst_risk=next((score(show(one, today, people)) for one in worst), None),
-        overdue=sum(count for state, count in late if state not in SETTLED),
+        overdue={str(kind): count for kind, count in late.items() if count},
         last_incident=max(detected, default=None),
         open_incidents=len(open_ones),
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shipworthy.record.store import Kept, Record
 
 People: TypeAlias = "dict[str, Actor]"
-SETTLED = ("closed", "treated", "accepted", "verified", "abandoned", "resolved", "ended", "refused", "withdrawn", "")
+SETTLED = ("closed", "accepted", "verified", "abandoned", "resolved", "ended", "refused", "withdrawn", "")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,9 +87,9 @@ def of_system(
 
 
 def open_risks(record: Record, system: str, today: date, *, people: People | None = None) -> list[Shown]:
-    """The open risks of a system, the worst first."""
+    """The risks of a system that are not closed, the worst first."""
     known = everyone(record) if people is None else people
-    found = record.find("risk", system=system, status="open", order="worst", limit=MOST)
+    found = record.find("risk", system=system, status=documents.STILL_OPEN, order="worst", limit=MOST)
     return [show(one, today, known) for one in found]
 
 

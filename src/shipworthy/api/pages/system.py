@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SOON = timedelta(days=30)
 RUNS = 200  # whose decisions are shown
+_LEFT = "accept or close what is left of the risk"
 _OWED: tuple[documents.Kind, ...] = ("risk", "mitigation", "incident", "waiver")
 
 
@@ -117,11 +118,9 @@ def owed(
     people = everyone(record) if people is None else people
     found: list[Owed] = []
     if isinstance(stands, Standing):
-        given = {one.document.role for one in stands.signatures if not one.changes and not one.document.withdrawn}
         found += [
             Owed(what=f"sign the decision, in the role “{role}”", who=role, due=None, is_overdue=False)
-            for role in stands.required.roles
-            if role not in given
+            for role in stands.missing
         ]
     doing: tuple[tuple[documents.Kind, str], ...] = (
         ("risk", "treat the risk"),
@@ -131,10 +130,16 @@ def owed(
     for kind, verb in doing:
         for one in of_system(record, kind, system, today, people=people):
             body = one.body or {}
+            title, who = f"“{shorten(body.get('title', ''), 90)}”", ""
+            if body.get("owner"):
+                who = shown(people, body["owner"])
+            review = date.fromisoformat(body["review"]) if kind == "risk" and body.get("review") else today
+            if review < today and one.state != "closed":
+                what = f"look again at the risk {title}"
+                found.append(Owed(what=what, who=who, due=review, is_overdue=True, kind=kind, id=one.id))
             if one.state in SETTLED or (one.due is None and kind != "incident"):
                 continue
-            what = f"{verb} “{shorten(body.get('title', ''), 90)}”"
-            who = shown(people, body.get("owner", "")) if body.get("owner") else ""
+            what = f"{_LEFT if one.state == 'treated' else verb} {title}"
             found.append(Owed(what=what, who=who, due=one.due, is_overdue=one.is_overdue, kind=kind, id=one.id))
     for one in of_system(record, "waiver", system, today, people=people):
         body = one.body or {}

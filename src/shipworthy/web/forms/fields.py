@@ -41,7 +41,8 @@ class Field:
     """One question of a form.
 
     choice: one of `choices`. many: any of them. lines: a list, one entry to a line. yes or no: has to be answered.
-    flag: a box to tick. Of other kinds, `choices` are no more than suggestions, but for a number.
+    flag: a box to tick. Of other kinds, `choices` are no more than suggestions, but for a number; where `is_open`, all
+    of them are shown, beside a line for another answer.
     """
 
     name: str
@@ -53,8 +54,9 @@ class Field:
     least: int | None = None  # of a number
     most: int | None = None
     longest: int | None = None  # characters; of a list, of each entry
-    also: tuple[str, ...] = ()  # what else faults call it
+    also: tuple[str, ...] = ()  # what else faults call it, and codes of those that are about it wherever they stand
     group: str = ""  # the heading that it begins
+    is_open: bool = False  # of a line
 
     @property
     def limit(self) -> int:
@@ -75,6 +77,8 @@ class Field:
         """What a form sent, as a value. Raises Wrong."""
         if self.kind == "many":
             return self._many(raw)
+        if self.is_open:
+            raw = tuple(dict.fromkeys(text for text in raw if text.strip()))
         if len(raw) > 1:
             raise Wrong("came more than once: give one answer")
         text = raw[0] if raw else ""
@@ -89,7 +93,7 @@ class Field:
             return text == "yes"
         if not text:
             if self.is_needed:
-                raise Wrong("choose one" if self.choices or self.kind == "yes or no" else "is needed")
+                raise Wrong("choose one" if self.is_radio or self.is_select else "is needed")
             return "" if self.kind in ("line", "text") else None
         return self._one(text)
 

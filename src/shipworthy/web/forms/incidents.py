@@ -89,7 +89,7 @@ ADD: Act = Act(
         actor=ask.actor, now=ask.now,
     ),
     fields=(
-        Field(name="system", label="System", kind="choice", is_needed=True), _TITLE, _SEVERITY, _WHAT,
+        offering.SYSTEM, _TITLE, _SEVERITY, _WHAT,
         Field(name="version", label="Version in use", longest=200),
         _step("detected", "When somebody became aware of it", "When, and how it was found"),
         _step("started", "When it began, as far as is known"),

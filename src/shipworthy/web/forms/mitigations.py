@@ -16,7 +16,7 @@ _TITLE = Field(name="title", label="Mitigation", help="What is done, in one line
 _WHAT = Field(name="what", label="What is done", kind="text", is_needed=True)
 _RISKS = Field(
     name="risks", label="Risks that it is against", kind="lines", help="Ids, one to a line.", longest=200,
-    also=("risk",),
+    also=("risk", "RISK001"),
 )  # fmt: skip
 _REQUIREMENTS = Field(
     name="requirements", label="Requirements that show it", kind="lines", longest=200, also=("requirement",),
@@ -93,7 +93,7 @@ ADD: Act = Act(
     choices=lambda ask: {**_offers(ask), "system": offering.systems(ask, ADD)},
     do=lambda ask, values: mitigations.add(ask.record, **values, actor=ask.actor, now=ask.now),
     fields=(
-        Field(name="system", label="System", kind="choice", is_needed=True), _TITLE, _WHAT, _RISKS, _REQUIREMENTS,
+        offering.SYSTEM, _TITLE, _WHAT, _RISKS, _REQUIREMENTS,
         offering.OWNER, _DUE,
     ),
 )  # fmt: skip
@@ -120,7 +120,7 @@ ACTS: tuple[Act, ...] = (
         ),
         choices=lambda ask: {"run": offering.runs(ask), "before": offering.runs(ask)},
         fields=(
-            Field(name="run", label="Run", kind="choice", is_needed=True),
+            Field(name="run", label="Run", kind="choice", is_needed=True, also=("RISK007", "GOVERN002")),
             Field(name="before", label="The run before", kind="choice",
                   help="Left open, the newest earlier one that has the requirement."),
         ),

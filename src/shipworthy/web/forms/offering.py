@@ -28,8 +28,9 @@ SEVERITIES = tuple(
 TIER_CHOICES = tuple(Choice(value=tier) for tier in TIERS)
 OWNER = Field(
     name="owner", label="Owner", help="Who answers for it: a team, or a person as in Ada Lovelace <ada@example.org>.",
-    longest=320,
+    longest=320, also=("RISK002", "KEYS001"),
 )  # fmt: skip
+SYSTEM = Field(name="system", label="System", kind="choice", is_needed=True, also=("GOVERN002",))
 
 
 def systems(ask: Ask, act: Act) -> tuple[Choice, ...]:

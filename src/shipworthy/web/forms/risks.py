@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from shipworthy.api import risks
+from shipworthy.errors import Unusable
 from shipworthy.record.documents import Document, Rating, Risk
 from shipworthy.web import addresses
 from shipworthy.web.forms import offering
@@ -31,6 +33,9 @@ _LEFT = (
     Field(name="severity", label="Severity of what is left", kind="number", least=1, most=5,
           choices=offering.SEVERITIES),
 )  # fmt: skip
+_DUE = Field(
+    name="due", label="Treated by", kind="day", help="The day by which it is treated, and what is left is accepted."
+)
 _DETAILS = (
     Field(name="affected", label="Who is affected", kind="lines", help="Groups of people, one to a line.",
           longest=200, group="Whom and what it concerns"),
@@ -38,8 +43,8 @@ _DETAILS = (
           longest=200, also=("requirement",)),
     Field(name="taxonomy", label="Catalogue ids", kind="lines", help="One to a line, as in owasp-llm@2025:LLM01.",
           longest=200),
-    Field(name="owner", label="Owner", help=offering.OWNER.help, longest=320, group="Who, and until when"),
-    Field(name="due", label="Treated by", kind="day", help="The day by which it is treated."),
+    replace(offering.OWNER, group="Who, and until when"),
+    _DUE,
     Field(name="review", label="Looked at again on", kind="day"),
 )  # fmt: skip
 
@@ -153,8 +158,34 @@ def _not_closable(ask: Ask) -> str:
     return _closed(ask)
 
 
+def _rates(ask: Ask) -> tuple[tuple[str, ...], Mapping[str, str]]:
+    """The requirements of the system's runs by which a risk can be rated, and why the others cannot rate it."""
+    can, why = set[str](), dict[str, str]()
+    for one in ask.record.verdicts_of(*(run.value for run in offering.runs(ask))):
+        try:
+            risks.failure_rate(one)
+            can.add(one.requirement)
+        except Unusable as error:
+            why[one.requirement] = error.faults[0].what
+    return tuple(sorted(can)), {name: text for name, text in sorted(why.items()) if name not in can}
+
+
+def _for_rating(ask: Ask) -> Values:
+    can, _ = _rates(ask)
+    return {"side": "inherent", "requirement": next((one for one in ask.about(Risk).requirements if one in can), None)}
+
+
+def _tells_rating(ask: Ask) -> Sequence[Fact]:
+    _, why = _rates(ask)
+    return (*_tells(ask), *([Fact(label="Cannot rate it", text="; ".join(why.values()))] if why else []))
+
+
 def _not_measurable(ask: Ask) -> str:
-    return _closed(ask) or ("" if offering.runs(ask) else "its system has no run yet")
+    if why := _closed(ask):
+        return why
+    if not offering.runs(ask):
+        return "its system has no run yet"
+    return "" if _rates(ask)[0] else "no requirement of its system's runs is on a rate: judge the likelihood"
 
 
 ADD: Act = Act(
@@ -163,7 +194,7 @@ ADD: Act = Act(
     permission="write", writes=Risk, do=_add, start=_for_new, choices=_offers_new,
     where=("risks", "system", "requirement"),
     fields=(
-        Field(name="system", label="System", kind="choice", is_needed=True), _TITLE, _CAUSE, _HARM, _LIKELIHOOD,
+        offering.SYSTEM, _TITLE, _CAUSE, _HARM, _LIKELIHOOD,
         _SEVERITY, _WHY, *_DETAILS,
     ),
 )  # fmt: skip
@@ -190,22 +221,22 @@ ACTS: tuple[Act, ...] = (
                 Choice(value="avoid", label="Avoid", help="what brings it about is not done"),
             )),
             *_LEFT, Field(name="why", label="Why what is left is rated so", kind="text"),
-            Field(name="due", label="Treated by", kind="day", help="The day by which it is treated."),
+            _DUE,
         ),
     ),
     Act(
         name="risk-measure", path="/documents/risk/{id}/measure", title="Rate the risk by a run",
         does="Rate it by this run", menu="Rate by a run", permission="write", writes=Risk, about="risk", do=_measure,
-        tells=_tells, closed=_not_measurable,
+        tells=_tells_rating, closed=_not_measurable,
         says=(
             "The likelihood follows from the upper limit of the rate of failure: up to 0.1 % of cases is 1, 1 % is 2, "
             "5 % is 3, 20 % is 4, and beyond that it is 5. Severity no run measures."
         ),
-        start=lambda ask: {"side": "inherent", "requirement": next(iter(ask.about(Risk).requirements), "")},
-        choices=lambda ask: {"run": offering.runs(ask), "requirement": offering.requirements(ask)},
+        start=_for_rating,
+        choices=lambda ask: {"run": offering.runs(ask), "requirement": [Choice(value=one) for one in _rates(ask)[0]]},
         fields=(
-            Field(name="run", label="Run", kind="choice", is_needed=True),
-            Field(name="requirement", label="Requirement", is_needed=True, longest=200,
+            Field(name="run", label="Run", kind="choice", is_needed=True, also=("GOVERN002",)),
+            Field(name="requirement", label="Requirement", kind="choice", is_needed=True, also=("RISK005",),
                   help="One on the value of a rate, such as recall or leak_rate."),
             Field(name="side", label="What the run shows", kind="choice", is_needed=True, choices=(
                 Choice(value="inherent", label="The risk before anything is done"),

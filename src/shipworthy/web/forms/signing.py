@@ -12,9 +12,8 @@ from shipworthy.api import signing
 from shipworthy.api.changes import Looking
 from shipworthy.api.pages.folders import is_outside
 from shipworthy.errors import Fault, ShipworthyError, Unusable
-from shipworthy.gates.fitness import REQUIRED
 from shipworthy.present.safe import shorten
-from shipworthy.record.documents import Document, Risk, SignOff, System
+from shipworthy.record.documents import Document, Risk, SignOff
 from shipworthy.web import addresses
 from shipworthy.web.forms import offering
 from shipworthy.web.forms.fields import Choice, Field
@@ -23,9 +22,7 @@ from shipworthy.web.writing import Act, Ask, Fact, Proposal, Values
 
 def _roles(ask: Ask) -> tuple[Choice, ...]:
     """The roles that have to sign."""
-    kept = ask.record.get("system", ask.of_run().facts.system)
-    tier = kept.document.tier if kept is not None and isinstance(kept.document, System) else "critical"
-    return tuple(Choice(value=role) for role in REQUIRED[tier].roles)
+    return tuple(Choice(value=role) for role in signing.required_roles(ask.record, ask.of_run().facts.system))
 
 
 def _propose(ask: Ask, values: Values) -> Proposal:
@@ -118,8 +115,8 @@ ACTS: tuple[Act, ...] = (
         permission="approve", writes=SignOff, about="run", do=_propose, is_proposed=True, tells=_about, closed=_closed,
         choices=lambda ask: {"role": _roles(ask)},
         fields=(
-            Field(name="role", label="Role in which you sign", is_needed=True, longest=40,
-                  help="Small letters, as in product, risk or legal."),
+            Field(name="role", label="Role in which you sign", is_needed=True, longest=40, is_open=True,
+                  help="Those that its tier asks for, or another one in small letters, as in legal."),
             Field(name="verdict", label="Your word", kind="choice", is_needed=True, choices=(
                 Choice(value="approve", label="Approve"),
                 Choice(value="approve with conditions", label="Approve with conditions"),

@@ -27,7 +27,7 @@ def _choices(words: Iterable[str]) -> tuple[Choice, ...]:
     return tuple(Choice(value=one, label=one.replace("-", " ")) for one in words)
 
 
-_NAME = Field(name="name", label="Name", help=_about("name"), is_needed=True, longest=200)
+_NAME = Field(name="name", label="Name", help=_about("name"), is_needed=True, longest=200, also=("GOVERN002",))
 _QUESTIONS = (
     Field(name="purpose", label="Purpose", kind="text", help=_about("purpose"), is_needed=True),
     Field(name="owner", label="Owner", help=_about("owner"), longest=320),
@@ -41,7 +41,7 @@ _QUESTIONS = (
         Choice(value="supervised", label="Supervised", help="it acts, and a person can step in"),
         Choice(value="alone", label="Alone", help="it acts alone"))),
     Field(name="affected", label="Who is affected", kind="many", choices=_choices(get_args(Group)),
-          help="Tick nobody where it affects nobody."),
+          help="Leave all of them open where it affects nobody."),
     Field(name="banned_practice", label="Banned practices", kind="yes or no", help=_about("banned_practice"),
           is_needed=True, group="The EU AI Act"),
     Field(name="safety_component", label="Product or safety component", kind="yes or no",

@@ -109,7 +109,8 @@ ACTS: tuple[Act, ...] = (
         closed=lambda ask: "" if _open_ones(ask) else "every requirement of this run is met: there is nothing to waive",
         choices=lambda ask: {"requirement": _open_ones(ask), "risk": offering.risks(ask, system_of(ask))},
         fields=(
-            Field(name="requirement", label="Requirement that the run did not meet", kind="choice", is_needed=True),
+            Field(name="requirement", label="Requirement that the run did not meet", kind="choice", is_needed=True,
+                  also=("GOVERN005",)),
             Field(name="reason", label="Why it may ship nevertheless", kind="text", is_needed=True),
             Field(name="control", label="What protects people meanwhile", kind="text", is_needed=True),
             Field(name="ends", label="The last day on which it holds", kind="day", is_needed=True,
