@@ -131,7 +131,7 @@ def test_datasheet_has_the_seven_groups(compas):
     assert "- Rows: 7,214" in text
     assert "| race | African-American | 3,696 |" in text
     assert "112 rows left out: label missing" in text
-    assert count_missing(text) == 10
+    assert count_missing(text) == 11
 
 
 def test_outsiders_cannot_add_to_what_is_missing(compas):
@@ -293,3 +293,12 @@ def test_every_method_that_the_engine_records_is_described(compas):
     for method in recorded:
         run = replace(compas, verdicts=(), curves=(), estimates=(replace(compas.estimates[0], method=method),))
         assert all(found.source for found in used(run)), method
+
+
+def test_what_was_left_out_is_told_by_evaluation_and_only_where_it_was(compas):
+    none = [replace(each, reason="cluster missing", rows=0) for each in compas.excluded]
+    run = replace(compas, excluded=(*compas.excluded, *none))
+    assert "112 rows excluded: label missing" in model_card(run)
+    assert re.search(r"^- \w[^:]*: 112 rows excluded", model_card(run), re.MULTILINE)
+    for text in (model_card(run), datasheet(run)):
+        assert "cluster missing" not in text

@@ -211,11 +211,12 @@ def test_heat_map_cells_say_value_interval_and_n(answers):
     html = render_report(answers)
     page = Page(html)
     titles = [str(a["title"]) for tag, a in page.tags if tag == "td" and str(a.get("class")).startswith("cell")]
-    assert "prv, roleplay: 16.7 % (9.8 to 26.9), n = 72" in titles
+    assert "Privacy (prv), roleplay: 16.7 % (9.8 to 26.9), n = 72" in titles
     assert any("worth only 6 equal clusters" in title for title in titles)
     heads = re.search(r'<table class="heat"><thead><tr>(.*?)</tr>', html, re.DOTALL)[1]
     assert re.findall(r"<bdi>(\w+)</bdi>", heads) == ["none", "roleplay", "base64"]  # none first, then the worst
-    assert re.findall(r'<th scope="row"><bdi>(\w+)</bdi>', html)[:4] == ["all", "prv", "vcr", "dfm"]
+    rows = re.findall(r'<th scope="row"><bdi>([^<]+)</bdi>', html)
+    assert rows[rows.index("all") :][:4] == ["all", "Privacy (prv)", "Violent crimes (vcr)", "Defamation (dfm)"]
     assert "No value, or no interval: no interval: the cases show no spread; worth only 6 equal" in page.text
 
 
@@ -321,7 +322,7 @@ def test_limits_of_answers_come_from_the_facts_of_the_run(answers):
     assert "old" not in found["No real system was asked"].partition(".")[0]
     assert "violation_rate" in found["A judge that nobody has checked"]
     assert "12 of 1,200 failed" in found["Requests without an answer"]
-    assert "prv, vcr, dfm" in found["Only what the suite asks"]
+    assert "Privacy (prv), Violent crimes (vcr), Defamation (dfm)" in found["Only what the suite asks"]
     assert "(roleplay, base64)" in found["Attacks are templates"]
     assert "3 times" in found["Few trials"]
     for absent in (

@@ -7,9 +7,11 @@ import json
 import os
 import shutil
 import socket
+import struct
 import sys
 import zipfile
-from itertools import pairwise
+import zlib
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
@@ -614,7 +616,7 @@ def test_withheld_files_are_proven_and_not_there(workshop, tmp_path):
         item.withheld for item in layout.read_listing((bare / "manifest.json").read_bytes(), layout.SCHEMA)[0].values()
     )
     assert not list(bare.glob("runs/*/observations"))
-    assert not (bare / "risk").exists()
+    assert [path.name for path in (bare / "risk").iterdir()] == ["waivers.json"]
     assert not (bare / layout.REGISTER).exists()
     (rows,) = (workshop / "run/observations").iterdir()
     listed = json.loads((bare / "manifest.json").read_text())["files"]
@@ -692,20 +694,174 @@ def test_bytes_in_front_of_or_between_the_files_of_a_zip_are_found(zipped, tmp_p
     assert codes(bad) == ["PACK010"]
 
 
+class Pipe(io.RawIOBase):
+    """A file that is written from its beginning to its end."""
+
+    data = b""
+
+    def write(self, piece):
+        self.data += bytes(piece)
+        return len(piece)
+
+
 def test_a_zip_that_was_written_to_a_pipe_is_read(zipped, tmp_path):
-    class Pipe(io.RawIOBase):
-        data = b""
-
-        def write(self, piece):
-            self.data += bytes(piece)
-            return len(piece)
-
     pipe = Pipe()
     with zipfile.ZipFile(zipped) as old, zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as new:
         for info in old.infolist():
             new.writestr(info.filename, old.read(info))
     (tmp_path / "piped.zip").write_bytes(pipe.data)
     assert codes(tmp_path / "piped.zip") == []
+
+
+def small_zip(path: Path) -> bytes:
+    """A zip with two files, stored and deflated, and a folder; as Python writes it."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, way in (("a", zipfile.ZIP_STORED), ("docs/", zipfile.ZIP_STORED), ("docs/é", zipfile.ZIP_DEFLATED)):
+            info = zipfile.ZipInfo(name)
+            info.compress_type, info.external_attr = way, (0o40755 << 16 if name.endswith("/") else 0o100644 << 16)
+            archive.writestr(info, b"" if name.endswith("/") else name.encode() * 40)
+    return path.read_bytes()
+
+
+def piped_zip(path: Path) -> bytes:
+    """A zip whose sizes stand behind its file, as it is written where nothing can be gone back to."""
+    pipe = Pipe()
+    with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("docs/a", b"some text " * 40)
+    path.write_bytes(pipe.data)
+    return pipe.data
+
+
+def as_read(path: Path):
+    """Every file of a container with what it holds; None where anything is wrong with it."""
+    with opened(path) as found:
+        try:
+            return None if found.faults else {name: found.hashed(name, most=1 << 20) for name in found.sizes}
+        except ValueError:
+            return None
+
+
+# Bits of a line of the list of files (its offset there, the bits) from which no name and no content follows.
+IDLE = {
+    4: (0xFF, "by which version of its writer it was written"),
+    36: (0x01, "whether it is text, which `unzip -a` asks for and nobody else"),
+    38: (0x21, "read-only, and to be archived, on Windows"),
+    40: (0xFF, "rights of the unpacked file"),
+    41: (0x81, "rights of the unpacked file; that it is a plain file, which the rest says as well"),
+}
+IDLE_OF_FOLDER = {38: (0x31, "that it is a folder, which its name says"), 41: (0x41, "as 38")}
+
+
+@pytest.mark.parametrize("make", [small_zip, piped_zip])
+def test_every_bit_of_a_zip_that_is_no_content_is_looked_at(tmp_path, make):
+    data = make(tmp_path / "whole.zip")
+    whole = as_read(tmp_path / "whole.zip")
+    assert whole
+    with zipfile.ZipFile(tmp_path / "whole.zip") as archive:
+        start, idle = archive.start_dir, {}
+        for info in archive.infolist():
+            start = data.index(b"PK\x01\x02", start)
+            bits = IDLE | IDLE_OF_FOLDER if info.is_dir() else IDLE
+            idle |= {start + at: mask for at, (mask, _) in bits.items()}
+            start += 4
+            if info.compress_type == zipfile.ZIP_DEFLATED:
+                packed = info.header_offset + 30 + len(info.filename.encode()), info.compress_size
+    content = range(packed[0], sum(packed))  # its own end may hold bits that no byte is made of
+    missed = set()
+    for at, bit in product((at for at in range(len(data)) if at not in content), range(8)):
+        bad = bytearray(data)
+        bad[at] ^= 1 << bit
+        (tmp_path / "bad.zip").write_bytes(bad)
+        if as_read(tmp_path / "bad.zip") is not None:
+            missed.add((at, bit))
+    assert missed == {(at, bit) for at, bits in idle.items() for bit in range(8) if bits >> bit & 1}
+
+
+def patched(data: bytes, at: int, piece: bytes) -> bytes:
+    return data[:at] + piece + data[at + len(piece) :]
+
+
+def test_what_a_zip_says_twice_is_said_alike(zipped, tmp_path):
+    """A list that says one thing, and headers before the files that say another: each reader would unpack its own."""
+    data, bad = zipped.read_bytes(), tmp_path / "bad.zip"
+    with zipfile.ZipFile(zipped) as archive:
+        at, start = archive.getinfo("README.md").header_offset, archive.start_dir
+    for place, piece in ((30, b"FORGED.md"), (14, b"\0\0\0\0"), (18, b"\1\0\0\0"), (22, b"\1\0\0\0"),
+                         (8, b"\0\0"), (6, b"\x08\0"), (10, b"\1\1"), (4, b"\x2d\0")):  # fmt: skip
+        bad.write_bytes(patched(data, at + place, piece))
+        assert "PACK010" in codes(bad), place
+    assert data.count(b"PK\x05\x06") == 1
+    bad.write_bytes(data + b"\0")
+    assert "PACK010" in codes(bad)
+    bad.write_bytes(data[:-2] + b"\x05\0hello")
+    assert "PACK010" in codes(bad)
+    assert start
+
+
+def test_a_folder_that_holds_a_file_is_refused(zipped, tmp_path):
+    """`jar x < package.zip` would write README.md from behind the folder's line."""
+    data, forged = zipped.read_bytes(), b"# Forged"
+    with zipfile.ZipFile(zipped) as archive:
+        start, count = archive.start_dir, len(archive.infolist())
+    end = data.rfind(b"PK\x05\x06")
+    numbers = (zlib.crc32(forged), len(forged), len(forged))
+    before = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 0, 0, 33, *numbers, 9, 0) + b"README.md" + forged
+    for crc, inside, size in (numbers, (0, len(forged), 0)):
+        line = struct.pack(
+            "<4s4B4H3L5H2L",
+            b"PK\1\2",
+            20,
+            3,
+            20,
+            0,
+            0,
+            0,
+            0,
+            33,
+            crc,
+            inside,
+            size,
+            5,
+            0,
+            0,
+            0,
+            0,
+            0o40755 << 16,
+            start,
+        )
+        listed = data[start:end] + line + b"docs/"
+        tail = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count + 1, count + 1, len(listed), start + len(before), 0)
+        (tmp_path / "bad.zip").write_bytes(data[:start] + before + listed + tail)
+        assert "PACK010" in codes(tmp_path / "bad.zip")
+
+
+def test_what_follows_the_end_of_a_packed_file_is_found(zipped, tmp_path):
+    """Who reads a zip from its beginning takes what follows for the next file."""
+    bad, forged = tmp_path / "bad.zip", b"PK\3\4 another file"
+    with zipfile.ZipFile(zipped) as old, zipfile.ZipFile(bad, "w", zipfile.ZIP_DEFLATED) as new:
+        for info in old.infolist():
+            new.writestr(info.filename, old.read(info))
+        info = new.infolist()[-1]
+        new.fp.seek(new.start_dir)
+        new.fp.write(forged)
+        info.compress_size += len(forged)
+        new.start_dir += len(forged)
+        new.fp.seek(info.header_offset + 18)
+        new.fp.write(struct.pack("<L", info.compress_size))
+    assert "PACK016" in codes(bad)
+
+
+@pytest.mark.parametrize("kind", [0x7075, 0x5455, 0x9999])
+def test_fields_beside_a_file_are_refused(zipped, tmp_path, kind):
+    """0x7075 is another name, which `unzip` believes."""
+    bad, other = tmp_path / "bad.zip", b"../EVIL.md"
+    with zipfile.ZipFile(zipped) as old, zipfile.ZipFile(bad, "w", zipfile.ZIP_DEFLATED) as new:
+        for info in old.infolist():
+            one = zipfile.ZipInfo(info.filename)
+            if info.filename == "README.md":
+                one.extra = struct.pack("<HHBL", kind, 5 + len(other), 1, zlib.crc32(b"README.md")) + other
+            new.writestr(one, old.read(info))
+    assert "PACK010" in codes(bad)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

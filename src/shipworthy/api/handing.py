@@ -50,6 +50,14 @@ class Handed:
         return {"root": self.root, "about": self.about, "place": self.place, "at": self.at.isoformat(), "by": self.by}
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Whole:
+    """A package that is still what was recorded."""
+
+    told: Mapping[str, Any]  # what it says of itself, in its `package.json`
+    paths: frozenset[str]  # of its files
+
+
 def keep_package(
     place: str | Path, path: Path, *, root: str, about: str, actor: str | None, now: datetime
 ) -> tuple[Artifact, ...]:
@@ -109,6 +117,17 @@ def completeness_of(one: KeptArtifact, base: Path) -> tuple[int, int] | None:
     """Weight filled in and weight applicable of a recorded package's documents; None where it cannot be read any more,
     or is no longer the package that was recorded. base: the folder that places start from."""
     try:
+        found = package_of(one, base)
+        told = found.told["completeness"] if found is not None else {}
+        return _weight(told["weight_filled"]), _weight(told["weight_applicable"])
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
+def package_of(one: KeptArtifact, base: Path) -> Whole | None:
+    """What a recorded package says of itself; None where it cannot be read any more, or is no longer the package that
+    was recorded. base: the folder that places start from."""
+    try:
         with opened(base / one.artifact.place) as package:
             listed, said = layout.read_listing(package.read(layout.MANIFEST, most=layout.MOST_MANIFEST), layout.SCHEMA)
             data = package.read(layout.PACKAGE, most=_MOST_TEXT)
@@ -116,10 +135,10 @@ def completeness_of(one: KeptArtifact, base: Path) -> tuple[int, int] | None:
         is_it = said.get("root") == layout.root(listed.values()) == one.artifact.digest
         if not is_it or item is None or item.sha256 != hashlib.sha256(data).hexdigest():
             return None
-        told = read_json(data)["completeness"]
-        return _weight(told["weight_filled"]), _weight(told["weight_applicable"])
+        told = read_json(data)
     except (OSError, ValueError, LookupError, TypeError):
         return None
+    return Whole(told=told, paths=frozenset(listed)) if isinstance(told, dict) else None
 
 
 def outcome_of(one: KeptArtifact, base: Path) -> bool | None:

@@ -7,28 +7,33 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shipworthy.api.answering import answers_of
+from shipworthy.api.changes import Looking
 from shipworthy.api.keeping import sign_log
 from shipworthy.api.recording import MOST, open_record, run_digest
-from shipworthy.api.runs import find_run, folder_of
+from shipworthy.api.runs import base_of, find_run, folder_of
+from shipworthy.api.standing import Signature, standing
 from shipworthy.digest import Json, canonical
 from shipworthy.errors import Fault, Stale, Unusable
 from shipworthy.evidence import attestations, excerpt, placing
 from shipworthy.evidence import package as layout
 from shipworthy.evidence.bom import Artifact, bom
 from shipworthy.evidence.documents.answers import load_answers
+from shipworthy.evidence.documents.asking import answered
 from shipworthy.evidence.documents.bundle import bundle
 from shipworthy.evidence.documents.fields import Privacy
 from shipworthy.evidence.documents.filling import Entry, Filled, fill
 from shipworthy.evidence.documents.machine import to_json
 from shipworthy.evidence.documents.privacy import file_class, is_visible
 from shipworthy.evidence.documents.questionnaire import questionnaire
+from shipworthy.evidence.documents.standing import Given, Stands
 from shipworthy.evidence.manifest import verify_manifest
 from shipworthy.evidence.package import Item
 from shipworthy.evidence.store import plan_folder, read_plan, read_results
@@ -40,7 +45,7 @@ from shipworthy.integrity.keys import NO_KEYS, Register, SigningKey
 from shipworthy.integrity.reading import read_bytes
 from shipworthy.plan.models import Plan
 from shipworthy.present.safe import markdown, shorten
-from shipworthy.record.documents import Decision
+from shipworthy.record.documents import Decision, Waiver
 from shipworthy.version import __version__
 
 if TYPE_CHECKING:
@@ -48,7 +53,6 @@ if TYPE_CHECKING:
     from shipworthy.record.store import Kept, Record
 
 EVALUATOR = f"https://shipworthy.dev/shipworthy/v{__version__}"
-QUESTIONNAIRE = "documents@1"  # of answers that the record keeps for the documents
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _KINDS: tuple[Kind, ...] = ("risk", "mitigation", "waiver", "sign-off", "incident")
 _MOST_SEARCHED = 16 << 20  # bytes of a file in which paths of this machine are looked for
@@ -130,17 +134,16 @@ def pack(
     kept = _Kept()
     if record is not None:
         with open_record(record, create=False) as opened:
-            digests = {one.digest for one in runs}
-            kept = _read_record(opened, plan, digests, sign_with, register, now=moment, most=most_log)
+            kept = _read_record(opened, runs, sign_with, register, base=base_of(record), now=moment, most=most_log)
     told: dict[str, object] = {**kept.answers, **_answers(answers)}
-    filled = fill(results, plan, _environment(folder), told, kept.facts, now=moment)
+    filled = fill(results, plan, _environment(folder), told, kept.facts, now=moment, stands=kept.stands)
     parts = _parts(runs, filled, kept, register, models=models or {})
     parts |= _documents(folder, filled, audience=audience, salt=_salt(folder, digest, audience), pdf=pdf)
     parts |= _statements(runs, sign_with, models or {}, now=moment)
     about = _about(runs, filled, sign_with, decision=decision, audience=audience, now=moment)
     parts[layout.PACKAGE] = to_json(about).encode()
     parts["README.md"] = layout.readme(
-        title=markdown(f"{plan.system.name} {plan.system.version}, {results['decision']}", 200),
+        title=markdown(f"{plan.system.name} {plan.system.version}, {_headline(filled, audience)}", 600),
         version=__version__,
         signed=bool(sign_with),
         with_log=bool(kept.log),
@@ -231,6 +234,7 @@ def chosen(record: Record, named: str, base: Path) -> Chosen:
 class _Kept:
     """What the record knows of a run and its system."""
 
+    stands: Stands | None = None  # None: the record does not know the run
     facts: Mapping[str, Sequence[Mapping[str, object]]] = field(default_factory=dict)
     documents: Mapping[str, Sequence[Json]] = field(default_factory=dict)
     decisions: Sequence[Json] = ()
@@ -242,25 +246,23 @@ class _Kept:
 
 def _read_record(
     record: Record,
-    plan: Plan,
-    digests: Collection[str],
+    packed: Sequence[_Run],
     sign_with: Sequence[SigningKey],
     register: Register,
     *,
+    base: Path,
     now: datetime,
     most: int,
 ) -> _Kept:
-    """Read the record, after a checkpoint of its log was signed."""
-    system, version = plan.system.name, plan.system.version
+    """Read the record, after a checkpoint of its log was signed. base: the folder that places of runs start from."""
+    system, version = packed[0].plan.system.name, packed[0].plan.system.version
+    digests = {one.digest for one in packed}
+    stands = _stands(record, packed[0], Looking(base=base, now=now, register=register))
     found = {kind: record.find(kind, system=system, limit=MOST) for kind in _KINDS}
     found["sign-off"] = tuple(one for one in found["sign-off"] if _body(one).get("version") == version)
     runs = {one.facts.digest: one.facts.run for one in record.runs(system=system, limit=MOST)}
     found_decisions = record.find("decision", system=system, limit=MOST)
     decisions = [one for one in found_decisions if set(_runs(one)) & set(digests)]
-    said: dict[str, object] = {}
-    for one in record.find("answers", system=system, limit=MOST):
-        if _body(one).get("questionnaire") == QUESTIONNAIRE:
-            said |= _body(one)["answers"]
     if sign_with and record.size():
         sign_log(record, sign_with[0], origin=None, now=now)
     names = {f"{one.kind}/{one.id}" for kept in found.values() for one in kept}
@@ -275,18 +277,56 @@ def _read_record(
     lines = islice(record.log(), believed[-1].size if sign_with and believed else None)
     notes = (
         []
-        if set(digests) <= runs.keys()
+        if digests <= runs.keys()
         else ["The record does not know this run: it was checked with another record, or none."]
     )
+    if stands is not None and stands.fit not in (packed[0].results["decision"], "undecided"):
+        notes.append(f"How the decision stands now, as the package says: {stands.fit}; {'; '.join(stands.against)}.")
     return _Kept(
+        stands=stands,
         facts={kind: [_body(one) for one in kept] for kind, kept in found.items()},
         documents={kind: [_line(one) for one in kept] for kind, kept in found.items()},
         decisions=[_line(one) for one in decisions],
-        answers=said,
+        answers=dict(answers_of(record, system)),
         runs=runs,
         log=excerpt.excerpt(lines, names.__contains__, _of_one_log(believed), most=most),
         notes=tuple(notes),
     )
+
+
+def _stands(record: Record, packed: _Run, looking: Looking) -> Stands | None:
+    """How the decision on a run stands now; None where the record does not know the run."""
+    known = record.runs(digest=packed.digest, limit=1)
+    if not known:
+        return None
+    now = standing(record, known[0], looking)
+    counted = {verdict["waiver"]["id"] for verdict in packed.results["verdicts"] if verdict.get("waiver")}
+    lost = counted - now.waivers.keys() if any(change.of == "waiver" for change in now.changes) else set()
+    return Stands(
+        fit=now.fitness.fit,
+        until=now.fitness.until,
+        against=now.fitness.against,
+        given=tuple(_given(one) for one in now.signatures),
+        missing=now.missing,
+        ended={id_: _ended(record.get("waiver", id_)) for id_ in sorted(lost)},
+    )
+
+
+def _given(one: Signature) -> Given:
+    said = one.document
+    return Given(
+        id=said.id, role=said.role, person=said.signer, name=one.signer, at=one.at, verdict=said.verdict,
+        conditions=said.conditions, due=said.due, statement=said.statement, state=one.state,
+        why=tuple(change.what for change in one.stale),
+    )  # fmt: skip
+
+
+def _ended(kept: Kept | None) -> str:
+    """What became of a waiver that no longer holds."""
+    if kept is None or not isinstance(kept.document, Waiver):
+        return "is not in the record"
+    said = kept.document
+    return "no longer holds" if said.status == "approved" else f"was {said.status} on {kept.at:%Y-%m-%d}"
 
 
 def _of_one_log(found: Sequence[Checkpoint]) -> list[Checkpoint]:
@@ -335,10 +375,11 @@ def _parts(
     machine: dict[str, Mapping[str, Json]] = {
         "gates/policy.json": layout.policy(run.plan, run.plan_digest),
         "gates/decision.json": layout.gate(
-            first.results, run_digest=first.digest, headline=run.headline, decisions=kept.decisions
+            first.results, run_digest=first.digest, headline=run.headline, decisions=kept.decisions,
+            stands=kept.stands.as_json(with_reasons=True) if kept.stands else None,
         ),
         "trace/trace.json": trace(
-            first.results, run.plan, kept.facts, run_digest=first.digest, known_runs=kept.runs
+            filled.known, first.results, run_digest=first.digest, known_runs=kept.runs
         ),
         "bom/bom.cdx.json": bom(
             filled,
@@ -353,6 +394,9 @@ def _parts(
     }  # fmt: skip
     for kind, documents in kept.documents.items():
         machine[f"risk/{kind}s.json"] = {"schema": f"shipworthy/{kind}s@1", "documents": list(documents)}
+    if "sign-off" in kept.documents:  # of every run of the version; what was said of this one is named
+        ours: list[Json] = [{"id": one.id, "state": one.state} for one in kept.stands.given] if kept.stands else []
+        machine["risk/sign-offs.json"] = {**machine["risk/sign-offs.json"], "on_this_decision": ours}
     found |= {path: to_json(value).encode() for path, value in machine.items()}
     return {**found, **kept.log, **layout.key_files(register)}
 
@@ -364,9 +408,11 @@ def _documents(folder: Path, filled: Filled, *, audience: Privacy, salt: bytes, 
     report = folder / "report.html"
     if report.is_file() and is_visible(file_class("runs/run/report.html"), audience):
         found["docs/report.html"] = report.read_bytes()
-    for name in ("model_card.md", "datasheet.md"):  # as the run has them
+    for name in ("model_card.md", "datasheet.md"):  # as the run has them, with what was said and done since
         if (folder / name).is_file():
-            found[f"docs/{name}"] = (folder / name).read_bytes()
+            text, ruled = (folder / name).read_text("utf-8"), f"**{markdown(filled.known.run.headline)}.**"
+            text = text.replace(ruled, f"**{markdown(_headline(filled, audience))}.**", 1)
+            found[f"docs/{name}"] = answered(text, filled.entries, audience).encode()
     return found
 
 
@@ -397,6 +443,13 @@ def _stated(one: _Run, models: Mapping[str, Path], *, now: datetime) -> dict[str
     }
 
 
+def _headline(filled: Filled, audience: Privacy) -> str:
+    """What the rules said and how the decision stands, as readers may see it."""
+    run, stands = filled.known.run, filled.known.stands
+    shown = is_visible("internal", audience)
+    return stands.headline(run.headline, run.decision.value, with_reasons=shown) if stands else run.headline
+
+
 def _about(
     runs: Sequence[_Run],
     filled: Filled,
@@ -407,13 +460,15 @@ def _about(
     now: datetime,
 ) -> dict[str, Json]:
     """`package.json`."""
-    system = runs[0].plan.system
+    system, stands = runs[0].plan.system, filled.known.stands
     return {
         "schema": layout.PACKAGE_SCHEMA,
         "system": {"name": system.name, "version": system.version, "tier": system.tier},
         **runs[0].told(),
         "runs": [one.told() for one in runs],
         "decided_as": decision,
+        "headline": _headline(filled, audience),
+        "stands": stands.as_json(with_reasons=is_visible("internal", audience)) if stands else None,
         "created": now.astimezone(UTC).isoformat(),
         "tool": f"shipworthy {__version__}",
         "audience": audience,

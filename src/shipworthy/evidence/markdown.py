@@ -31,8 +31,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequen
     return [f"| {' | '.join(cells)} |" for cells in (header, rule, *rows)]
 
 
-def verdict_table(run: Run, *, most: int = 100) -> list[str]:
-    """The requirement table, worst first, with what was left out counted beneath it."""
+def verdict_table(run: Run, *, most: int = 100, with_reasons: bool = True) -> list[str]:
+    """The requirement table, worst first, with what was left out counted beneath it. with_reasons: of waivers, which
+    are not for everybody."""
     rows = []
     for verdict in run.verdicts[:most]:
         it = verdict.estimate
@@ -42,9 +43,9 @@ def verdict_table(run: Run, *, most: int = 100) -> list[str]:
                 f"**{markdown(verdict.requirement.id)}** {markdown(sentences.title(verdict.requirement), 160)}",
                 str(verdicts.mark(verdict.standing)),
                 markdown(numbers.estimate(it), 160) + about + _open(it) if it is not None else numbers.NOTHING,
-                markdown(sentences.bound(verdict.requirement)),
+                markdown(sentences.judged(verdict)),
                 numbers.count(it.n) if it is not None else numbers.NOTHING,
-                markdown(sentences.next_step(verdict), 160),
+                markdown(sentences.next_step(verdict, with_reason=with_reasons), 160),
             )
         )
     judged = {verdict.requirement.id for verdict in run.verdicts}
@@ -64,7 +65,9 @@ def verdict_table(run: Run, *, most: int = 100) -> list[str]:
     hidden = len(run.verdicts) + len(left) - len(rows)
     if not rows:
         return ["The plan requires nothing, so nothing could be decided."]
-    lines = table(("Requirement", "Verdict", "Estimate (interval)", "Bound", "n", "What next"), rows, right=(4,))
+    lines = table(
+        ("Requirement", "Verdict", "Estimate (interval)", sentences.BOUND, "n", "What next"), rows, right=(4,)
+    )
     return [*lines, "", f"{hidden:,} further requirements are in results.json."] if hidden else lines
 
 

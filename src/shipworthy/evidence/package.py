@@ -226,8 +226,10 @@ def policy(plan: Plan, plan_digest: str) -> dict[str, Json]:
     }
 
 
-def gate(results: Mapping[str, Any], *, run_digest: str, headline: str, decisions: Sequence[Json]) -> dict[str, Json]:
-    """`gates/decision.json`: what the rules said of a run, and what people decided on it."""
+def gate(
+    results: Mapping[str, Any], *, run_digest: str, headline: str, decisions: Sequence[Json], stands: Json
+) -> dict[str, Json]:
+    """`gates/decision.json`: what the rules said of a run, what people decided on it, and how that stands."""
     kept = ("requirement", "verdict", "severity", "waiver", "why")
     return {
         "schema": "shipworthy/gate@1",
@@ -236,6 +238,7 @@ def gate(results: Mapping[str, Any], *, run_digest: str, headline: str, decision
         "plan_digest": results["plan_digest"],
         "decision": results["decision"],
         "headline": headline,
+        "stands": stands,
         "verdicts": [{key: verdict.get(key) for key in kept} for verdict in results["verdicts"]],
         "decisions": list(decisions),
     }

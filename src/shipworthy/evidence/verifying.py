@@ -465,6 +465,8 @@ class _Package:
             return
         package = self._json(layout.PACKAGE)
         said = package if isinstance(package, dict) else {}
+        if isinstance(stood := said.get("stands"), dict) and stood.get("fit") != said.get("decision"):
+            self.notes.append(f"When it was packed, the decision stood so: {str(said.get('headline'))[:400]}")
         first = next((name for name, one in found.items() if one["run_digest"] == said.get("run_digest")), min(found))
         for path in (layout.PACKAGE, _DECISIONS):
             told = self._json(path)

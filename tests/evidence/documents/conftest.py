@@ -11,6 +11,7 @@ from shipworthy.api.checking import check
 from shipworthy.evidence.documents.document import document
 from shipworthy.evidence.documents.filling import fill
 from shipworthy.evidence.documents.shapes import SHAPES
+from shipworthy.evidence.documents.standing import Given, Stands
 from shipworthy.plan.models import Plan
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -72,9 +73,18 @@ RECORD = {
             "status": "approved",
         }
     ],
-    "sign-off": [{"role": "model risk", "signer": PERSON, "verdict": "approve", "conditions": []}],
+    "sign-off": [],
     "incident": [],
 }
+STANDS = Stands(
+    fit="hold",
+    against=("the rules say hold",),
+    given=(
+        Given(
+            id="S1", role="model risk", person=PERSON, name="Bea", at=NOW, verdict="reject", statement="Not like this."
+        ),
+    ),
+)
 ANSWERS = {
     "use.excluded": {"text": "Decisions without a person.", "by": "anna@example.org", "at": "2026-11-20"},
     "security.measures": "Signed model files; rate limits of 20 a minute.",
@@ -110,7 +120,7 @@ def files(run_folder):
 
 @pytest.fixture
 def filled(files):
-    return fill(*files, ANSWERS, RECORD, now=NOW)
+    return fill(*files, ANSWERS, RECORD, now=NOW, stands=STANDS)
 
 
 @pytest.fixture

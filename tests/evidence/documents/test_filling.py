@@ -11,6 +11,7 @@ from shipworthy.errors import Unusable
 from shipworthy.evidence.documents.content import Table
 from shipworthy.evidence.documents.fields import FIELDS
 from shipworthy.evidence.documents.filling import fill, is_placeholder
+from shipworthy.evidence.documents.standing import Stands
 
 from .conftest import ANSWERS, NOW, RECORD
 
@@ -128,14 +129,14 @@ def test_a_person_adds_to_what_a_machine_knows_and_neither_is_dropped(files):
     assert "since it is about credit" in str(entry.content)
 
 
-def test_a_waiver_shows_while_it_is_in_force_and_the_breach_stays_visible(files):
+def test_a_waiver_that_came_after_the_decision_is_no_leave_of_it(files):
     def verdict(record, days=0):
         entry = fill(*files, {}, record, now=NOW + timedelta(days=days)).entries["tests.results"]
         table = next(block for block in entry.content if isinstance(block, Table))
         return next(row[1] for row in table.rows if row[0].startswith("FAIR-1"))
 
-    assert verdict(RECORD) == "◇ waived until 2026-12-31; breached"
-    assert verdict(RECORD, days=40) == "◇ waived until 2026-12-31; breached"
+    assert verdict(RECORD) == "▲ breached; a waiver came after the decision"
+    assert verdict(RECORD, days=40) == "▲ breached; a waiver came after the decision"
     assert verdict(RECORD, days=41) == "▲ breached"
     assert verdict(RECORD, days=-21) == "▲ breached"
     for change in (
@@ -271,10 +272,22 @@ def test_a_waiver_that_the_decision_counted_ends_in_sight(files):
     after = fill(results, plan, environment, {}, {}, now=NOW + timedelta(days=10))
     assert "◇ waived until 2026-11-30; breached" in said(during, "decision.why")
     assert "while its waivers last. Not met, and waived: FAIR-1" in said(during, "decision.rule")
-    assert "▲ breached; waiver ended 2026-11-30" in said(after, "decision.why")
+    assert "▲ breached; its waiver ended on 2026-11-30" in said(after, "decision.why")
     assert "The decision no longer stands" in said(after, "decision.rule")
     assert "FAIR-1 breached, blocker" in said(after, "decision.acceptance")
     assert "1 of 2 requirements waived" in during.known.run.headline
+    assert "Ship under waiver: FAIR-1 stays unmet, by leave, until its waiver ends." in said(during, "decision.paths")
+    gone = Stands(fit="stale", against=("waiver W was withdrawn",), ended={"W": "was withdrawn on 2026-11-20"})
+    without = fill(results, plan, environment, {}, {}, now=NOW, stands=gone)
+    assert "▲ breached; its waiver was withdrawn on 2026-11-20" in said(without, "decision.why")
+    assert "open: its waiver was withdrawn on 2026-11-20" in said(without, "decision.acceptance")
+    assert "waived until" not in str(without.entries)
+    assert "First settle what speaks against it now: waiver W was withdrawn." in said(without, "decision.paths")
     results["verdicts"][0]["waiver"] = {"id": "W"}
     with pytest.raises(Unusable, match="DOC003"):
         fill(results, plan, environment, {}, {}, now=NOW)
+
+
+def test_a_promise_that_ends_with_a_stop_gets_no_second_one(bare):
+    assert "Approval rates are alike. " in said(bare, "impact.measured")
+    assert ".." not in said(bare, "impact.measured")

@@ -16,6 +16,7 @@ from shipworthy.evidence.documents.machine import to_json
 from shipworthy.evidence.documents.markdown import to_markdown
 from shipworthy.evidence.documents.shapes import SHAPES
 from shipworthy.evidence.markdown import count_missing
+from shipworthy.present.sentences import BOUND
 
 from .conftest import NOW
 
@@ -210,9 +211,10 @@ def test_the_memo_says_decision_why_risk_options_and_who_accepts(filled):
         "Who must accept what",
     ]
     assert "HOLD: 1 of 2 requirements breached" in text
-    assert "waived until 2026-12-31" in text
-    assert "Ship under waiver: FAIR-1" in text
-    assert "| FAIR-1 breached, waived to 2026-12-31 | approvers | approved |" in text
+    assert (
+        "| FAIR-1 breached, blocker | credit-risk&#64;example.org | open: waiver W1 came after the decision |" in text
+    )
+    assert "| The decision | model risk | reject (2026-11-21) |" in text
     assert "| Risk: Women are approved less often | another person than its owner | open |" in text
 
 
@@ -229,3 +231,17 @@ def test_attacks_are_shown_where_answers_were_evaluated(answers):
     filled = fill(answers.as_json(), answers.plan, answers.environment, {}, {}, now=NOW)
     assert filled.entries["tests.red_team"].state == "known"
     assert filled.entries["safeguards.effect"].state == "known"
+
+
+def test_the_limit_that_decides_stands_beside_every_verdict_with_an_interval(filled, run_folder):
+    """The two-sided interval may cross the bound of a requirement that is met: what decides is one-sided."""
+    (limit,) = next(v.limits for v in filled.known.run.verdicts if v.requirement.id == "ACC-1")
+    said = f"at least 60 % (one-sided 95 % limit: {100 * limit:.1f} %)"
+    (breach,) = next(v.limits for v in filled.known.run.verdicts if v.requirement.id == "FAIR-1")
+    beyond = f"at most 5 points (limit that breaches: +{100 * breach:.1f} points)"
+    texts = [to_markdown(document(shape, filled)) for shape in SHAPES.values()]
+    texts += [(run_folder / name).read_text() for name in ("model_card.md", "memo.md", "summary.md")]
+    shown = [text for text in texts if "● met" in text]
+    assert len(shown) == 7
+    assert all(said in text and beyond in text and BOUND in text for text in shown)
+    assert re.sub(r"<[^>]+>", "", (run_folder / "report.html").read_text()).count(said[9:]) >= 1

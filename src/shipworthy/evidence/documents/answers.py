@@ -13,7 +13,7 @@ from shipworthy.plan.suggestions import did_you_mean
 from shipworthy.plan.tree import parse
 from shipworthy.present.safe import shorten
 
-MAX_BYTES = 2_000_000
+MAX_BYTES = 2_000_000  # of all answers, none of which is cut
 _KEYS = ("text", "by", "at", "privacy", "not_applicable")
 
 

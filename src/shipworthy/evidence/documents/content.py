@@ -45,6 +45,7 @@ class Table:
     right: tuple[int, ...] = ()  # columns of numbers
     marked: int | None = None  # the column that holds verdicts
     more: int = 0  # rows that are not shown
+    kept: int = 0  # the first of them, which are shown however little room there is
 
     def as_json(self) -> Json:
         """The table as objects by column."""
@@ -87,31 +88,15 @@ def table(
     right: Sequence[int] = (),
     marked: int | None = None,
     most: int = MOST_ROWS,
+    kept: int = 0,
 ) -> Content:
     """A table of at most `most` rows; nothing where there is no row."""
     found = list(rows)
     shown = tuple(tuple(shorten(cell, CELL) for cell in row) for row in found[:most])
     more = max(0, len(found) - most)
-    return (Table(header=tuple(header), rows=shown, right=tuple(right), marked=marked, more=more),) if found else ()
-
-
-def brief(content: Content, *, most: int, width: int, cell: int) -> Content:
-    """The same in little room: at most `most` blocks, points and rows, each text at most `width` characters, each cell
-    at most `cell`."""
-    found: list[Block] = []
-    for block in content[:most]:
-        if isinstance(block, Paragraph):
-            found.append(paragraph(block.text, width))
-        elif isinstance(block, Points):
-            items = tuple(shorten(item, width) for item in block.items[:most])
-            found.append(Points(items=items, more=block.more + max(0, len(block.items) - most)))
-        else:
-            rows = tuple(tuple(shorten(text, cell) for text in row) for row in block.rows[:most])
-            more = block.more + max(0, len(block.rows) - most)
-            found.append(Table(header=block.header, rows=rows, right=block.right, marked=block.marked, more=more))
-    if len(content) > most:
-        found.append(Paragraph(text=f"{len(content) - most:,} further paragraphs are in the other documents."))
-    return tuple(found)
+    if not found:
+        return ()
+    return (Table(header=tuple(header), rows=shown, right=tuple(right), marked=marked, more=more, kept=kept),)
 
 
 def as_json(content: Content) -> Json:

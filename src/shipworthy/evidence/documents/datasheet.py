@@ -5,7 +5,8 @@ Source: Gebru et al. (2021), Datasheets for Datasets, Commun. ACM 64(12), 86–9
 
 from __future__ import annotations
 
-from shipworthy.evidence.answers import asked
+from shipworthy.evidence import answers
+from shipworthy.evidence.documents.asking import asked
 from shipworthy.evidence.markdown import missing, table
 from shipworthy.evidence.run import Run
 from shipworthy.plan.models import Bins, Evaluation
@@ -48,6 +49,7 @@ def _sheet(run: Run, name: str, plan: Evaluation | None) -> list[str]:
         "- What a row stands for: one case, asked in one way in one trial, and its answer; it is no sample of use"
         if plan is not None and plan.is_generative
         else f"- What a row stands for: {missing('a person, a decision, an event; is it a sample, and of what')}",
+        f"- Whom the data stand for: {asked('data.representative')}",
         f"- Sensitive content: {missing('anything confidential, offensive or identifying')}",
         "",
         "### Collection process",
@@ -59,8 +61,8 @@ def _sheet(run: Run, name: str, plan: Evaluation | None) -> list[str]:
         "### Preprocessing, cleaning, labelling",
         "",
         *_preparation(run, name, plan),
-        f"- Before that: {missing('what was done to the data before it came here; is the raw data kept')}",
-        f"- Labels: {missing('who or what decided the labels, and how often they agree')}",
+        f"- Labels, and what came before: {asked('data.labels')}",
+        f"- Is the raw data kept: {missing('where, and by whom')}",
         "",
         "### Uses",
         "",
@@ -86,7 +88,7 @@ def _composition(run: Run, name: str, plan: Evaluation | None) -> list[str]:
         shown = ", ".join(markdown(c, 60) for c in columns[:_MOST])
         lines.append(f"- Columns ({len(columns)}): {shown}" + (" and more" if len(columns) > _MOST else ""))
     if plan is not None and plan.is_generative:
-        lines += [f"- {label}: {markdown(text, 400)}" for label, text in asked(run, plan)]
+        lines += [f"- {label}: {markdown(text, 400)}" for label, text in answers.asked(run, plan)]
     if plan is not None:
         roles = {role: column for role, column in plan.roles.model_dump().items() if isinstance(column, str)}
         lines += [f"- {role.capitalize()}: {markdown(column, 120)}" for role, column in roles.items()]
@@ -147,7 +149,7 @@ def _preparation(run: Run, name: str, plan: Evaluation | None) -> list[str]:
     lines += [
         f"- {numbers.count(e.rows)} rows left out: {markdown(e.reason, 200)}"
         for e in run.excluded[:_MOST]
-        if e.evaluation == name
+        if e.evaluation == name and e.rows
     ]
     lines += [
         f"- Check, {markdown(f.check, 80)} ({f.gravity}): {markdown(f.what, 300)}"

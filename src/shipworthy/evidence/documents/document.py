@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from shipworthy.digest import Json, digest
@@ -16,9 +16,7 @@ from shipworthy.present.safe import plain, shorten
 from shipworthy.version import __version__
 
 SCHEMA = "shipworthy/document@1"
-_BRIEF = 180  # characters of each text of a short document
-_BRIEF_CELL = 72  # and of each cell of a table
-_BRIEF_NAME = 120
+_NAME = 120
 _SAID: Mapping[State, str] = {
     "known": "known from the run or the record",
     "answered": "answered by people",
@@ -49,8 +47,10 @@ class Document:
     shape: Shape
     system: str
     version: str
-    headline: str  # the decision in one line
-    decision: Decision
+    headline: str  # the decision in one line: how it stands, where that is not what the rules said, and what they said
+    bare: str  # the same without reasons, which are of class internal
+    decision: Decision  # what the rules said
+    fit: str  # how it stands; what the rules said, where no record tells
     run: str
     plan_digest: str
     locked_at: datetime | None
@@ -88,6 +88,7 @@ class Document:
             "audience": self.audience,
             "system": {"name": self.system, "version": self.version},
             "decision": self.decision.value,
+            "fit": self.fit,
             "headline": self.headline,
             "run": self.run,
             "plan_digest": self.plan_digest,
@@ -129,36 +130,23 @@ def _entry(entry: Entry) -> Json:
 
 
 def document(shape: Shape, filled: Filled) -> Document:
-    """Lay a filled-in catalogue out as a document. In a short one each field is cut to a few lines; what is left out
-    is counted."""
-    run = filled.known.run
+    """Lay a filled-in catalogue out as a document, whole; renderings of a short one show what of it fits."""
+    run, stands = filled.known.run, filled.known.stands
+    ruled, said = plain(run.headline), run.decision.value
     return Document(
         shape=shape,
-        system=shorten(run.plan.system.name, _BRIEF_NAME),
+        system=shorten(run.plan.system.name, _NAME),
         version=shorten(run.plan.system.version, 80),
-        headline=plain(run.headline),
+        headline=stands.headline(ruled, said, with_reasons=True) if stands else ruled,
+        bare=stands.headline(ruled, said, with_reasons=False) if stands else ruled,
         decision=run.decision,
+        fit=stands.fit if stands else said,
         run=shorten(run.id, 80),
         plan_digest=shorten(run.plan_digest, 80),
         locked_at=run.locked_at,
         made=filled.known.now,
         chapters=tuple(
-            Chapter(
-                section=section,
-                entries=tuple(_fitted(filled.entries[field], shape.most) for field in section.fields),
-            )
+            Chapter(section=section, entries=tuple(filled.entries[field] for field in section.fields))
             for section in shape.sections
         ),
-    )
-
-
-def _fitted(entry: Entry, most: int | None) -> Entry:
-    if most is None:
-        return entry
-    return replace(
-        entry,
-        by=shorten(entry.by, _BRIEF_CELL),
-        at=shorten(entry.at, 24),
-        content=content.brief(entry.content, most=most, width=_BRIEF, cell=_BRIEF_CELL),
-        note=shorten(entry.note, _BRIEF),
     )

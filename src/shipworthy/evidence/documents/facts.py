@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from shipworthy.estimate.estimates import Estimate
 from shipworthy.evidence import limits as unknown
 from shipworthy.evidence.documents.content import Content, paragraph, points, said, table
 from shipworthy.evidence.documents.known import Known, text
+from shipworthy.evidence.documents.standing import Stands
 from shipworthy.gates.verdicts import Decision, Outcome, Verdict
 from shipworthy.present import numbers, sentences, slices, verdicts
 from shipworthy.present.safe import plain, shorten
@@ -26,6 +27,7 @@ _TASKS = {
     "generative": "answers in words",
 }
 _ATTACKED = ("attack_success_rate", "violation_rate", "leak_rate")
+_WAYS = {"hazard", "attack"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,11 +101,14 @@ def _procedure(known: Known) -> Content:
 
 
 def outcome(known: Known, verdict: Verdict) -> str:
-    """A verdict's mark; one with leave not to be met stays visible beneath it, and so does leave that has ended."""
+    """A verdict's mark; one with leave not to be met stays visible beneath it, and so does leave that has ended, or
+    that was given after the decision."""
     mark = str(verdicts.mark(verdict.outcome))
     if (waiver := known.waiver(verdict)) is not None:
         return f"{verdicts.WAIVED} until {waiver.ends}; {verdict.outcome.value}"
-    return f"{mark}; waiver ended {verdict.waiver.ends}" if verdict.waiver is not None else mark
+    if (why := known.ended(verdict)) and verdict.outcome is not Outcome.MET:
+        return f"{mark}; its waiver {why}"
+    return mark if known.since(verdict) is None else f"{mark}; a waiver came after the decision"
 
 
 def _results(known: Known) -> Content:
@@ -116,7 +121,7 @@ def _results(known: Known) -> Content:
                 f"{verdict.requirement.id}: {sentences.title(verdict.requirement)}",
                 outcome(known, verdict),
                 numbers.estimate(it) + about if it is not None else numbers.NOTHING,
-                sentences.bound(verdict.requirement),
+                sentences.judged(verdict),
                 numbers.count(it.n) if it is not None else numbers.NOTHING,
             )
         )
@@ -132,7 +137,7 @@ def _results(known: Known) -> Content:
         for r in known.run.plan.requirements
         if r.id not in judged
     ]
-    return table(("Requirement", "Verdict", "Estimate (interval)", "Bound", "n"), rows, right=(4,), marked=1)
+    return table(("Requirement", "Verdict", "Estimate (interval)", sentences.BOUND, "n"), rows, right=(4,), marked=1)
 
 
 def _named(e: Estimate) -> str:
@@ -158,7 +163,7 @@ def _claimed(known: Known) -> set[tuple[str, str]]:
 def _groups(known: Known) -> Content:
     """By slice: what something was claimed of first, then by how much a metric tells."""
     claimed = _claimed(known)
-    found = [e for e in known.run.estimates if e.compare == "value" and e.slice and "attack" not in e.slice]
+    found = [e for e in known.run.estimates if e.compare == "value" and e.slice and not tells_of_attacks(e)]
     found.sort(key=lambda e: ((e.evaluation, e.metric) not in claimed, e.evaluation, importance(e.metric)))
     rows = [
         (_named(e), slices.slice_name(e.slice, columns=True), numbers.estimate(e), numbers.count(e.n)) for e in found
@@ -166,14 +171,20 @@ def _groups(known: Known) -> Content:
     return table(("Metric", "Group", "Estimate (interval)", "n"), rows, right=(3,), most=60)
 
 
+def is_of_attacks(e: Estimate) -> bool:
+    """Whether an estimate counts how often misuse works."""
+    return e.metric.partition("[")[0] in _ATTACKED
+
+
+def tells_of_attacks(e: Estimate) -> bool:
+    """Whether an estimate tells by which attack, or for which hazard, misuse works; what the field on attacks says."""
+    return "attack" in e.slice or (is_of_attacks(e) and bool(_WAYS & set(e.slice)))
+
+
 def _red_team(known: Known) -> Content | NotApplicable | None:
     if not any(plan.is_generative for plan in known.run.plan.evaluations.values()):
         return NotApplicable(reason="The plan evaluates decisions, not answers to requests.")
-    found = [
-        e
-        for e in known.run.estimates
-        if e.compare == "value" and e.metric.partition("[")[0] in _ATTACKED and set(e.slice) <= {"hazard", "attack"}
-    ]
+    found = [e for e in known.run.estimates if e.compare == "value" and is_of_attacks(e) and set(e.slice) <= _WAYS]
     found.sort(key=lambda e: (e.evaluation, len(e.slice), -(e.high or 0.0)))
     rows = [
         (_named(e), slices.slice_name(e.slice, columns=True), numbers.estimate(e), numbers.count(e.n)) for e in found
@@ -183,11 +194,17 @@ def _red_team(known: Known) -> Content | NotApplicable | None:
 
 def _signed(known: Known) -> Content:
     rows = [
-        (text(s, "role"), _who(s, "signer"), text(s, "verdict"), text(s, "conditions") or numbers.NOTHING)
-        for s in known.bodies("sign-off") or ()
-        if not s.get("withdrawn")
+        (
+            f"{one.at:%Y-%m-%d}",
+            shorten(one.name, 80),
+            shorten(one.role, 80),
+            shorten("; ".join([one.said, *one.why]), 300),
+            shorten("; ".join(one.conditions), 300) + (f", by {one.due}" if one.due else "") or numbers.NOTHING,
+            shorten(one.statement, 600),
+        )
+        for one in (known.stands.given if known.stands else ())
     ]
-    return table(("Role", "Signed by", "Verdict", "Conditions"), rows)
+    return table(("Date", "Signed by", "Role", "Verdict", "Conditions", "In their words"), rows)
 
 
 def _who(body: Mapping[str, object], key: str) -> str:
@@ -348,7 +365,8 @@ def _measured_groups(known: Known) -> Content:
 
 def _measured_harms(known: Known) -> Content:
     found = [
-        f"{outcome(known, v)} {v.requirement.id}: {sentences.title(v.requirement)}. {sentences.why(v)}"
+        f"{outcome(known, v)} {v.requirement.id}: "
+        f"{sentences.stopped(sentences.title(v.requirement))} {sentences.why(v)}"
         for v in known.run.verdicts
         if v.outcome is not Outcome.MET
     ]
@@ -369,11 +387,19 @@ def _rule(known: Known) -> Content:
     nothing = "Nothing was required that can stop a release, so there is nothing to decide."
     advice = _ADVICE[run.decision] if run.can_stop else nothing
     counted = [v for v in run.verdicts if v.waiver is not None]
+    ended = [v for v in counted if known.ended(v)]
     if counted and run.decision is Decision.SHIP:
-        advice = f"Nothing stops the release while its waivers last. Not met, and waived: {_ids(counted)}."
-    ended = [v for v in counted if known.waiver(v) is None]
+        lasted = "stopped the release while its waivers lasted" if ended else "stops the release while its waivers last"
+        advice = f"Nothing {lasted}. Not met, and waived: {_ids(counted)}."
     late = f"Waivers ended since: {_ids(ended)}. The decision no longer stands." if ended else ""
-    return tuple(paragraph(said) for said in (advice, late, _locked(known)) if said)
+    stands = "" if known.stands is None else f"How it stands now: {_standing(known.stands)}."
+    return tuple(paragraph(said) for said in (advice, late, stands, _locked(known)) if said)
+
+
+def _standing(stands: Stands) -> str:
+    if stands.fit == "ship":
+        return "fit to ship" + (f", until {stands.until}" if stands.until else "")
+    return f"{stands.fit}: {'; '.join(shorten(one, 300) for one in stands.against[:8])}"
 
 
 def _why(known: Known) -> Content:
@@ -383,11 +409,19 @@ def _why(known: Known) -> Content:
             outcome(known, v),
             sentences.title(v.requirement),
             numbers.estimate(v.estimate) if v.estimate is not None else numbers.NOTHING,
-            sentences.bound(v.requirement),
+            sentences.judged(v),
         )
         for v in known.run.verdicts
     ]
-    return table(("Requirement", "Verdict", "Promise", "Estimate (interval)", "Bound"), rows, marked=1)
+    judged = {row[0] for row in rows}
+    rows += [
+        (r.id, str(verdicts.NOT_EVALUATED), sentences.title(r), numbers.NOTHING, sentences.bound(r))
+        for r in known.run.plan.requirements
+        if r.id not in judged
+    ]
+    header = ("Requirement", "Verdict", "Promise", "Estimate (interval)", sentences.BOUND)
+    stopping = [v for v in known.run.verdicts if v.outcome is not Outcome.MET and v.requirement.severity == "blocker"]
+    return table(header, rows, marked=1, most=len(rows), kept=len(stopping))
 
 
 def _paths(known: Known) -> Content:
@@ -400,7 +434,7 @@ def _ways_on(known: Known) -> Iterator[str]:
     waived = [v for v in stopping if v.outcome is not Outcome.MET and known.waiver(v) is not None]
     undecided = [v for v in stopping if v.outcome is Outcome.UNDECIDED and known.waiver(v) is None]
     if breached:
-        steps = "; ".join(f"{v.requirement.id}: {sentences.next_step(v)}" for v in breached[:4])
+        steps = "; ".join(f"{v.requirement.id}: {sentences.next_step(replace(v, waiver=None))}" for v in breached[:4])
         yield f"Mend, then test again: {steps}."
         approvers = "two approvers" if known.run.plan.system.tier == "critical" else "an approver"
         yield (
@@ -411,38 +445,65 @@ def _ways_on(known: Known) -> Iterator[str]:
         steps = "; ".join(f"{v.requirement.id}: {sentences.next_step(v)}" for v in undecided[:4])
         yield f"Measure more: {steps}."
     if waived:
-        yield f"Ship under waiver: {_ids(waived)} stay below their bounds until the waivers end."
-    if stopping and not breached and not undecided and not waived:
+        how = (
+            "stays unmet, by leave, until its waiver ends" if len(waived) == 1 else "stay unmet until their waivers end"
+        )
+        yield f"Ship under waiver: {_ids(waived)} {how}."
+    if known.stands is not None and known.stands.fit != known.run.decision.value:
+        against = "; ".join(shorten(one, 200) for one in known.stands.against[:4])
+        yield f"First settle what speaks against it now: {against}."
+    elif stopping and not breached and not undecided and not waived:
         yield "Ship: nothing that was measured stands against it."
     if breached or undecided:
         yield "Do not ship, or ship for a narrower use that these results do support."
 
 
-def _ids(found: list[Verdict]) -> str:
-    shown = ", ".join(v.requirement.id for v in found[:6])
-    return shown + (f" and {len(found) - 6:,} more" if len(found) > 6 else "")
+def _ids(found: list[Verdict], most: int = 6) -> str:
+    shown = ", ".join(v.requirement.id for v in found[:most])
+    return shown + (f" and {len(found) - most:,} more" if len(found) > most else "")
 
 
 def _acceptance(known: Known) -> Content:
-    """Who has to accept what: open requirements, waivers and risks, then the decision; and who did so already."""
-    owner = shorten(known.run.plan.system.owner, 80) or "the system owner"
-    rows: list[tuple[str, str, str]] = []
+    """Who has to accept what: the decision, and who signed it already; open requirements, waivers and risks."""
+    system = known.run.plan.system
+    rows = [("The decision", *one) for one in _asked(known)]
+    rows = rows or [("The decision", f"those whom tier {system.tier} requires to sign", "not signed")]
+    owner = shorten(system.owner, 80) or "the system owner"
+    alike: dict[tuple[str, str, str], list[Verdict]] = defaultdict(list)
     for v in known.run.verdicts:
         if v.outcome is Outcome.MET:
             continue
         if (waiver := known.waiver(v)) is not None:
-            rows.append((f"{v.requirement.id} {v.outcome.value}, waived to {waiver.ends}", "approvers", "approved"))
+            alike[f"{v.outcome.value}, waived to {waiver.ends}", "approvers", "approved"].append(v)
         else:
-            rows.append((f"{v.requirement.id} {v.outcome.value}, {v.requirement.severity}", owner, "open"))
+            alike[f"{v.outcome.value}, {v.requirement.severity}", owner, _left_open(known, v)].append(v)
+    for (what, who, state), found in alike.items():
+        named = _ids(found, most=24)
+        rows.append((f"{named} {what}" if len(found) == 1 else f"{len(found)} {what}: {named}", who, state))
+    kept = len(rows)
     for r in open_risks(known):
         accepted = r.get("status") == "accepted"
         who = _who(r, "accepted_by") if accepted else "another person than its owner"
         rows.append((f"Risk: {text(r, 'title', 120) or text(r, 'id')}", who, "accepted" if accepted else "open"))
-    signed = [s for s in known.bodies("sign-off") or () if not s.get("withdrawn")]
-    rows += [("The decision", f"{text(s, 'role')} ({_who(s, 'signer')})", text(s, "verdict")) for s in signed]
-    if not signed:
-        rows.append(("The decision", f"those whom tier {known.run.plan.system.tier} requires to sign", "not signed"))
-    return table(("What", "Who", "State"), rows)
+    return table(("What", "Who", "State"), rows, most=len(rows), kept=kept)
+
+
+def _asked(known: Known) -> Iterator[tuple[str, str]]:
+    """Who signed the decision that is packed, and which roles are required and did not; and what they said."""
+    if known.stands is None:
+        return
+    given = [one for one in known.stands.given if one.state in ("counts", "stale")]
+    yield from ((shorten(one.role, 80), f"{one.said} ({one.at:%Y-%m-%d})") for one in given)
+    signed = {one.role for one in given}
+    yield from ((role, "not signed") for role in known.stands.missing if role not in signed)
+
+
+def _left_open(known: Known, verdict: Verdict) -> str:
+    """That a requirement is open, although there was a waiver of it, or is one that the decision did not count."""
+    if why := known.ended(verdict):
+        return f"open: its waiver {why}"
+    later = known.since(verdict)
+    return "open" if later is None else f"open: waiver {shorten(later.id, 40)} came after the decision"
 
 
 def _taken(known: Known) -> Content:

@@ -372,7 +372,6 @@ _FIELDS = (
         source="results: estimates of attacks",
         weight=2,
         optional=True,
-        privacy="restricted",
     ),
     Field(
         id="tests.signed",
@@ -474,7 +473,6 @@ _FIELDS = (
         role=_RISK,
         source="record: waivers",
         weight=2,
-        privacy="restricted",
     ),
     Field(
         id="risk.residual",
@@ -697,6 +695,7 @@ _FIELDS = (
         role=_OWNER,
         source="results: verdicts; record: risks, waivers, sign-offs",
         weight=3,
+        privacy="restricted",
     ),
     Field(
         id="decision.taken",

@@ -11,17 +11,17 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 
 from shipworthy.digest import Json
-from shipworthy.evidence.documents.answers import Answer, read_answers
+from shipworthy.evidence.documents.answers import MAX_BYTES, Answer, read_answers
 from shipworthy.evidence.documents.content import Content, written
 from shipworthy.evidence.documents.facts import FACTS, NotApplicable
 from shipworthy.evidence.documents.fields import FIELDS, PRIVACIES, Field, Privacy
 from shipworthy.evidence.documents.known import Known, RecordFacts, run_of
+from shipworthy.evidence.documents.standing import Stands
 from shipworthy.plan.models import Plan
 from shipworthy.present.safe import plain, shorten
 
 State: TypeAlias = Literal["known", "answered", "missing", "withheld", "not applicable"]
 STATES: tuple[State, ...] = ("known", "answered", "missing", "withheld", "not applicable")
-LONGEST = 20_000  # characters of an answer that documents show
 
 _SPACES = re.compile(r"\s+")
 _EMPTY = re.compile(r"[\W_]*")
@@ -108,16 +108,17 @@ def fill(
     record_facts: RecordFacts,
     *,
     now: datetime,
+    stands: Stands | None = None,
 ) -> Filled:
     """Fill the catalogue in.
 
     results: `results.json` as it is, or `Run.as_json()`. answers: field id -> text, or {text, by, at, privacy}, or
     {not_applicable: reason}. record_facts: kind of document -> bodies; leave out a kind that was not looked up.
-    now: UTC; tells which waivers are in force. Raises Unusable: DOC002 for answers to unknown fields or of another
-    shape, DOC003 for results that are not whole.
+    now: UTC; tells which waivers are in force. stands: how the decision stands now, where a record knows it. Raises
+    Unusable: DOC002 for answers to unknown fields or of another shape, DOC003 for results that are not whole.
     """
     given = read_answers(answers)
-    known = Known(run=run_of(results, plan, environment), record=record_facts, now=now)
+    known = Known(run=run_of(results, plan, environment), record=record_facts, now=now, stands=stands)
     return Filled(known=known, entries={name: _entry(field, known, given.get(name)) for name, field in FIELDS.items()})
 
 
@@ -166,7 +167,7 @@ def _told(field: Field, answer: Answer | None) -> tuple[Content, str]:
         return (), ""
     if is_placeholder(answer.text, field.question):
         return (), "holds only placeholder text" if plain(answer.text) else "the answer is empty"
-    return written(answer.text, LONGEST), ""
+    return written(answer.text, MAX_BYTES), ""
 
 
 def _stricter(one: Privacy, other: Privacy | None) -> Privacy:

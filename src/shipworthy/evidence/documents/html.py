@@ -13,6 +13,7 @@ from markupsafe import Markup
 from shipworthy.charts import svg
 from shipworthy.evidence.documents.content import Paragraph, Points
 from shipworthy.evidence.documents.document import Document
+from shipworthy.evidence.documents.fitting import fitted
 from shipworthy.present import safe, verdicts
 from shipworthy.version import __version__
 
@@ -29,10 +30,11 @@ def to_html(document: Document) -> str:
         .get_template("document.html.j2")
         .render(
             document=document,
+            chapters=fitted(document),
             style=Markup(style),
             style_hash="sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
             headline=document.headline.partition(":"),
-            decided=verdicts.decision_mark(document.decision),
+            decided=verdicts.decision_mark(document.fit),
             counts=document.completeness.counts,
             tool=__version__,
         )
@@ -51,8 +53,7 @@ def _kind(block: object) -> str:
 
 def _verdict(cell: str) -> str:
     """The style of the verdict that a cell begins with."""
-    marks = (verdicts.MET, verdicts.BREACHED, verdicts.UNDECIDED, verdicts.WAIVED, verdicts.NOT_EVALUATED)
-    return next((mark.style for mark in marks if cell.startswith(mark.shape)), "none")
+    return verdicts.read(cell).style
 
 
 def _visible(value: object) -> object:

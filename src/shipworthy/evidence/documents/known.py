@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from shipworthy.errors import Fault, Unusable
 from shipworthy.estimate.estimates import Estimate
+from shipworthy.evidence.documents.standing import Stands
 from shipworthy.evidence.run import SCHEMA, Run
 from shipworthy.gates.verdicts import Decision, Outcome, Verdict
 from shipworthy.gates.waivers import Waiver
@@ -28,6 +29,7 @@ class Known:
     run: Run
     record: RecordFacts  # a kind that is absent was not looked up; one without bodies is empty
     now: datetime  # UTC; tells which waivers are in force
+    stands: Stands | None = None  # how the decision stands now; None: the record was not asked, or has not this run
 
     def bodies(self, kind: str) -> Sequence[Mapping[str, object]] | None:
         """The bodies of a kind of document; None where the record was not asked for them."""
@@ -35,18 +37,32 @@ class Known:
         return None if found is None else [body for body in found if isinstance(body, Mapping)]
 
     def waiver(self, verdict: Verdict) -> Waiver | None:
-        """The waiver in force now that covers a verdict: the one that the decision counted, or else one of the record.
+        """The waiver that the decision counted for a verdict, while it holds."""
+        return None if verdict.outcome is Outcome.MET or self.ended(verdict) else verdict.waiver
+
+    def ended(self, verdict: Verdict) -> str:
+        """What became of the waiver that the decision counted: "was withdrawn on 2026-11-30"; "" while it holds."""
+        if (waiver := verdict.waiver) is None:
+            return ""
+        if self.stands is not None and (why := self.stands.ended.get(waiver.id)):
+            return why
+        today = self.now.astimezone(UTC).date()
+        if waiver.ends < today:
+            return f"ended on {waiver.ends}"
+        return f"starts on {waiver.starts}" if today < waiver.starts else ""
+
+    def since(self, verdict: Verdict) -> Waiver | None:
+        """A waiver of the record that is in force now and covers a verdict, and that the decision did not count.
 
         Results keep no pieces of a verdict, so that a waiver of one slice covers it only where the decision said so.
         """
-        today = self.now.astimezone(UTC).date()
-        if verdict.outcome is Outcome.MET:
+        if verdict.outcome is Outcome.MET or self.waiver(verdict) is not None:
             return None
-        if verdict.waiver is not None and verdict.waiver.starts <= today <= verdict.waiver.ends:
-            return verdict.waiver
+        today = self.now.astimezone(UTC).date()
         approved = (_waiver(body) for body in self.bodies("waiver") or () if body.get("status") == "approved")
         version = self.run.plan.system.version
-        found = [w for w in approved if w is not None and w.covers(verdict, version=version, today=today)]
+        counted = verdict.waiver.id if verdict.waiver else None
+        found = [w for w in approved if w and w.id != counted and w.covers(verdict, version=version, today=today)]
         return max(found, key=lambda waiver: (waiver.ends, waiver.id), default=None)
 
 
@@ -125,6 +141,7 @@ _FINDINGS = TypeAdapter(list[Finding])
 _VERDICTS = TypeAdapter(list[dict[str, object]])
 _ESTIMATE = TypeAdapter(Estimate | None)
 _COUNT = TypeAdapter(int | None)
+_LIMITS = TypeAdapter(tuple[float | None, ...])
 
 
 def _verdict(found: Mapping[str, object], requirements: Mapping[str, Requirement]) -> Verdict:
@@ -142,6 +159,7 @@ def _verdict(found: Mapping[str, object], requirements: Mapping[str, Requirement
         needed=_COUNT.validate_python(found.get("needed")),
         needed_labels=_COUNT.validate_python(found.get("needed_labels")),
         why=_TEXT.validate_python(found.get("why", "")),
+        limits=_LIMITS.validate_python(found.get("limits", ())),
         waiver=None if found.get("waiver") is None else _applied(found["waiver"], name),
     )
 

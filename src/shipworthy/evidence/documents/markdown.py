@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from shipworthy.evidence.documents.content import Block, Paragraph, Points
 from shipworthy.evidence.documents.document import Chapter, Document
 from shipworthy.evidence.documents.filling import Entry
+from shipworthy.evidence.documents.fitting import fitted
 from shipworthy.evidence.markdown import missing, table
 from shipworthy.present import verdicts
 from shipworthy.present.safe import markdown
@@ -14,7 +15,7 @@ from shipworthy.present.safe import markdown
 
 def to_markdown(document: Document) -> str:
     """The document as Markdown: headings, paragraphs, lists and tables; nothing from outside becomes markup."""
-    mark = verdicts.decision_mark(document.decision)
+    mark = verdicts.decision_mark(document.fit)
     locked = "locked before the run" if document.locked_at else "not locked before the run"
     lines = [
         f"# {markdown(document.shape.title)}: {markdown(document.system)} {markdown(document.version)}",
@@ -32,7 +33,7 @@ def to_markdown(document: Document) -> str:
             for line in (f"Withheld: {markdown(where)}, {markdown(digest)}", "")
         ),
     ]
-    for chapter in document.chapters:
+    for chapter in fitted(document):
         lines += _chapter(chapter)
     return "\n".join([*lines, f"Digest of this document: {document.digest}", ""])
 

@@ -33,7 +33,7 @@ def memo(run: Run) -> str:
     if len(open_claims) > _MOST:
         steps.append(f"- and {len(open_claims) - _MOST:,} more, in the report.")
     rows = sum(i.rows for i in run.inputs)
-    left_out = sum(e.rows for e in run.excluded)
+    left_out = "; ".join(f"{numbers.count(e.rows)} ({markdown(e.reason, 100)})" for e in run.excluded if e.rows)
     unsettled = unknown.limits(run, verdicts=False)
     story = versions(run)
     measured = "answers" if any(e.is_generative for e in run.plan.evaluations.values()) else "rows"
@@ -62,7 +62,8 @@ def memo(run: Run) -> str:
         *(["## What would change it", "", *steps, ""] if steps else []),
         "## What is not known",
         "",
-        f"Measured on {numbers.count(rows)} {measured}; {numbers.count(left_out)} were excluded.",
+        f"{numbers.count(rows)} {measured} were read; "
+        + (f"left out: {left_out}." if left_out else "none was left out."),
         "",
         *(f"- {markdown(limit.title, 100)}: {markdown(limit.text, 220)}" for limit in unsettled[:8]),
         "",

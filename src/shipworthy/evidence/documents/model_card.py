@@ -14,8 +14,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from shipworthy.estimate.estimates import Estimate
+from shipworthy.evidence import answers
 from shipworthy.evidence import limits as unknown
-from shipworthy.evidence.answers import asked, read
+from shipworthy.evidence.documents.asking import asked
+from shipworthy.evidence.documents.facts import tells_of_attacks
 from shipworthy.evidence.markdown import missing, table, verdict_table
 from shipworthy.evidence.run import Run
 from shipworthy.plan.models import Evaluation, Requirement
@@ -64,7 +66,8 @@ def _published(run: Run) -> list[Estimate]:
         for v in run.verdicts
         for metric in sentences.metrics_of(v.requirement)
     }
-    known = [e for e in run.estimates if e.compare == "value" and e.value is not None and math.isfinite(e.value)]
+    measured = [e for e in run.estimates if e.compare == "value" and not tells_of_attacks(e)]
+    known = [e for e in measured if e.value is not None and math.isfinite(e.value)]
     overall = [e for e in known if not e.slice]
     by_slice = [e for e in known if e.slice and (e.evaluation, e.metric, slices.axis(e.slice)) in claimed]
     return (overall + by_slice)[:_MOST_METRICS]
@@ -150,10 +153,10 @@ def _details(run: Run) -> list[str]:
                 ("Version", markdown(system.version, 120)),
                 (
                     "Owner",
-                    markdown(system.owner, 160) if system.owner else missing("person or team that answers for it"),
+                    markdown(system.owner, 160) if system.owner else asked("system.owner"),
                 ),
                 ("Risk tier", system.tier),
-                ("Type of model", missing("architecture, training algorithm, parameters")),
+                ("Type of model", asked("design.architecture")),
                 ("Licence", missing("terms of use")),
                 ("Contact", missing("where to send questions")),
             ),
@@ -161,10 +164,10 @@ def _details(run: Run) -> list[str]:
         "",
         "## Intended use",
         "",
-        markdown(system.purpose, 600) if system.purpose else missing("what the system is for"),
+        markdown(system.purpose, 600) if system.purpose else asked("system.purpose"),
         "",
-        f"- Intended users: {missing('who works with its output')}",
-        f"- Out of scope: {missing('uses that it was not made or tested for')}",
+        f"- Intended users: {asked('use.users')}",
+        f"- Out of scope: {asked('use.excluded')}",
         "",
     ]
 
@@ -190,7 +193,7 @@ def _factors(run: Run) -> list[str]:
     used = list(dict.fromkeys(e.metric for e in run.estimates))
     lines += ["## Metrics", ""]
     lines += [f"- {_definition(metric)}" for metric in used[:_MOST_ROWS]] or ["No metric was measured."]
-    lines += ["", f"Why these metrics and bounds: {missing('which harm each one stands for')}", ""]
+    lines += ["", f"Why these metrics and bounds: {asked('metrics.why')}", ""]
     return lines
 
 
@@ -209,19 +212,20 @@ def _data(run: Run) -> list[str]:
     lines += table(("Evaluation", "Source", "Rows", "Digest"), rows, right=(2,)) if rows else ["No data was read."]
     for name, plan in list(run.plan.evaluations.items())[:_MOST_ROWS]:
         if plan.is_generative:
-            facts = "; ".join(f"{label}: {text}" for label, text in asked(run, plan))
+            facts = "; ".join(f"{label}: {text}" for label, text in answers.asked(run, plan))
             lines += ["", f"{markdown(name, 80)}: {markdown(facts, 900)}."]
     lines += [
         "",
-        *(f"- {numbers.count(e.rows)} rows excluded: {markdown(e.reason, 160)}" for e in run.excluded[:_MOST_ROWS]),
+        *(
+            f"- {markdown(e.evaluation, 80)}: {numbers.count(e.rows)} rows excluded: {markdown(e.reason, 160)}"
+            for e in [e for e in run.excluded if e.rows][:_MOST_ROWS]
+        ),
     ]
     if lines[-1]:
         lines.append("")
     lines += ["## Training data", ""]
     trained = [plan.train for plan in run.plan.evaluations.values() if plan.train]
-    lines += [f"- {markdown(source, 160)}" for source in trained[:_MOST_ROWS]] or [
-        missing("what it was trained on, and how that was collected")
-    ]
+    lines += [f"- {markdown(source, 160)}" for source in trained[:_MOST_ROWS]] or [asked("data.training")]
     return [*lines, ""]
 
 
@@ -232,7 +236,7 @@ def _analyses(run: Run) -> list[str]:
         "Every value stands with its interval; n is the number of cases behind it.",
         "",
     ]
-    lines += ["### Requirements", "", *verdict_table(run, most=_MOST_ROWS), ""]
+    lines += ["### Requirements", "", *verdict_table(run, most=_MOST_ROWS, with_reasons=False), ""]
     for name in list(run.plan.evaluations)[:30]:
         lines += _evaluation(run, name)
     return lines + _judges(run)
@@ -246,7 +250,9 @@ def _judges(run: Run) -> list[str]:
             f"corrected with {numbers.count(card.labelled)} labels" if card.labelled else "**uncorrected**",
             numbers.count(card.judged),
             numbers.count(card.failed),
-            markdown("; ".join(f"{reading.name} {read(reading, card.labelled)}" for reading in card.readings), 300),
+            markdown(
+                "; ".join(f"{reading.name} {answers.read(reading, card.labelled)}" for reading in card.readings), 300
+            ),
         )
         for card in run.judges
         if not card.slice
@@ -271,11 +277,13 @@ def _evaluation(run: Run, name: str) -> list[str]:
     lines += _table(overall, ("Metric", "Estimate (interval)", "n")) if overall else ["Nothing was measured.", ""]
     groups: dict[tuple[str, tuple[str, ...]], list[Estimate]] = defaultdict(list)
     for e in mine:
-        if e.compare == "value" and (e.metric, slices.axis(e.slice)) in claimed and e.slice:
+        if e.compare == "value" and not tells_of_attacks(e) and (e.metric, slices.axis(e.slice)) in claimed and e.slice:
             groups[e.metric, slices.axis(e.slice)].append(e)
     for (metric, columns), estimates in groups.items():
         lines += [f"#### {markdown(words(metric).title, 120)} by {markdown(slices.axis_name(columns), 120)}", ""]
         lines += _table(estimates, ("Slice", "Estimate (interval)", "n"))
+    if any(tells_of_attacks(e) for e in mine):
+        lines += ["How often misuse works by attack and hazard is in the system card, and not for everybody.", ""]
     if changes:
         lines += ["#### Changes against the baseline", "", *_table(changes, ("Change", "Estimate (interval)", "n"))]
     return lines
@@ -304,9 +312,9 @@ def _closing(run: Run) -> list[str]:
     return [
         "## Ethical considerations",
         "",
-        f"- Who may be harmed, and how: {missing('people affected, kinds of harm, how grave')}",
-        f"- What was done about it: {missing('mitigations and what they cost')}",
-        f"- Human oversight: {missing('who can stop or overrule the system')}",
+        f"- Who may be harmed, and how: {asked('impact.harms')}",
+        f"- What was done about it: {asked('safeguards.list')}",
+        f"- Human oversight: {asked('oversight.measures')}",
         "",
         "## Caveats and recommendations",
         "",

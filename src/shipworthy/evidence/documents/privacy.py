@@ -37,9 +37,11 @@ _FILES: tuple[tuple[str, Privacy], ...] = (
     ("gates/*", "internal"),
     ("plan/*", "internal"),
     ("audit/*", "internal"),
+    ("risk/waivers.json", "internal"),  # who works with a breach may read why it is let through; the run says so too
     ("risk/*", "restricted"),
     ("docs/model_card.*", "public"),
     ("docs/launch-memo.*", "restricted"),
+    ("docs/report.*", "restricted"),  # as in the run
     ("docs/*", "internal"),
     ("runs/*/observations/*", "personal"),
     ("runs/*/journal/*", "personal"),
@@ -115,8 +117,13 @@ def redact(document: Document, audience: Privacy, *, salt: bytes) -> Document:
         (f"who answered {count} of the fields", commitment(name, opening(salt, f"by:{name}")))
         for name, count in names.items()
     )
+    headline = document.headline if is_visible("internal", audience) else document.bare
     return replace(
-        document, chapters=chapters, audience=strictest, withheld=tuple(sorted({*document.withheld, *withheld}))
+        document,
+        chapters=chapters,
+        headline=headline,
+        audience=strictest,
+        withheld=tuple(sorted({*document.withheld, *withheld})),
     )
 
 

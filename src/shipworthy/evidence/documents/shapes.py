@@ -27,7 +27,8 @@ class Shape:
     title: str
     basis: str  # where its order comes from
     sections: tuple[Section, ...]
-    most: int | None = None  # rows and points of each field, where the document has to stay short
+    most: int | None = None  # where the document has to stay one page: rows and points that each field is sure of
+    weightiest: tuple[str, ...] = ()  # of such a one, the fields by who gets the room that is left first
 
 
 def _section(number: str, title: str, *fields: str) -> Section:
@@ -213,7 +214,13 @@ IMPACT_NIST = Shape(
         ),
         _section(
             "MANAGE",
-            "What is done about it",
+            "What is done about it, and whether it should proceed",
+            "decision.rule",
+            "decision.why",
+            "decision.paths",
+            "decision.options",
+            "decision.acceptance",
+            "decision.risks",
             "risk.register",
             "safeguards.list",
             "safeguards.effect",
@@ -267,7 +274,17 @@ LAUNCH_MEMO = Shape(
     kind="launch-memo",
     title="Launch memo",
     basis="One page: the decision, why, what is left, the options, who must accept what",
-    most=4,
+    most=1,
+    weightiest=(
+        "decision.rule",
+        "decision.acceptance",
+        "decision.why",
+        "decision.taken",
+        "decision.risks",
+        "risk.residual",
+        "decision.options",
+        "decision.paths",
+    ),
     sections=(
         _section("1", "Decision", "decision.rule"),
         _section("2", "Why", "decision.why"),
