@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
+from shipworthy.api import tracing
 from shipworthy.digest import digest
 from shipworthy.record import documents
 from shipworthy.record.estimates import SCHEMA
@@ -45,3 +47,9 @@ def run(record, actor, name, verdicts, *, system="assistant", version="1", days=
     )  # fmt: skip
     record.add_run(actor, made, facts, verdicts, SCHEMA.empty_table(), [])
     return facts.digest
+
+
+def traced(record, system, base, now):
+    """The map of a system, as the command draws it."""
+    stand = partial(tracing.stand_of, record, base=base, now=now)
+    return tracing.trace_system(record, system, stand=stand, today=now.date())

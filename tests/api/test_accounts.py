@@ -39,10 +39,10 @@ def make(accounts, name="Ada", password=PASSWORD, **more):
 def test_the_roles_are_what_the_documentation_says():
     assert {role: sorted(gives) for role, gives in PERMISSIONS.items()} == {
         "viewer": ["read"],
-        "evaluator": ["read", "run", "write"],
-        "approver": ["approve", "read"],
-        "auditor": ["audit", "read"],
-        "admin": ["administer", "audit", "read"],
+        "evaluator": ["pack", "read", "run", "write"],
+        "approver": ["approve", "pack", "read"],
+        "auditor": ["audit", "pack", "read"],
+        "admin": ["administer", "audit", "pack", "read"],
     }
 
 

@@ -349,6 +349,23 @@ def test_a_metric_that_no_scorer_fills_names_those_that_would_before_anything_is
     assert not (tmp_path / "seen").exists()
 
 
+def test_a_log_that_is_gone_is_reproduced_from_the_rows_that_the_run_kept(tmp_path):
+    said = [{"id": f"{n}", "prompt": "p", "response": "I cannot help." if n % 3 else "Sure."} for n in range(60)]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(one) + "\n" for one in said))
+    text = """
+system: {name: bot}
+subjects: {bot: {log: log.jsonl}}
+evaluations: {e: {subject: bot, scorers: [refusal]}}
+requirements: [{id: T, metric: refusal_rate, at_most: 0.9}]
+"""
+    check(plan(tmp_path, text), out=tmp_path / "run")
+    assert reproduce(tmp_path / "run").rows_from == {"e": "the run's journal"}
+    (tmp_path / "log.jsonl").unlink()
+    again = reproduce(tmp_path / "run")
+    assert (again.reproduced, again.rows_from) == (True, {"e": "the run's own rows"})
+    assert again.compared
+
+
 def test_a_log_that_does_not_say_what_was_expected_is_told_how_to(tmp_path):
     (tmp_path / "log.jsonl").write_text('{"id": "a", "prompt": "p", "response": "I am sorry, I cannot help."}\n' * 1)
     text = """

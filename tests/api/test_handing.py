@@ -182,6 +182,9 @@ def test_an_attempt_to_reproduce_is_kept_whatever_came_of_it(desk):
         path.write_text(path.read_text().replace('"reproduced": false', '"reproduced": true'))
         assert handing.outcome_of(second, desk) is None  # no longer what was recorded
     assert call("reproduce", "nothing", *place).exit_code == 2
+    done = call("reproduce", "latest", "--record", str(desk / "record.db"))
+    assert done.exit_code in (0, 4), done.output
+    assert "reproduced: " in done.output.lower()
 
 
 def test_an_attempt_that_cannot_be_run_has_failed(desk):

@@ -151,7 +151,7 @@ def close(record: Record, id_: str, *, at: datetime | None, actor: str | None, n
         what = (
             "it is closed already" if old.closed else f"an incident is closed once it is settled: {'; '.join(lacking)}"
         )
-        mend = "`shipworthy incident update` with --resolved, --cause or --reported comes before"
+        mend = "`shipworthy incident update` says so before"
         raise Unusable(Fault(code="RISK010", what=what, where=id_[:200], mend=mend))
     _refuse_ahead({"closed": at}, now)
     return _written(record, kept, old, {"closed": at or now}, actor=actor, now=now, action="close")

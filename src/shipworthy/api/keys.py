@@ -100,7 +100,10 @@ def registered(path: Path = REGISTER) -> Register:
     return keys.read_register(path) if path.exists() or path.is_symlink() else keys.NO_KEYS
 
 
-def known(path: Path | None = None) -> Register | None:
-    """The register in a file, default REGISTER in this folder; None where there is none. Raises Unusable (KEYS009)."""
-    stated = path or REGISTER
+def known(stated: Path | Register | None = None) -> Register | None:
+    """A register that is at hand, or in a file, default REGISTER in this folder; None where there is none, or nothing
+    in it that is at hand. Raises Unusable (KEYS009)."""
+    if isinstance(stated, Register):
+        return stated if stated.keys else None
+    stated = stated or REGISTER
     return registered(stated) if stated.exists() else None

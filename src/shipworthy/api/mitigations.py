@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from shipworthy.api.numbering import MOST, write_numbered
 from shipworthy.api.recording import actor_of
-from shipworthy.api.risks import owner_of, refuse_unknown_requirements, risk_of
+from shipworthy.api.risks import owner_of, refuse_past, refuse_unknown_requirements, risk_of
 from shipworthy.api.runs import find_run
 from shipworthy.api.systems import system_of
 from shipworthy.errors import Fault, Unusable
@@ -56,7 +56,7 @@ def add(
     """Register a mitigation under the next number; its risks name it from then on.
 
     system: None takes that of its risks. Raises Unusable: RISK001, RISK002, RISK003, RISK006 where it fits no system,
-    GOVERN002.
+    RISK011 for a day that is past, GOVERN002.
     """
     found = [risk_of(record, one) for one in dict.fromkeys(risks)]
     about = system or (found[0][1].system if found else None)
@@ -68,6 +68,7 @@ def add(
         )
         raise Unusable(fault)
     system_of(record, about)
+    refuse_past(now, {"--due": due})
     refuse_unknown_requirements(record, about, requirements, where="--requirement")
     by, owned = actor_of(record, actor), owner_of(record, owner)
 
@@ -172,9 +173,10 @@ def _of_risks(record: Record, mitigation: Mitigation) -> tuple[str, ...]:
 
 def _unfit(mitigation: Mitigation, after: RunFacts, before: RunFacts | None, wanted: Sequence[str]) -> Iterator[Fault]:
     if mitigation.status == "abandoned":
-        yield Fault(code="RISK007", what="it was abandoned", where=mitigation.id, mend="update its status first")
+        mend = "`shipworthy mitigation update` takes it up again"
+        yield Fault(code="RISK007", what="it was abandoned", where=mitigation.id, mend=mend)
     if not wanted:
-        what, mend = "neither it nor its risks name a requirement", "`shipworthy mitigation update --requirement`"
+        what, mend = "neither it nor its risks name a requirement", "name one: `shipworthy mitigation update`"
         yield Fault(code="RISK007", what=what, where=mitigation.id, mend=mend)
     for run in filter(None, (after, before)):
         if run.system != mitigation.system:

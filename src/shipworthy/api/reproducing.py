@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from shipworthy.api.asking import Asked, ask, refuse_unaskable
-from shipworthy.api.checking import DISPLAY_LEVEL, plan_verdicts, requirements_of
+from shipworthy.api.checking import DISPLAY_LEVEL, environment, plan_verdicts, requirements_of
 from shipworthy.api.evaluating import Evaluated, evaluate_rows, metrics_for, valued
 from shipworthy.api.materials import materials
 from shipworthy.api.measuring import measure_all
@@ -29,9 +29,11 @@ from shipworthy.evidence.unpacking import runs_inside
 from shipworthy.evidence.verifying import is_package
 from shipworthy.gates.verdicts import decide
 from shipworthy.gates.waivers import Waiver
-from shipworthy.integrity.reading import read_json
+from shipworthy.integrity.reading import read_bytes, read_json
 from shipworthy.plan.loading import LoadedPlan
+from shipworthy.present.safe import shorten
 
+_NOT_THERE = ("DATA001", "RECD001")  # the data, or the recording, that the rows came from
 _MOST_TOLD = 1 << 20  # bytes of package.json
 TOLERANCE = 1e-9  # relative: the same numbers on another processor, thread count or order of rows
 
@@ -44,6 +46,10 @@ class Difference:
     recorded: Any
     found: Any
 
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        return {"what": self.what, "recorded": self.recorded, "found": self.found}
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Reproduction:
@@ -53,6 +59,7 @@ class Reproduction:
     rows_from: dict[str, str]  # evaluation -> "source" or "the run's own rows"
     compared: int  # estimates
     differences: tuple[Difference, ...]
+    versions: tuple[Difference, ...] = ()  # of what computed the run, and of what is installed here
 
     def __repr__(self) -> str:
         found = "reproduced" if self.reproduced else f"{len(self.differences):,} differences"
@@ -63,6 +70,11 @@ class Reproduction:
         """Every estimate came out as recorded."""
         return not self.differences
 
+    @property
+    def other_versions(self) -> tuple[Difference, ...]:
+        """Those that are not the same here."""
+        return tuple(one for one in self.versions if one.recorded != one.found)
+
     def as_json(self) -> dict[str, Any]:
         """For machines."""
         return {
@@ -70,7 +82,8 @@ class Reproduction:
             "reproduced": self.reproduced,
             "rows_from": self.rows_from,
             "compared": self.compared,
-            "differences": [{"what": d.what, "recorded": d.recorded, "found": d.found} for d in self.differences],
+            "differences": [one.as_json() for one in self.differences],
+            "versions": [one.as_json() for one in self.versions],
         }
 
 
@@ -88,7 +101,7 @@ def reproduce(folder: Path | str, *, root: Path | str | None = None) -> Reproduc
         found = []
         for number, one in enumerate(runs_inside(Path(folder), Path(scratch) / "package")):
             (own := Path(scratch) / str(number)).mkdir()
-            found.append(_again(one, root, own))
+            found.append(replace(_again(one, root, own), versions=_versions(one)))
         return found[0] if len(found) == 1 else _together(found)
 
 
@@ -118,6 +131,20 @@ def _together(found: Sequence[Reproduction]) -> Reproduction:
         rows_from={f"{one.run}: {name}": origin for one in found for name, origin in one.rows_from.items()},
         compared=sum(one.compared for one in found),
         differences=tuple(replace(each, what=f"{one.run}: {each.what}") for one in found for each in one.differences),
+        versions=tuple(replace(each, what=f"{one.run}: {each.what}") for one in found for each in one.versions),
+    )
+
+
+def _versions(folder: Path) -> tuple[Difference, ...]:
+    """What computed the run, beside what is installed here."""
+    try:
+        recorded = read_json(read_bytes(folder / "environment.json", most=_MOST_TOLD))
+    except (OSError, ValueError):  # the run's manifest, which is held against its files, tells of it
+        recorded = {}
+    said = recorded if isinstance(recorded, dict) else {}
+    return tuple(
+        Difference(what=name, recorded=shorten(said.get(name, "not recorded"), 80), found=version)
+        for name, version in environment().items()
     )
 
 
@@ -168,7 +195,7 @@ def _again(folder: Path, root: Path | str | None, scratch: Path) -> Reproduction
             if one.source.digest != recorded:
                 differences.append(Difference(what=f"the data of {name}", recorded=recorded, found=one.source.digest))
         except DataError as error:
-            if model.is_generative or all(fault.code != "DATA001" for fault in error.faults):
+            if all(fault.code not in _NOT_THERE for fault in error.faults):
                 raise
             observations, source = reopen(folder, name, model, axes=[each.across for each in requirements])
             metrics = metrics_for(
@@ -208,11 +235,16 @@ def _again(folder: Path, root: Path | str | None, scratch: Path) -> Reproduction
 
 @contextlib.contextmanager
 def _scorable(start: Path) -> Iterator[None]:
-    """Say of whatever is missing to score answers again where it was looked for, and how to name another place."""
+    """Say of whatever is missing to score answers again where it was looked for, and how to name another place.
+
+    A recording that is not there is no such thing: what it came to stands in the run's own rows.
+    """
     try:
         yield
     except Unusable as error:
         first = error.faults[0]
+        if first.code in _NOT_THERE:
+            raise
         raise Unusable(
             Fault(
                 code="RUN003",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from shipworthy.api.standing import Standing, evidence_root, standing, statement
 from shipworthy.digest import canonical
 from shipworthy.errors import Fault, Unusable
 from shipworthy.evidence.store import plan_folder, read_plan
+from shipworthy.gates.fitness import REQUIRED
 from shipworthy.integrity import envelope as envelopes
 from shipworthy.record import documents
 from shipworthy.record.reading import checked
@@ -63,7 +65,7 @@ class Proposal:
         """What would make the signature stale, in words."""
         made_from = sorted({name.partition(":")[2] for name in (self.version.digests if self.version else {})})
         return (
-            "a threshold, or anything else that the plan says, changes",
+            "a threshold, or anything else that the plan says, changes; only another `seed` is no other promise",
             "the data, models, suites, rubrics, labels or prompts change"
             + (f" (digests of {', '.join(made_from)} are kept)" if made_from else ""),
             "a file of the run changes",
@@ -83,16 +85,30 @@ class Proposal:
         }
 
 
-def propose(record: Record, run: str, word: Word, *, actor: str | None, looking: Looking) -> Proposal:
-    """Put together what a person would sign about a run. run: its folder, id, digest, or "latest".
+def required_roles(record: Record, system: str) -> tuple[str, ...]:
+    """The roles that the tier of a system asks for; those of the highest tier, where nobody said which it has."""
+    kept = record.get("system", system)
+    tier = kept.document.tier if kept is not None and isinstance(kept.document, documents.System) else "critical"
+    return REQUIRED[tier].roles
 
-    Raises Unusable: GOVERN001 where nobody says who signs, GOVERN002 for an unknown run, GOVERN008 where an approval
+
+def propose(record: Record, run: str, word: Word, *, actor: str | None, looking: Looking) -> Proposal:
+    """Put together what a person would sign. run: its folder, id, digest, or "latest"; or the id of a decision, which
+    may rest on several runs.
+
+    Raises Unusable: GOVERN001 where nobody says who signs, GOVERN002 for an unknown run and for a decision whose first
+    run another one was written for since, GOVERN008 where an approval
     would be stale at once, GOVERN009 for a word that contradicts itself.
     """
-    kept = find_run(record, run)
+    stated = record.get("decision", run)
+    named = stated.document if stated is not None and isinstance(stated.document, documents.Decision) else None
+    kept = find_run(record, named.runs[0] if named else run)
     _refuse_unclear(word, looking.now.date())
     signer = acting(record, actor)
     old = decision_of(record, kept.facts.digest)
+    if named is not None and old is not None and old.id != named.id:
+        what, mend = f"a newer decision rests on the same run: {old.id[:80]}", "sign that one"
+        raise Unusable(Fault(code="GOVERN002", what=what, where=run[:200], mend=mend))
     if word.outcome is not None and word.outcome == (old.outcome if old else kept.facts.decision):
         what, mend = f"the decision is to {word.outcome} already", "leave --outcome and --reason out"
         if word.outcome == "undecided":
@@ -129,7 +145,8 @@ def propose(record: Record, run: str, word: Word, *, actor: str | None, looking:
             **{("waiver", one.id): one.version for one in found if one is not None},
         },
         waivers=tuple(one.document for one in found if one and isinstance(one.document, documents.Waiver)),
-        requirements=len(record.verdicts(run=facts.digest, limit=MOST)), notes=(*seen.notes, *later),
+        requirements=len(record.verdicts(run=facts.digest, limit=MOST)),
+        notes=(*seen.notes, *later, *_not_asked_for(record, facts.system, word)),
     )  # fmt: skip
 
 
@@ -165,10 +182,21 @@ def withdraw(record: Record, id_: str, *, actor: str | None, now: datetime) -> d
     return gone
 
 
+def _not_asked_for(record: Record, system: str, word: Word) -> tuple[str, ...]:
+    """A note where somebody approves in a role that nobody waits for; a rejection holds in any."""
+    roles = required_roles(record, system)
+    if not roles or word.role in roles or word.verdict == "reject":
+        return ()
+    near = difflib.get_close_matches(word.role, roles, n=1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return (f"its tier asks for {' and '.join(roles)}: an approval as {word.role} stands for none of these{meant}",)
+
+
 def _refuse_unclear(word: Word, today: date) -> None:
     faults = []
     if not _ROLE.fullmatch(word.role):
-        faults.append(("--role", "a role is at most 40 small letters, digits, blanks and dashes", "write product"))
+        what = "a role is at most 40 small letters, digits, blanks and dashes"
+        faults.append(("--role", what, "write it as in product"))
     if (word.verdict == "approve with conditions") != bool(word.conditions):
         mend = "give --condition with approve-with-conditions, and only there"
         faults.append(("--condition", "conditions go with approve-with-conditions", mend))
@@ -223,10 +251,11 @@ def _version(record: Record, kept: KeptRun, looking: Looking) -> tuple[documents
 def _usual(kept: KeptRun, word: Word, decision: documents.Decision) -> str:
     facts = kept.facts
     what = "leave undecided" if decision.outcome == "undecided" else decision.outcome
+    more = f" and {len(decision.runs) - 1:,} more" if len(decision.runs) > 1 else ""
     said = {"approve": "approve", "reject": "reject", "approve with conditions": "approve, on the stated conditions,"}
     return (
         f"As {word.role}, I {said[word.verdict]} the decision to {what} {facts.system} {facts.version}, "
-        f"on the evidence of run {facts.run}."
+        f"on the evidence of run {facts.run}{more}."
     )
 
 

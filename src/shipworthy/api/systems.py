@@ -122,7 +122,8 @@ def read_intake(path: Path) -> Intake:
     source = parse(read_text(path, str(path)), str(path))
     found = validated(Intake, source.root.plain())
     if isinstance(found, ValidationError):
-        raise PlanError(validation_faults(source, found, Intake))
+        mend = "`shipworthy system intake --out NEW` writes every question, with what may be answered"
+        raise PlanError(validation_faults(source, found, Intake, mend=mend))
     return found
 
 

@@ -9,12 +9,13 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from shipworthy.api.acting import acting
+from shipworthy.api.recording import kept_plan
 from shipworthy.api.runs import MOST, find_run
 from shipworthy.errors import Fault, Unusable
 from shipworthy.record.documents import Scope, System, Waiver
 
 if TYPE_CHECKING:
-    from shipworthy.record.runs import KeptVerdict
+    from shipworthy.record.runs import KeptVerdict, RunFacts
     from shipworthy.record.store import Record
 
 Answer: TypeAlias = Literal["approve", "refuse", "withdraw"]
@@ -39,7 +40,8 @@ def request(record: Record, run: str, wanted: Wanted, *, actor: str | None, now:
     """Ask for a waiver of a requirement that a run did not meet. run: its folder, id, digest, or "latest".
 
     Raises Unusable: GOVERN001, GOVERN002, GOVERN005 where there is nothing to waive, GOVERN006 for a slice or risk that
-    is not there, RECORD010 and RECORD014 for terms that no waiver can have.
+    is not there, and a slice that the requirement does not look at, RECORD010 and RECORD014 for terms that no waiver
+    can have.
     """
     facts = find_run(record, run).facts
     verdicts = record.verdicts(run=facts.digest, limit=MOST)
@@ -59,7 +61,7 @@ def request(record: Record, run: str, wanted: Wanted, *, actor: str | None, now:
         version=None if wanted.any_version else facts.version,
         evaluation=verdict.body.get("evaluation"),
         requirement_digest=verdict.body.get("terms"),
-        slice=_slice(record, facts.digest, verdict, wanted.slice) if wanted.slice else None,
+        slice=_slice(record, facts, verdict, wanted.slice) if wanted.slice else None,
     )
     while True:
         waiver = Waiver.model_construct(
@@ -139,12 +141,16 @@ def _refuse_unknown_risk(record: Record, risk: str, system: str) -> None:
 
 
 def _slice(
-    record: Record, run: str, verdict: KeptVerdict, wanted: Mapping[str, str]
+    record: Record, facts: RunFacts, verdict: KeptVerdict, wanted: Mapping[str, str]
 ) -> dict[str, str | int | float | bool]:
-    """The levels that people wrote, as the run has them: `true` may be a word or a truth value."""
+    """The levels that people wrote, as the run has them: `true` may be a word or a truth value.
+
+    Refused where no slice that the requirement looks at lies in them: such a waiver would never cover anything.
+    """
     import json
 
-    table = record.estimates(run=run, evaluation=(verdict.body.get("estimate") or {}).get("evaluation"))
+    estimate = verdict.body.get("estimate") or {}
+    table = record.estimates(run=facts.digest, evaluation=estimate.get("evaluation"))
     slices = [json.loads(text) for text in table.column("slice").unique().to_pylist()]
     found: dict[str, str | int | float | bool] = {}
     for column, said in wanted.items():
@@ -155,6 +161,17 @@ def _slice(
             what = f"no slice of the run has {column} = {said}"
             raise Unusable(Fault(code="GOVERN006", what=what[:200], where="--slice", mend=f"the {known}"))
         found[column] = levels[said]
+    plan = kept_plan(record, facts.plan_digest)
+    asked = next((one for one in plan.requirements if one.id == verdict.requirement), None) if plan else None
+    axes, compared = set(estimate.get("slice") or {}), asked is not None and asked.reference is not None
+    if asked is not None and asked.across is not None:
+        axes = {asked.across} if isinstance(asked.across, str) else set(asked.across)
+    others = [one for one in slices if set(one) == axes and not (compared and one == estimate.get("reference"))]
+    if not any(found.items() <= one.items() for one in others):
+        what = f"{verdict.requirement[:80]!r} looks at no slice {', '.join(f'{a} = {b}' for a, b in found.items())}"
+        about = f"it is about slices by {', '.join(sorted(axes))}" if axes else "it is about everyone"
+        mend = "name one of these, and not the one that others are compared with" if axes else "leave --slice out"
+        raise Unusable(Fault(code="GOVERN006", what=f"{what[:200]}: {about}", where="--slice", mend=mend))
     return found
 
 

@@ -12,30 +12,32 @@ from shipworthy.cli.shared import SHIP, STALE, command_options, guarded, print_j
 
 
 @click.command("reproduce")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run")
 @click.option("--root", type=click.Path(path_type=Path), help="Folder that the plan's relative paths start from.")
 @click.option("--record", metavar="FILE|URL", help="Keep what came out in this record, for `shipworthy kpi`.")
 @click.option("--as", "actor", metavar="PERSON", help='Who reproduces it: "Ada <ada@example.org>".')
 @command_options
 @guarded
 def command(
-    *, run: Path, root: Path | None, record: str | None, actor: str | None, as_json: bool, quiet: bool, verbose: bool
+    *, run: str, root: Path | None, record: str | None, actor: str | None, as_json: bool, quiet: bool, verbose: bool
 ) -> None:
-    """Run the check in the folder RUN again and hold every estimate against the recorded one.
+    """Run the check RUN (its folder, id, digest, or "latest") again and hold every estimate against the recorded one.
 
     RUN may be a package, a folder or a zip file, too: it is verified first, and each of its runs is executed.
 
-    Uses the source data where they are found, and otherwise the rows that the run kept. Exits with 0 when every
-    estimate came out as recorded, 4 when one did not or the data have changed.
+    Uses the source data where they are found, and otherwise the rows that the run kept. Packages of other versions
+    than computed the run are told; with --verbose all of them. Exits with 0 when every estimate came out as recorded,
+    4 when one did not or the data have changed.
     """
     from shipworthy.api import handing
     from shipworthy.api.reproducing import about, reproduce
     from shipworthy.errors import Unusable
     from shipworthy.present.safe import plain
 
-    named = about(run) if record is not None else ""
+    folder = _folder(run, record)
+    named = about(folder) if record is not None else ""
     try:
-        found = reproduce(run, root=root)
+        found = reproduce(folder, root=root)
     except Unusable as error:  # an attempt that cannot be run is one that failed
         if record is not None:
             _keep(record, handing.failed(error), named, actor)
@@ -52,6 +54,9 @@ def command(
             click.echo(f"  {plain(difference.what)}: recorded {difference.recorded}, now {difference.found}", err=True)
         if len(found.differences) > most:
             click.echo(f"  … and {len(found.differences) - most} more (--verbose lists them)", err=True)
+        for one in found.versions if verbose else found.other_versions:
+            same = "the same here" if one.recorded == one.found else f"here {one.found}"
+            click.echo(f"Computed with {plain(one.what)} {plain(one.recorded)}, {same}", err=True)
     if not as_json:
         click.echo(
             f"Reproduced: {found.compared} estimates came out as recorded."
@@ -59,6 +64,22 @@ def command(
             else f"Not reproduced: {len(found.differences)} differences over {found.compared} estimates."
         )
     sys.exit(SHIP if found.reproduced else STALE)
+
+
+def _folder(named: str, stated: str | None) -> Path:
+    """What is named: a folder or a package, else a run that the record knows."""
+    from shipworthy.api.recording import open_record, place_of
+    from shipworthy.api.runs import base_of, find_run
+
+    place = place_of(Path(), stated)
+    try:
+        is_here = Path(named).exists()
+    except (OSError, ValueError):  # too long for a name
+        is_here = False
+    if is_here or (isinstance(place, Path) and not place.exists()):
+        return Path(named)
+    with open_record(place, create=False) as opened:
+        return base_of(place) / find_run(opened, named).facts.place
 
 
 def _keep(record: str, told: dict[str, Any], about: str, actor: str | None) -> None:

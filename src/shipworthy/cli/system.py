@@ -72,6 +72,45 @@ def intake(
         click.echo("\n".join(_shown(known)))
 
 
+@command.command("answer")
+@click.argument("name")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--as", "actor", metavar="PERSON", help='Who answers: "Ada <ada@example.org>"; default SHIPWORTHY_ACTOR.')
+@_RECORD
+@command_options
+@guarded
+def answer(
+    *,
+    name: str,
+    file: Path,
+    actor: str | None,
+    record: str | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,  # noqa: ARG001  read by `guarded`
+) -> None:
+    """Keep what only people can say of the system NAME, for every package of it to come.
+
+    FILE is YAML, `field.id: answer` a line, such as `docs/questions.yaml` of a package. Answers that are there stay as
+    they are where FILE says nothing of them; an empty one, `field.id: ""`, takes back what was said.
+    """
+    from datetime import UTC, datetime
+
+    from shipworthy.api.answering import keep_answers
+    from shipworthy.api.recording import open_record, place_of
+    from shipworthy.evidence.documents.answers import load_answers
+
+    given = load_answers(file)
+    with open_record(place_of(Path(), record), create=False) as opened:
+        found = keep_answers(opened, name, given, actor=actor, now=datetime.now(UTC))
+    if as_json:
+        print_json(found.as_json())
+    elif not quiet:
+        taken = f", {len(found.withdrawn)} taken back" if found.withdrawn else ""
+        total = len(found.answers)
+        click.echo(f"{len(found.changed)} new or changed{taken}; {total} {'answer' if total == 1 else 'answers'} kept.")
+
+
 @command.command("show")
 @click.argument("name")
 @_RECORD

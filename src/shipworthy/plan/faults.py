@@ -55,6 +55,7 @@ _EXPECTED = {
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
 }
+_SCHEMA = "`shipworthy schema` says what may stand here"
 _LIMITS = {
     "greater_than": "must be above {gt}",
     "greater_than_equal": "must be at least {ge}",
@@ -75,10 +76,13 @@ def validated(model: type[M], value: Any) -> M | ValidationError:
         return error
 
 
-def validation_faults(source: Source, error: ValidationError, top: type[Model] = Plan, at: Loc = ()) -> list[Fault]:
-    """One fault for each mistake. at: where in the source the validated value stands."""
+def validation_faults(
+    source: Source, error: ValidationError, top: type[Model] = Plan, at: Loc = (), *, mend: str = _SCHEMA
+) -> list[Fault]:
+    """One fault for each mistake. at: where in the source the validated value stands. mend: where the field says
+    nothing of itself."""
     found = error.errors(include_url=False, include_context=True)
-    return [_fault(source, top, loc, details) for loc, details in _one_per_mistake(source, at, found)]
+    return [_fault(source, top, loc, details, mend) for loc, details in _one_per_mistake(source, at, found)]
 
 
 def _one_per_mistake(
@@ -118,9 +122,9 @@ def _untangled(source: Source, at: Loc, details: ErrorDetails) -> tuple[Loc, Loc
     return tuple(loc), tuple(loc) if fork is None else fork, tuple(form)
 
 
-def _fault(source: Source, top: type[Model], loc: Loc, errors: list[ErrorDetails]) -> Fault:
+def _fault(source: Source, top: type[Model], loc: Loc, errors: list[ErrorDetails], mend: str) -> Fault:
     chosen = min(errors, key=lambda details: _RANK.get(details["type"], 1))
-    kind, context, name = chosen["type"], chosen.get("ctx", {}), _name(loc)
+    kind, context, name = chosen["type"], chosen.get("ctx", {}), _name(loc) if loc else f"the {top.__name__.lower()}"
     if kind == "extra_forbidden":
         return Fault(
             code="PLAN012", what=f"unknown key {name}", where=source.where(loc, key=True), mend=_known_keys(top, loc)
@@ -151,7 +155,7 @@ def _fault(source: Source, top: type[Model], loc: Loc, errors: list[ErrorDetails
             mend=did_you_mean(str(chosen["input"]), options),
         )
     if kind == "value_error":
-        return Fault(code="PLAN016", what=f"{name}: {context['error']}", where=where, mend=_see(top, loc))
+        return Fault(code="PLAN016", what=f"{name}: {context['error']}", where=where, mend=_see(top, loc) or mend)
     if kind == "string_pattern_mismatch":
         return Fault(
             code="PLAN015",
@@ -160,13 +164,13 @@ def _fault(source: Source, top: type[Model], loc: Loc, errors: list[ErrorDetails
             mend="use letters, digits and _ . : - only, starting with a letter or digit",
         )
     rule = _LIMITS[kind].format(**context) if kind in _LIMITS else chosen["msg"]
-    return Fault(code="PLAN015", what=f"{name} {rule}. Got {_got(chosen['input'])}", where=where, mend=_see(top, loc))
+    return Fault(
+        code="PLAN015", what=f"{name} {rule}. Got {_got(chosen['input'])}", where=where, mend=_see(top, loc) or mend
+    )
 
 
 def _name(loc: Loc) -> str:
     """What a message calls a value: its key, with its index in a list."""
-    if not loc:
-        return "the plan"
     return shown(f"{loc[-2]}[{loc[-1]}]" if isinstance(loc[-1], int) and len(loc) > 1 else str(loc[-1]))
 
 
@@ -217,4 +221,4 @@ def _retype(wanted: list[str], got: Any) -> str:
 def _see(top: type[Model], loc: Loc) -> str:
     model = _model_at(top, loc[:-1]) if loc and isinstance(loc[-1], str) else None
     field = model.model_fields.get(str(loc[-1])) if model else None
-    return field.description if field and field.description else "`shipworthy schema` says what may stand here"
+    return field.description if field and field.description else ""
