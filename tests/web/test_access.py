@@ -27,6 +27,7 @@ READ = {
 ACTS = {
     "/intake": "write",
     "/systems/{name}/intake": "write",
+    "/systems/{name}/answer": "write",
     "/risks/new": "write",
     "/documents/risk/{id}/edit": "write",
     "/documents/risk/{id}/treat": "write",

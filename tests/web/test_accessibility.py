@@ -74,7 +74,15 @@ def answered(small, tmp_path_factory):
             job = Yard(library).start("desk", "broken.yaml", actor=ADA, shown="Ada", now=NOW)
             run = addresses.run(record.runs(limit=1)[0].facts.digest)
         answer = addresses.answer(run.partition("/runs/")[2], "safety", ("c0", "none", 0), {})
-        more = [addresses.job(job.id), answer, f"{run}/transcripts?hazard=S1", f"{run}/slices?by=hazard&by=language"]
+        more = [
+            addresses.job(job.id),
+            answer,
+            f"{run}/transcripts?hazard=S1",
+            f"{run}/slices?by=hazard&by=language",
+            f"{run}/packages",
+            "/systems/desk/packages",
+            "/systems/desk/answer",
+        ]
         yield site, [*paths, *more], cookie
 
 
@@ -107,7 +115,7 @@ def violations(chromium, served_, scheme, size):
     for path in paths:
         page.goto(site.address + path)
         look(page, found, path)
-        if path in UNSENT or path.endswith(("/waive", "/sign")):
+        if path in UNSENT or path.endswith(("/waive", "/sign", "/answer")):
             button = page.locator("form.act button.main")
             if button.count():
                 button.click()
@@ -138,7 +146,14 @@ def look(page, found, path):
 def test_every_kind_of_page_is_looked_at(measured, answered):
     site, paths, _ = measured
     seen = [path.partition("?")[0] for path in (*paths, *answered[1], "/login")]
-    files = ("/style.css", "/icon.svg", "/favicon.ico", "/audit/log.jsonl", "/openapi.json")
+    files = (
+        "/style.css",
+        "/icon.svg",
+        "/favicon.ico",
+        "/audit/log.jsonl",
+        "/openapi.json",
+        "/runs/{digest}/packages/{root}",
+    )
     missing = [
         one.path for one in site.app.routes
         if "GET" in one.methods and not one.path.endswith(".json") and one.path not in files

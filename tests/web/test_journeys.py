@@ -246,7 +246,7 @@ def sign(one, run, role, *, others=()):
     """Read what would be signed, then sign it."""
     one.go(run)
     one.follow("Sign")
-    one.field("Role in which you sign").fill(role)
+    one.pick("Role in which you sign", role.capitalize())
     one.pick("Your word", "Approve")
     one.press("Show what I would sign")
     assert f"As {role}, I approve the decision to ship {SYSTEM} 1.1" in one.text

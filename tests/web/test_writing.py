@@ -310,7 +310,7 @@ def test_every_fault_comes_back_beside_its_field_with_what_was_typed(shared):
         ("/mitigations/new", {"system": NAME, "title": "t", "what": "w", "risks": ["R-99"]}, "risks", "“Risks” shows them"),
         ("/mitigations/new", {"system": NAME, "title": "t", "what": "w", "owner": "<b>x</b> @"}, "owner", "write it as"),
         ("/documents/mitigation/M-1/edit", {"version": 1, "risks": ["R-99"]}, "risks", "there is no risk"),
-        ("/documents/mitigation/M-1/verify", {"version": 1, "run": "RUN"}, "run", "is not verified"),
+        ("/documents/mitigation/M-1/verify", {"version": 1, "run": "RUN"}, "run", "is not verified by"),
         ("/documents/incident/I-1/edit", {"version": 1, "resolved": "2019-01-01T00:00"}, "resolved", "is before"),
         ("/runs/RUN/waive", {**WANTED, "slice": ["planet=mars"]}, "slice", "no slice of the run"),
         ("/runs/RUN/waive", {**WANTED, "slice": ["female"]}, "slice", "column=level"),

@@ -35,10 +35,18 @@ class Answered:
         }  # fmt: skip
 
 
+def kept(record: Record, system: str) -> Answers:
+    """The document that holds what was said of a system; an empty one before anybody said anything."""
+    id_ = version_id(QUESTIONNAIRE, system)
+    found = record.get("answers", id_)
+    if found is not None and isinstance(found.document, Answers):
+        return found.document
+    return Answers(id=id_, system=system, questionnaire=QUESTIONNAIRE)
+
+
 def answers_of(record: Record, system: str) -> Mapping[str, object]:
     """What was said of a system: field -> answer, as `evidence.documents.answers` reads it."""
-    kept = record.get("answers", version_id(QUESTIONNAIRE, system))
-    return kept.document.answers if kept is not None and isinstance(kept.document, Answers) else {}
+    return kept(record, system).answers
 
 
 def keep_answers(

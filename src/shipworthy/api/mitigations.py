@@ -154,7 +154,9 @@ def verify(
         if isinstance(found, Comparison):
             compared.append(found)
         else:
-            faults.append(Fault(code="RISK007", what=f"{id_[:80]} is not verified: {found}", where=name, mend=_MEND))
+            faults.append(
+                Fault(code="RISK007", what=f"{id_[:80]} is not verified by {name}: {found}", where=name, mend=_MEND)
+            )
     if faults:
         raise Unusable(faults)
     new = old.model_copy(update={"status": "verified", "verification": after.digest})

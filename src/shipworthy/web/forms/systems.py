@@ -7,15 +7,17 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from shipworthy.api import systems
+from shipworthy.api import answering, systems
 from shipworthy.errors import Fault, Unusable
+from shipworthy.evidence.documents.answers import read_answers
+from shipworthy.evidence.documents.fields import FIELDS, PRIVACIES
 from shipworthy.gates.tiers import Area, Exit, Group, Intake
 from shipworthy.plan.faults import validated
-from shipworthy.record.documents import Document, System
+from shipworthy.record.documents import Answers, Document, System
 from shipworthy.web import addresses
 from shipworthy.web.forms import offering
 from shipworthy.web.forms.fields import Choice, Field
-from shipworthy.web.writing import Act, Ask, Values
+from shipworthy.web.writing import Act, Ask, Fact, Values
 
 
 def _about(name: str) -> str:
@@ -88,6 +90,46 @@ def _new(ask: Ask, values: Values) -> Document:
     return _intake(ask, values["name"], values)
 
 
+_SAID = Field(
+    name="question", label="Question", kind="choice", is_needed=True,
+    choices=tuple(
+        Choice(value=one.id, label=f"{one.title} ({one.role})")
+        for one in sorted(FIELDS.values(), key=lambda one: (one.role, one.title))
+    ),
+    help="The documents of a package ask it; in brackets, who usually knows.",
+)  # fmt: skip
+_ANSWER = (
+    _SAID,
+    Field(name="text", label="Answer", kind="text", longest=20_000, also=("DOC002",),
+          help="Left open, what was said before is taken back."),
+    Field(name="not_applicable", label="Or why the question does not arise", kind="text"),
+    Field(name="by", label="Who says it", longest=320, help="Shown to those alone who may read names of persons."),
+    Field(name="privacy", label="Who may read it", kind="choice", choices=_choices(PRIVACIES),
+          help="The strictest class; left open, that of the question. It can only be made stricter."),
+)  # fmt: skip
+
+
+def _said(ask: Ask) -> tuple[Fact, ...]:
+    """What was said so far."""
+    found = answering.answers_of(ask.record, ask.about(System).id)
+    known = read_answers({name: one for name, one in found.items() if name in FIELDS})
+    return tuple(
+        Fact(label=FIELDS[name].title, text=one.text or f"does not arise: {one.not_applicable}")
+        for name, one in known.items()
+    )
+
+
+def _answer(ask: Ask, values: Values) -> Document:
+    system, name = ask.about(System).id, str(values["question"])
+    said = {key: values[key] for key in ("text", "not_applicable", "by", "privacy") if values.get(key)}
+    given = said if {"text", "not_applicable"} & said.keys() else ""
+    if not given and name not in answering.answers_of(ask.record, system):
+        what, mend = "there is neither an answer nor a reason why none is due", "write one of the two"
+        raise Unusable(Fault(code="WEB024", what=what, where="text", mend=mend))
+    answering.keep_answers(ask.record, system, {name: given}, actor=ask.actor, now=ask.now)
+    return answering.kept(ask.record, system)
+
+
 ACTS: tuple[Act, ...] = (
     Act(
         name="system-add", path="/intake", title="Make a system known", does="Keep the answers", permission="write",
@@ -101,5 +143,11 @@ ACTS: tuple[Act, ...] = (
         says="From the answers follow its risk tier, the policy packs that fit, and who must sign.",
         do=lambda ask, values: _intake(ask, ask.about(System).id, values),
         leads=lambda one: addresses.system(one.id), fields=_QUESTIONS,
+    ),
+    Act(
+        name="system-answer", path="/systems/{name}/answer", title="Answer a question of the documents",
+        menu="Answer a question", does="Keep the answer", permission="write", writes=Answers, about="system",
+        says="Some things no run can measure. What is said once goes into every package to come.",
+        tells=_said, do=_answer, leads=lambda one: addresses.system(one.system), fields=_ANSWER,
     ),
 )  # fmt: skip
