@@ -70,7 +70,8 @@ def postgresql(folder: Path) -> Iterator[str]:
     as_root, home = os.geteuid() == 0, folder / "postgres"
     home.mkdir()
     if as_root:
-        folder.chmod(0o711)
+        for above in (folder, folder.parent):
+            above.chmod(0o711)  # so that its user can reach what is its own
         shutil.chown(home, "postgres")
     run = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if as_root else []
     programs, data = SERVERS[-1].parent, home / "data"
