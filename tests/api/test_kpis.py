@@ -6,7 +6,7 @@ import json
 import sys
 import tempfile
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -102,6 +102,10 @@ def test_windows_and_names_validate_input():
         with pytest.raises(Unusable) as error:
             kpis.window(since, until, END)
         assert error.value.faults[0].code == "KPI001"
+    first = datetime(1, 1, 1, tzinfo=UTC)
+    assert kpis.window(None, first + timedelta(1), END).since == first  # there is no day before it
+    with pytest.raises(Unusable, match="KPI001"):
+        kpis.window(None, first, END)
     with pytest.raises(Unusable, match="mttr") as error:
         kpis.explain("mtttr")
     assert error.value.faults[0].code == "KPI002"

@@ -13,6 +13,7 @@ from shipworthy.evidence.kpis import settings
 if TYPE_CHECKING:
     from shipworthy.evidence.kpis import Figure, Kpi
 
+_LAST = date.max - timedelta(days=1)  # a day that has a next one
 _UNITS = {"ratio": " %", "points": "", "days": " days"}
 
 
@@ -59,7 +60,7 @@ class KpisPage:
 def kpis_page(library: Library, *, since: date | None, until: date | None, now: datetime) -> KpisPage:
     """The indicators from one day to another, both counted in; default the last DAYS days. Raises Unusable (KPI001)."""
     start = _midnight(since) if since is not None else None
-    end = None if until is None else now if until == now.date() else _midnight(until) + timedelta(days=1)
+    end = None if until is None else now if until == now.date() else _midnight(min(until, _LAST)) + timedelta(days=1)
     over = window(start, end, now)
     found = [_indicator(one) for one in kpis(library.record, over, base=library.start, now=now)]
     declared = settings()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -51,7 +51,8 @@ D = TypeVar("D", bound=documents.Document)
 def window(since: datetime | None, until: datetime | None, now: datetime) -> Window:
     """The window that is meant; default the last DAYS days. Raises Unusable (KPI001)."""
     end = until or now
-    start = since or end - timedelta(days=DAYS)
+    first = datetime.min.replace(tzinfo=UTC)
+    start = since or max(end, first + timedelta(days=DAYS)) - timedelta(days=DAYS)
     if end > now or start >= end:
         what = "the window's end lies ahead" if end > now else "the window ends before it begins"
         mend = "--since and --until are days, the first before the second, and neither to come"

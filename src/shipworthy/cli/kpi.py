@@ -45,7 +45,11 @@ def command(
     start = since.replace(tzinfo=UTC) if since else None
     end = until.replace(tzinfo=UTC) if until else None
     if end is not None:
-        end = now if end.date() == now.date() else end + timedelta(days=1)
+        end = (
+            now
+            if end.date() == now.date()
+            else min(end, datetime.max.replace(tzinfo=UTC) - timedelta(days=1)) + timedelta(days=1)
+        )
     over, place = kpis.window(start, end, now), place_of(Path(), record)
     with open_record(place, create=False) as opened:
         found = kpis.kpis(opened, over, base=base_of(place), now=now)
