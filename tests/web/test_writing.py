@@ -481,7 +481,7 @@ def test_hostile_json_is_refused_and_changes_nothing(shared, name, address):
     [
         "title=a&title=b", "title%5B%5D=a", "%00=a", "title=%00", "title=%FF", "title=%ED%A0%80", "&&&&", "=", "a" * 60_000,
         "&".join(f"f{n}=1" for n in range(600)), "title=" + "%F0%9F%92%A9" * 2_000, "version=x", "version=0", "version=-1",
-        "version=99999999999999999999", "version=77", "seal=x", "send=again", "csrf=", "__proto__=1", "title={{7*7}}",
+        "version=99999999999999999999", "version=77", "seal=x", "send=again", "csrf=", "__proto__=1", "title={{7919*7907}}",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("address", ["/risks/new", "/documents/risk/R-2/edit", "/documents/waiver/W-2/approve"])
@@ -494,7 +494,7 @@ def test_hostile_forms_are_refused_and_change_nothing(shared, body, address):
     answer = client.post(address, content=f"csrf={csrf}&{body}", headers=kind)
     assert (answer.status_code in (200, 400, 403, 409), shared.record.size()) == (True, before), answer.status_code
     assert Page(answer.text).wrong == []
-    assert "49" not in Page(answer.text).text
+    assert "62615533" not in answer.text  # what a template would make of the product
 
 
 def test_hostile_text_is_kept_shown_and_not_run(desk):

@@ -89,11 +89,18 @@ def _recall(library: Library, system: str, now: datetime, seq: int) -> Stands:
 def _look(library: Library, system: str, now: datetime) -> tuple[Stands, Iterable[Path] | None]:
     """Where a decision stands, and what it rests on."""
     kept = current(library.record, system)
-    return look_at(library, kept, now=now), () if is_outside(library, kept) else _rests_on(library, kept)
+    return _look_at(library, kept, now), () if is_outside(library, kept) else _rests_on(library, kept)
 
 
 def look_at(library: Library, kept: KeptRun, *, now: datetime) -> Standing | str:
     """Where the decision on a run stands; a reason where that cannot be said. Its data are not read again."""
+    known = stand(library, kept.facts.system, now=now)
+    if isinstance(known, Standing) and known.run.facts.digest == kept.facts.digest:
+        return known
+    return _look_at(library, kept, now)
+
+
+def _look_at(library: Library, kept: KeptRun, now: datetime) -> Standing | str:
     if is_outside(library, kept):
         return "the run's folder lies outside of the project's, and was not looked at"
     try:
