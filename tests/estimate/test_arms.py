@@ -232,17 +232,22 @@ def test_rare_levels_are_folded_with_their_number(evaluate):
     assert "tiny0" in lone.values("selection_rate", "level")  # a single rare level has nothing to be folded with
 
 
+def of_counts(draws):
+    """The tally of samples, each of (TN, FP, FN, TP)."""
+    from shipworthy.observations.tally import Tally
+
+    draws = np.asarray(draws, dtype=float)
+    n = draws.sum(axis=1)
+    return Tally(
+        terms=((0, 0), (0, 1), (1, 0), (1, 1)), parts=("r",), keys=tuple((k,) for k in range(len(draws))), rows=n,
+        sums=draws, raw=draws, second=draws[:, :, None] * np.eye(4), units=n, largest=np.ones(len(draws)),
+    )  # fmt: skip
+
+
 def test_f1_interval_against_simulation():
     """F1 by its Jaccard index: Wilson's limits, carried over, cover."""
     rng = np.random.default_rng(3)
-    from shipworthy.observations.tally import Tally
-
-    p = np.array([0.5, 0.1, 0.15, 0.25])
-    draws = rng.multinomial(200, p, size=3000).astype(float)
-    tally = Tally(
-        terms=((0, 0), (0, 1), (1, 0), (1, 1)), parts=("r",), keys=tuple((k,) for k in range(3000)), rows=draws.sum(axis=1),
-        sums=draws, raw=draws, second=draws[:, :, None] * np.eye(4), units=draws.sum(axis=1), largest=np.ones(3000),
-    )  # fmt: skip
+    tally = of_counts(rng.multinomial(200, [0.5, 0.1, 0.15, 0.25], size=3000))
     truths = {"f1": 2 * 0.25 / (2 * 0.25 + 0.25), "balanced_accuracy": (0.5 / 0.6 + 0.25 / 0.4) / 2,
               "mcc": (0.25 * 0.5 - 0.1 * 0.15) / np.sqrt(0.35 * 0.4 * 0.6 * 0.65)}  # fmt: skip
     for name, truth in truths.items():
@@ -250,6 +255,48 @@ def test_f1_interval_against_simulation():
         assert np.mean((low <= truth) & (truth <= high)) == pytest.approx(
             0.95, abs=3 * np.sqrt(0.0475 / 3000) + 0.003
         ), name
+
+
+def test_correlation_without_an_error_against_theory():
+    """Rounding decided: 1.0 had limits of .9999999999990, or none. Now: what no error among n leaves open."""
+    sizes = [6, 10, 40, 200, 10**7]
+    rows = [[n / 2, 0, 0, n / 2] for n in sizes] + [[0, n / 2, n / 2, 0] for n in sizes]
+    arms = measure(lookup("mcc", "binary"), of_counts(rows), Context(evaluation="e", minimum_group=1))
+    low, high = arms.limits(0.95)
+    share = 1 - 0.025 ** (1 / np.array(sizes))
+    left = (1 - share) / 2  # all that may be wrong is wrong on one side
+    least = left * left / np.sqrt((left + share) * left * left * (left + share))
+    assert arms.values == pytest.approx(np.repeat([1, -1], len(sizes)))
+    assert low[: len(sizes)] == pytest.approx(least)
+    assert high[len(sizes) :] == pytest.approx(-least)
+    assert ((low <= arms.values) & (arms.values <= high) & (low < high)).all()
+    one = measure(
+        lookup("mcc", "binary"), of_counts([[5 * 10**6 - 1, 1, 0, 5 * 10**6]]), Context(evaluation="e", minimum_group=1)
+    )
+    assert 0 < float(one.limits(0.95)[1][0] - one.limits(0.95)[0][0]) < 2e-6  # one error of ten million is no rounding
+
+
+@pytest.mark.parametrize(
+    ("n", "of_positives", "errors"), [(20, 0.5, 0.01), (40, 0.5, 0.01), (40, 0.5, 0.05), (100, 0.1, 0.01)]
+)
+def test_correlation_near_one_against_simulation(n, of_positives, errors):
+    """At .98 and 40 cases two thirds of the intervals had no width, and .28 were right."""
+    cells = np.array(
+        [
+            (1 - of_positives) * (1 - errors),
+            (1 - of_positives) * errors,
+            of_positives * errors,
+            of_positives * (1 - errors),
+        ]
+    )
+    tn, fp, fn, tp = cells
+    truth = (tp * tn - fp * fn) / np.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn))
+    draws = np.random.default_rng(8).multinomial(n, cells, size=1500)
+    low, high = measure(lookup("mcc", "binary"), of_counts(draws), Context(evaluation="e", minimum_group=1)).limits(
+        0.95
+    )
+    assert (low < high).all()
+    assert np.mean((low <= truth) & (truth <= high)) > 0.93
 
 
 def test_mean_of_rates_in_clusters_against_rows(evaluate):

@@ -267,3 +267,12 @@ def test_counted_cells_and_pushed_down_rows_agree(evaluate):
         assert mine.keys() == theirs.keys()
         for key, arms in mine.items():
             assert arms.estimates(0.95) == theirs[key].estimates(0.95), key
+
+
+def test_a_calibration_error_under_clusters_has_no_limit_and_says_why(evaluate):
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"y": rng.integers(0, 2, 400), "s": rng.random(400), "c": np.arange(400) // 4})
+    data.loc[:3, "s"] = np.nan
+    found = evaluate(data, label="y", score="s", task="binary", cluster="c", metrics=["ece"])("ece")
+    assert (found.low, found.high, found.missing) == (None, None, 4)
+    assert found.reason == "no interval: this one needs independent rows"

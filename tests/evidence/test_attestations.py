@@ -92,9 +92,49 @@ def test_eval_result_carries_what_a_claim_rests_on() -> None:
     ]
     assert first["estimate"]["interval"] == {"low": "0.0000001", "high": "0.3"}
     assert (first["estimate"]["method"], first["estimate"]["level"], first["estimate"]["n"]) == ("wilson", "0.95", 40)
-    assert low["multiplicity"] == {"family": ["sex"], "met": "intersection-union", "breached": "studentized-range"}
-    assert first["multiplicity"]["breached"] == "none"
+    assert low["multiplicity"] == {"family": ["sex"], "met": "intersection-union", "breached": None}  # they do not say
     assert json.loads(canonical(statement)) == statement  # no number that a reader could round
+
+
+@pytest.mark.parametrize(
+    ("claim", "metric", "compare", "breached"),
+    [
+        ({"metric": "accuracy", "at_least": 0.5}, "accuracy", "value", []),
+        ({"metric": "accuracy", "within": (0.5, 0.95)}, "accuracy", "value", ["bonferroni over 2 ends"]),
+        ({"metric": "accuracy", "across": "g", "at_least": 0.5}, "accuracy", "value", ["holm over 3 slices"]),
+        ({"metric": "accuracy", "across": "g", "within": (0.5, 0.95)}, "accuracy", "value",
+         ["holm over 3 slices", "bonferroni over 2 ends"]),
+        ({"metric": "equalized_odds_difference", "across": "g", "at_most": 0.3}, "tpr", "difference",
+         ["studentized range over 3 slices", "bonferroni over 2 metrics"]),
+        ({"metric": "accuracy", "across": "g", "compare": "difference", "reference": "a", "within": (-0.3, 0.3)},
+         "accuracy", "difference", ["bonferroni over 2 comparisons", "bonferroni over 2 ends"]),
+    ],
+)  # fmt: skip
+def test_statement_and_gate_name_one_correction(
+    claim: dict[str, Any], metric: str, compare: str, breached: list[str]
+) -> None:
+    """What a breach pays for is told by the gate that paid; it used to be guessed from the plan."""
+    import numpy as np
+
+    import shipworthy as sw
+
+    label = np.tile([0, 1], 180)
+    wrong = np.random.default_rng(1).random(360) < np.where(label == 1, 0.1, 0.25)
+    rows = {"g": np.repeat(list("abc"), 120), "y": label, "p": np.where(wrong, 1 - label, label)}
+    seen = sw.evaluate(rows, label="y", prediction="p", slices=["g"], metrics=["accuracy", "fpr", "tpr"])
+    settings = dict(claim)
+    verdict = seen.require(settings.pop("metric"), **settings)
+    results, _ = made("met")
+    requirement = Requirement(id="R-0", **claim)
+    plan = Plan(system=System(name="lending", version="1"), requirements=(requirement,))
+    told = json.loads(json.dumps(verdict.as_json())) | {"requirement": "R-0"}
+    assert told["corrected"] == breached
+    results |= {"plan_digest": plan_digest(plan), "verdicts": [told]}
+    predicate: Any = att.eval_statement(results, plan, subjects=SUBJECTS, samples=SAMPLES, evaluator=URI)["predicate"]
+    for one in predicate["claims"]:
+        assert one["multiplicity"]["breached"] == breached
+        assert (one["estimate"]["metric"], one["compare"], one["estimate"]["compare"]) == (metric, compare, compare)
+        assert ("studentized range" in one["estimate"]["method"]) == ("studentized" in "".join(breached))
 
 
 def test_summary_holds_only_what_was_verified() -> None:

@@ -97,6 +97,27 @@ def test_auc_change_at_the_margin_against_simulation(build, positives, negatives
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("positives", "negatives"), [(20, 20), (50, 500)])
+@pytest.mark.parametrize("moved", ["up", "down", "either"])
+def test_coarse_auc_change_against_simulation(build, positives, negatives, moved):
+    """Two scores, and few cases that the versions put apart: a change was false in up to .36 of samples."""
+    from shipworthy.stats.discrimination import auc
+
+    rng, runs = np.random.default_rng(14), 300
+    of_positives = {"up": [0.2, 0.03, 0.0, 0.77], "down": [0.2, 0.0, 0.03, 0.77], "either": [0.9, 0.02, 0.02, 0.06]}
+    of_negatives = {"up": [0.8, 0.0, 0.02, 0.18], "down": [0.8, 0.02, 0.0, 0.18], "either": [0.97, 0.0, 0.01, 0.02]}
+    sides = of_positives[moved], of_negatives[moved]  # old and new low, new alone high, old alone high, both high
+    of_new, of_old = ([[1 - s[at] - s[3], s[at] + s[3]] for s in sides] for at in (1, 2))
+    label = np.tile(np.repeat([1.0, 0.0], [positives, negatives]), runs)
+    cell = np.where(label == 1, *(rng.choice(4, size=len(label), p=side) for side in sides))
+    columns = {"label": label, "old": (cell >= 2) * 1.0, "new": (cell % 2) * 1.0}
+    where = np.repeat(np.arange(runs), positives + negatives)
+    rows = Rows(parts=("group",), keys=tuple((k,) for k in range(runs)), slice=where, columns=columns, unit=None)
+    found = measure_auc_change(lookup("auc", "binary"), rows, build.context, baseline="old", old="old", new="new")
+    assert max(false_verdicts(found, auc(*of_new) - auc(*of_old))) <= most(runs)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("clusters", "size", "shared", "old", "new", "whole"),
     [(60, 8, 1.0, 1.5, 1.5, True), (30, 10, 2.0, 1.5, 1.5, False), (20, 20, 1.5, 1.0, 2.0, False),

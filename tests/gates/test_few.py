@@ -14,7 +14,17 @@ from shipworthy.gates.verdicts import Decision, Outcome, Verdict, decide
 from shipworthy.metrics.catalogue import lookup
 from shipworthy.observations.tally import Histogram, Histograms, Rows, Tally
 from shipworthy.stats.cluster import least_design_effect
-from shipworthy.stats.discrimination import average_precision, average_precision_influence, sure_auc
+from shipworthy.stats.discrimination import (
+    auc,
+    auc_interval,
+    average_precision,
+    average_precision_influence,
+    delong_variance,
+    placements,
+    sure_auc,
+    tied_limits,
+)
+from shipworthy.stats.proportion import clopper_pearson
 from shipworthy.stats.quantile import clustered_quantile_interval
 
 CONTEXT = Context(evaluation="rows", minimum_group=1)
@@ -124,6 +134,20 @@ def test_auc_claims_against_simulation(area, positives, negatives):
 
 
 @pytest.mark.slow
+def test_calibration_claims_against_simulation():
+    """One case in twenty scores .95 and is right in .8: "at most" a little less than it is was met in .14 of samples."""
+    rng, runs = np.random.default_rng(28), 300
+    scores = np.where(rng.random((runs, 400)) < 0.05, 0.95, 0.05)
+    labels = (rng.random((runs, 400)) < np.where(scores > 0.5, 0.8, 0.05)).astype(float)
+    arms = scored("ece", labels, scores)
+    truth = np.sqrt(0.05) * 0.15
+    for side in (arms.gate(0.9)[0] > truth, arms.gate(0.9)[1] < truth):
+        assert side.mean() <= error(runs)
+    low, high = arms.limits(0.95)
+    assert np.mean((low <= truth) & (truth <= high)) >= 1 - error(runs)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shift", "share", "n"), [(1, 0.1, 1000), (2, 0.1, 300), (2, 0.02, 1000), (2, 0.3, 300), (3, 0.1, 400)]
 )
@@ -156,12 +180,64 @@ def test_average_precision_influence_against_theory():
     assert positives @ of_positive + negatives @ of_negative == pytest.approx(0, abs=1e-12)
 
 
+def sure(positives, negatives, variance=None, level=0.9):
+    spread = delong_variance(positives, negatives) if variance is None else variance
+    counts = {"positives": int(sum(positives)), "negatives": int(sum(negatives)), "df": np.inf}
+    sides = placements(positives, negatives)
+    return sure_auc(auc(positives, negatives), spread, sides, **counts, level=level)
+
+
 def test_sure_auc_properties():
-    few = sure_auc(0.99, 1e-5, positives=40, negatives=400, df=np.inf, level=0.9)  # none of 40 is misplaced
-    assert few.low == pytest.approx(sure_auc(0.99, 1e-9, positives=40, negatives=400, df=np.inf, level=0.9).low)
-    assert sure_auc(0.5, 0.0, positives=40, negatives=40, df=np.inf, level=0.9) == (0.5, 0.5)
-    assert sure_auc(1.0, 0.0, positives=40, negatives=40, df=np.inf, level=0.9).high == 1
-    assert np.isinf(sure_auc(0.9, 0.001, positives=19, negatives=400, df=np.inf, level=0.9)).all()
+    spread = np.r_[np.zeros(396), np.ones(40)], np.r_[np.ones(396), np.zeros(36), np.ones(4)]  # no ties but at the top
+    few = sure(*spread, variance=1e-5)  # none of 40 is misplaced
+    assert few.low == pytest.approx(sure(*spread, variance=1e-9).low)
+    assert sure([0, 40], [40, 0]).high == 1
+    assert np.isinf(sure([0, 19], [400, 0])).all()
+
+
+def test_tied_scores_against_theory():
+    """Scores that are all tied decide nothing; the limits of two scores are those of a binomial share."""
+    low, high = sure([40], [40])
+    assert low == pytest.approx(1 - high)
+    assert 0.5 - low == pytest.approx(float(clopper_pearson(0, 40, level=0.9).high) / 2, abs=0.002)
+    assert tied_limits(placements(np.eye(40)[0] * 20 + 20 / 40, np.ones(40)), level=0.9) is not None
+    assert tied_limits(placements(np.ones(40), np.ones(40)), level=0.9) is None
+    # Perfect on two scores: 20 of 20 positives above all negatives.
+    assert tied_limits(placements([0, 20], [2000, 0]), level=0.9).low == pytest.approx(0.05 ** (1 / 20), abs=0.002)
+    # The upper limit of a label whose cases sit on a mass is that of the share that leaves it.
+    of_share = float(clopper_pearson(3, 200, level=0.9).high)
+    assert tied_limits(placements([197, 3], [10**7, 0]), level=0.9).high == pytest.approx(0.5 + of_share / 2, abs=5e-4)
+
+
+MASS = np.full(50, 0.1 / 50)
+COARSE = {
+    "rare high among positives": ([0.95, 0.05], [1.0, 0.0]),
+    "rare high among negatives": ([1.0, 0.0], [0.95, 0.05]),
+    "rare high among both": ([0.96, 0.04], [0.99, 0.01]),
+    "rarer": ([0.99, 0.01], [0.996, 0.004]),
+    "rare on either side": ([0.01, 0.96, 0.03], [0.03, 0.96, 0.01]),
+    "five, three of them rare": ([0.01, 0.01, 0.90, 0.04, 0.04], [0.03, 0.02, 0.94, 0.01, 0.0]),
+    "a mass below a few continuous": (np.r_[0.9, MASS], np.r_[0.97, MASS * 0.3]),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scores", COARSE)
+@pytest.mark.parametrize(("m", "n"), [(20, 20), (50, 500), (200, 2000)])
+def test_coarse_auc_claims_against_simulation(scores, m, n):
+    """Where nearly all scores are tied a claim was wrong in up to .78 of samples, and the interval covered .22."""
+    rng, runs = np.random.default_rng(27), 500
+    of_positives, of_negatives = (np.array(side) for side in COARSE[scores])
+    truth, beyond, covered = auc(of_positives, of_negatives), np.zeros(2), 0
+    for _ in range(runs):
+        positives, negatives = rng.multinomial(m, of_positives), rng.multinomial(n, of_negatives)
+        low, high = sure(positives, negatives)
+        beyond += [low > truth + 1e-12, high < truth - 1e-12]
+        value, spread = auc(positives, negatives), delong_variance(positives, negatives)
+        low, high = auc_interval(value, spread, placements(positives, negatives), positives=m, negatives=n)
+        covered += low - 1e-12 <= truth <= high + 1e-12
+    assert (beyond / runs <= error(runs)).all()
+    assert covered / runs >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / runs)
 
 
 @pytest.mark.parametrize("statistic", ["ndcg@20", "mrr"])

@@ -87,12 +87,14 @@ def test_ratio_of_negative_values_says_nothing(build):
 
 
 def test_certainty_without_spread_is_not_believed(build):
-    """A linearised interval has no width where nothing varies; that is ignorance, and not a proof."""
+    """A linearised interval has no width where nothing varies; that is ignorance, and not a proof. What is shown there
+    is what twelve cases without an error leave open."""
     (arms,) = build.outcomes([[6, 0, 0, 6]], "mcc")
     verdict = judge(build.requirement(metric="mcc", at_least=0.5), "rows", [arms])
     assert arms.values[0] == pytest.approx(1)
     assert verdict.outcome == "undecided"
-    assert "no interval" in verdict.why
+    assert verdict.estimate.low == pytest.approx(0.58, abs=0.01)
+    assert verdict.estimate.high == 1
 
 
 def test_reference_compares_with_one_slice_alone(build):
@@ -165,7 +167,7 @@ def loosened(side, bound, step):
     return bound + step if side == "at_most" else bound - step
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(counts=COUNTS, kind=BOUNDS, bound=st.floats(-0.5, 1.5), step=st.floats(0, 0.5))
 def test_verdict_properties(build, counts, kind, bound, step):
     compare, side = kind
@@ -204,7 +206,7 @@ def test_verdict_properties(build, counts, kind, bound, step):
     assert verdict.why
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(counts=COUNTS, low=st.floats(-0.2, 0.9), width=st.floats(0.01, 0.8))
 def test_within_properties(build, counts, low, width):
     """Met within both ends exactly when met at each; and a breach within is a breach of one of them."""
@@ -221,7 +223,7 @@ def test_within_properties(build, counts, low, width):
         assert "breached" in (floor, ceiling)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     counts=st.lists(st.tuples(st.integers(5, 100), st.integers(5, 100)), min_size=2, max_size=5),
     times=st.integers(2, 50),

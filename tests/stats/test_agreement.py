@@ -265,6 +265,28 @@ def test_coverage_against_simulation():
     assert share["ac1"] == pytest.approx(0.91, abs=0.02)
 
 
+def test_raters_who_never_differ_against_theory():
+    """Ten of ten alike leave open what an exact limit on none of ten does; nothing is certain."""
+    alike, share = np.repeat([[2.0, 0.0], [0.0, 2.0]], 5, axis=0), 1 - 0.025**0.1
+    assert tuple(percent_agreement(alike).interval) == pytest.approx((1 - share, 1))
+    for coefficient in (gwet_ac, fleiss_kappa):
+        assert tuple(coefficient(alike).interval) == pytest.approx((1 - 2 * share, 1))
+    for low, high in (krippendorff_alpha(alike).interval, cohen_kappa([[5, 0], [0, 5]]).interval):
+        assert low == pytest.approx(1 - 2 * share, abs=0.06)
+        assert high == 1
+    apart = gwet_ac(np.full((10, 2), 1.0)).interval
+    assert tuple(apart) == pytest.approx((-1, -1 + 2 * share))
+    some = np.r_[alike[:9], [[1.0, 1.0]]]  # where raters differ, nothing changes
+    assert tuple(percent_agreement(some).interval) == pytest.approx((0.9 - 2.262157 * 0.1, 1))
+
+
+def test_percent_agreement_of_few_items_against_simulation():
+    """Of ten items, .35 of samples show no difference at .9: they had the interval 1 to 1, and .65 were covered."""
+    rng, runs = np.random.default_rng(4), 500
+    found = [percent_agreement(np.where(rng.random((10, 1)) < 0.9, [2.0, 0.0], [1.0, 1.0])) for _ in range(runs)]
+    assert np.mean([one.interval.low <= 0.9 <= one.interval.high for one in found]) > 0.93
+
+
 def test_prevalence_against_theory():
     # the same two raters, 95 % right: kappa collapses with prevalence, AC1 stays
     found = {}

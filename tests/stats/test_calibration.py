@@ -124,7 +124,7 @@ bins = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(bins, st.sampled_from(["width", "mass"]))
 def test_properties(histogram, strategy):
     score, n, x = (np.array(column, dtype=float) for column in zip(*histogram, strict=True))
@@ -169,6 +169,52 @@ def test_interval_properties(measure):
     )
     assert lucky.low == 0
     assert 0.01 < lucky.high < 0.1
+
+
+FEW_IN_A_BIN = {
+    "one in twenty at .95, right in .8": ([0.05, 0.95], [0.05, 0.8], [0.95, 0.05], 400),
+    "the same, 1,000 cases": ([0.05, 0.95], [0.05, 0.8], [0.95, 0.05], 1000),
+    "one in ten at .9, right in .6": ([0.1, 0.9], [0.1, 0.6], [0.9, 0.1], 300),
+    "right but above .9": (np.linspace(0.005, 0.995, 100), np.r_[np.linspace(0.005, 0.895, 90), np.full(10, 0.5)],
+                           np.full(100, 0.01), 500),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", FEW_IN_A_BIN)
+def test_claims_on_few_cases_in_a_bin_against_simulation(case):
+    """The inverted test alone was wrong about "at most" in up to .14 of samples and covered .885."""
+    score, rate, share, n = (np.asarray(one) for one in FEW_IN_A_BIN[case])
+    place = np.ceil(score * 15) - 1
+    off = [(share[place == at] @ (rate - score)[place == at]) ** 2 / share[place == at].sum() for at in set(place)]
+    truth, rng, runs, beyond, covered = np.sqrt(sum(off)), np.random.default_rng(31), 150, np.zeros(2), 0
+    for run in range(runs):
+        cases = rng.multinomial(n, share)
+        bins = score, cases, rng.binomial(cases, rate)
+        for level, exact in ((0.9, True), (0.95, False)):
+            one = c.binned_error_interval(*bins, level=level, exact=exact)
+            other = c.calibration_error_interval(*bins, rng=np.random.default_rng(run), draws=100, level=level)
+            low, high = min(one.low, other.low), max(one.high, other.high)
+            if exact:
+                beyond += [low > truth, high < truth]
+            else:
+                covered += low <= truth <= high
+    assert (beyond / runs <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)).all()
+    assert covered / runs >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / runs)
+
+
+def test_binned_error_against_theory():
+    """One bin: the limits of the error are those of its rate; a model that meets its score starts at 0."""
+    low, high = c.binned_error_interval([0.2], [400], [160])
+    assert (low, high) == pytest.approx(tuple(limit - 0.2 for limit in wilson(160, 400)), abs=0.002)
+    assert c.binned_error_interval([0.2], [400], [80]).low == 0
+    noise = 0.2 * 0.8 / 399  # which the debiased square leaves out
+    reach = wilson(80, 400).high - 0.2
+    assert c.binned_error_interval([0.2], [400], [80]).high == pytest.approx(np.sqrt(reach**2 - noise), abs=1e-9)
+    exact = c.binned_error_interval([0.2], [400], [160], exact=True)
+    assert exact.low < low < high < exact.high
+    with pytest.raises(NotEstimable, match="two cases"):
+        c.binned_error_interval([0.2, 0.9], [1, 1], [1, 0])
 
 
 def test_validates_input():

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
@@ -130,7 +130,6 @@ def test_mover_difference_with_missing_limits_properties(correlation):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@settings(deadline=None)
 @given(table=tables(), level=st.floats(0.5, 0.999))
 def test_interval_properties(method, table, level):
     x1, n1, x2, n2 = table

@@ -178,7 +178,7 @@ def test_validates_input():
 counts = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=30)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(counts)
 def test_properties(pairs):
     positives, negatives = np.array(pairs).T

@@ -116,7 +116,7 @@ group_counts = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(group_counts, st.integers(0, 2**32 - 1))
 def test_properties(groups, seed):
     x, n = np.array(groups).T
@@ -137,7 +137,7 @@ def test_properties(groups, seed):
     assert np.all(np.abs(cells - overall) <= np.abs(x / n - overall) + 1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(2, 3000), st.floats(0.01, 0.999))
 def test_range_properties(groups, level):
     quantile = d.studentized_range(groups, level)

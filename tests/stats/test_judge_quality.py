@@ -49,6 +49,30 @@ def test_weighing_back_against_simulation():
     assert np.mean(naive) < 0.85  # what ignoring the design would have called sensitivity
 
 
+@pytest.mark.parametrize(
+    ("labels", "rates", "share"), [(20, (0.97, 0.03), 0.5), (45, (0.98, 0.02), 0.2), (50, (0.8, 0.3), 0.3)]
+)
+def test_agreement_of_few_labels_against_simulation(labels, rates, share):
+    """Verdicts without an error seen made AC1 certain: it covered .71 and .69 in the first two."""
+    rng, runs, hits = np.random.default_rng(6), 600, 0
+    weight, rate = np.array([share, 1 - share]), np.array(rates)
+    agree, positive = weight @ [rate[0], 1 - rate[1]], (weight[0] + weight @ rate) / 2
+    truth = 1 - (1 - agree) / (1 - 2 * positive * (1 - positive))
+    for _ in range(runs):
+        low, high = judge_report(weight * 1e6, labels, rng.binomial(labels, rate)).agreement.interval
+        assert low < high
+        hits += low <= truth <= high
+    assert hits / runs >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / runs)
+
+
+def test_labels_all_alike_leave_agreement_open():
+    low, high = judge_report([100, 60], [12, 12], [12, 12]).agreement.interval  # all positive, and half were failed
+    assert low < judge_report([100, 60], [12, 12], [12, 12]).agreement.value < high
+    low, high = judge_report([100, 60], [12, 12], [12, 0]).agreement.interval  # no error at all
+    assert low < 0.75
+    assert high == 1
+
+
 def test_sensitivity_by_group_against_reference():
     first, second = sensitivity_by_group([[50, 50], [50, 50]], [[48, 3], [40, 20]])
     assert (first.measure, first.test, second.measure) == ("sensitivity", "fisher", "specificity")

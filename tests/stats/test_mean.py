@@ -227,7 +227,6 @@ def test_mean_t_properties(mean, sd, n):
     assert high < wider.high
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=60), st.floats(0.5, 0.999))
 def test_betting_properties(values, level):
     x = np.array(values)
@@ -239,7 +238,7 @@ def test_betting_properties(values, level):
     assert wider.high >= high - 0.01
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=20))
 def test_bca_properties(values):
     low, high = bca(values, rng=np.random.default_rng(0), draws=200)

@@ -30,13 +30,13 @@ def test_adjusted_against_reference(method, rejections):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(p_lists)
 def test_adjusted_against_statsmodels_reference(method, p):
     assert method(p) == pytest.approx(multipletests(p, method=METHODS[method])[1], abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(p_lists, st.randoms())
 def test_adjusted_properties(p, random):
     shuffled = list(range(len(p)))

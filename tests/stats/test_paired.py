@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import chdtri
 from scipy.stats import binom, multinomial, permutation_test, ttest_1samp
@@ -204,7 +204,6 @@ def test_mcnemar_properties(b, c):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@settings(deadline=None)
 @given(table=tables(), level=st.floats(0.5, 0.999))
 def test_interval_properties(method, table, level):
     a, b, c, d = table

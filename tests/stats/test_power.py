@@ -99,7 +99,7 @@ def test_allocation_against_theory():
         w.allocation(5, [1, 1], floor=3)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.integers(0, 5000),
     st.lists(st.tuples(st.floats(0, 1), st.integers(0, 50)), min_size=1, max_size=20),
@@ -113,7 +113,7 @@ def test_allocation_properties(total, slices):
     assert np.all(shares >= floor)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.floats(0.02, 0.98), st.floats(0.02, 0.3), st.integers(2, 60), st.floats(0.5, 0.99))
 def test_equal_groups_properties(p, limit, groups, power):
     n = w.n_for_equal_groups(p, limit, groups, power=power)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest, norm, t
 
@@ -174,7 +174,6 @@ def test_one_sided_false_pass_against_theory(method, least, most):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@settings(deadline=None)
 @given(data=st.data())
 def test_interval_properties(method, data):
     n = data.draw(st.integers(1, 400))
@@ -201,7 +200,6 @@ def test_interval_at_the_edges_properties(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@settings(deadline=None)
 @given(n=st.floats(0.01, 1e6), share=st.floats(0, 1))
 def test_interval_of_fractional_counts_properties(method, n, share):
     low, high = method(n * share, n)
@@ -215,7 +213,6 @@ def test_interval_of_arrays_properties(method):
     assert (low[1, 2], high[1, 2]) == method(3, 500)
 
 
-@settings(deadline=None)
 @given(n=st.integers(1, 300), data=st.data(), p0=st.floats(1e-6, 1 - 1e-6))
 def test_tails_properties(n, data, p0):
     k = data.draw(st.integers(0, n))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shipworthy.errors import NotEstimable
@@ -104,7 +104,6 @@ def test_mover_ratio_of_all_pairs_properties():
 
 
 @pytest.mark.parametrize("method", METHODS)
-@settings(deadline=None)
 @given(table=tables(), level=st.floats(0.5, 0.999))
 def test_interval_properties(method, table, level):
     x1, n1, x2, n2 = table
@@ -140,7 +139,6 @@ def test_mover_ratio_of_correlated_arms_against_theory():
             assert (p1 - ratio * p2) ** 2 == pytest.approx(variance, rel=1e-6, abs=1e-12)
 
 
-@settings(deadline=None)
 @given(table=tables(), correlation=st.floats(-1, 1))
 def test_mover_ratio_of_correlated_arms_properties(table, correlation):
     """Holds the estimate, turns over with the ratio, and is narrower the more the arms rise and fall together."""

@@ -68,7 +68,7 @@ def test_mixture_against_theory():
         assert float(s.mixture_log_e(x, n, p0, side=side, factors=factors)) == pytest.approx(np.log(np.mean(ratios)))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 300), st.integers(0, 300), st.floats(0.02, 0.98))
 def test_mixture_properties(x, failures, p0):
     n = x + failures

@@ -74,16 +74,18 @@ def test_intervals_against_simulation():
 
 
 def test_what_is_not_reached_is_infinite():
-    assert survival_quantile([1, 2, 3], [False] * 3, 0.5) == (np.inf, (0, np.inf))
+    assert survival_quantile([1, 2, 3], [False] * 3, 0.5) == (np.inf, (-np.inf, np.inf))
     assert survival_quantile([1, 5, 5, 5], [True, False, False, False], 0.5)[0] == np.inf
-    assert survival_quantile([4], [True], 0.5) == (4, (0, np.inf))
+    assert survival_quantile([4], [True], 0.5) == (4, (-np.inf, np.inf))
+    assert survival_quantile([0] * 9 + [1], [True] * 10, 0.5) == (0, (0, 0))  # a limit, and not the lack of one
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans()), min_size=1, max_size=30), st.floats(0.05, 0.95))
 def test_quantile_properties(pairs, q):
     times, ended = zip(*pairs, strict=True)
     value, (low, high) = survival_quantile(times, ended, q)
-    assert 0 <= low <= value <= high
+    assert low <= value <= high
+    assert low >= 0 or (low, high) == (-np.inf, np.inf)
     assert survival_quantile([10 * one for one in times], ended, q)[0] == 10 * value
     longer = [one + (not over) for one, over in pairs]  # whatever is open goes on
     assert survival_quantile(longer, ended, q)[0] >= value

@@ -34,6 +34,7 @@ FEWEST_ERRORS = 20  # errors, equally important, below which a linearised functi
 NO_SPREAD = "no interval: the cases show no spread, so nothing tells how far off the value may be"
 ENDLESS = "beyond any number, for too many of its cases were never answered"
 ROUNDING = 1e-13  # a sum of squares this small against what it was computed from is zero
+SLIGHT = 1e-12  # a derivative by a count this small against the largest is zero; one by 1 of n cases is 1 / n of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +170,7 @@ def measure(metric: Metric, tally: Tally, context: Context) -> Arms:
         )
         if len(cells[0]) < 2:
             return arms
+        arms = replace(arms, limits=_shown(arms, metric, tally))
         return _widened(metric, arms, tally) if len(classes) > 2 else _undecided_where_rare(arms, tally)
     if isinstance(metric, RowMean):
         return _mean(metric, tally, context)
@@ -494,6 +496,47 @@ def _widened(metric: CellFunction, arms: Arms, tally: Tally) -> Arms:
     )
 
 
+def _shown(arms: Arms, metric: CellFunction, tally: Tally) -> Limits:
+    """Limits for display: linearised ones, and where no case moves the value, as in perfect predictions, those that the
+    number of cases leaves open.
+
+    Of the cases that a sample stands for, as many may be of another kind as an exact limit on none of n leaves open (1
+    - (alpha / 2)^(1/n)): all of the kind that moves the value most, the others as they are here. Simulated with two
+    classes and a correlation of .90 to .99 or -.98, n = 20 to 200: covers .93 to .98 at level .95.
+    Source: Clopper & Pearson (1934), Biometrika 26, 404-413; Korn & Graubard (1998), Surv. Methodol. 24, 193-201, for
+    n and Student's t under clusters or weights.
+    """
+    cells, classes = cells_of(tally), _classes(tally)
+    kinds = [(label, prediction) for label in classes for prediction in classes]
+    units = effective_units(tally, np.ones(len(tally.terms)))
+    ends = (-1.0, 1.0) if metric.scale == "atanh" else (-np.inf, np.inf)
+
+    def moved(s: int, share: float, kind: Any) -> float:
+        counts = {cell: n * (1 - share) for cell, n in zip(cells, tally.sums[s], strict=True)}
+        counts[kind] = counts.get(kind, 0.0) + share * float(tally.sums[s].sum())
+        return complex(_quietly(lambda given: metric.function(given, classes), counts)).real
+
+    def limits(level: float) -> tuple[Array, Array]:
+        low, high = (np.array(side, dtype=float) for side in arms.limits(level))
+        for s in map(int, np.flatnonzero(~np.isnan(arms.values) & np.isinf(low) & np.isinf(high))):
+            share = unseen_share(tally, float(units[s]), level)
+            with np.errstate(all="ignore"):
+                found = [moved(s, share, kind) for kind in kinds]
+            if np.isfinite(found).all():
+                found = [*found, float(arms.values[s])]
+                low[s], high[s] = np.clip([min(found), max(found)], *ends)
+        return low, high
+
+    return limits
+
+
+def unseen_share(tally: Tally, units: float, level: float) -> float:
+    """The largest share of cases of a kind that is not among the cases of so many units."""
+    if not tally.is_simple:
+        units *= float(critical(level) / critical(level, units - 1)) ** 2
+    return float(clopper_pearson(0, units, level=level).high)
+
+
 def linearised(
     metric: Metric,
     tally: Tally,
@@ -518,6 +561,8 @@ def linearised(
             if reasons[s] is not None:
                 continue
             value, gradient = differentiated(function, tally.sums[s])
+            if case is None:  # cells are counted in one unit: a derivative this small beside the others is rounding
+                gradient = np.where(np.abs(gradient) <= SLIGHT * np.abs(gradient).max(), 0.0, gradient)
             squares = float(gradient @ tally.second[s] @ gradient)
             if squares <= ROUNDING * float(np.abs(gradient) @ np.abs(tally.second[s]) @ np.abs(gradient)):
                 squares = 0.0

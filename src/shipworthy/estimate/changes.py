@@ -22,17 +22,21 @@ from shipworthy.estimate.arms import (
     few,
     linearised,
     slice_of,
+    unseen_share,
 )
 from shipworthy.metrics.kinds import CellFunction, CellMixture, CellRate, Metric
 from shipworthy.observations.tally import Array, Rows, Tally
 from shipworthy.stats.difference import mover_difference
 from shipworthy.stats.discrimination import (
     FEWEST_OF_A_LABEL,
+    Sides,
+    auc_interval,
     clustered_auc_variance,
-    delong_variance,
-    logit_delong,
+    clustered_worth,
     paired_delong,
+    paired_placements,
     sure_auc,
+    widened_by_ties,
 )
 from shipworthy.stats.interval import Interval, critical
 from shipworthy.stats.paired import tango
@@ -146,6 +150,9 @@ class _AUCs:
     old: float
     new_variance: float
     old_variance: float
+    new_sides: Sides
+    old_sides: Sides
+    change: Sides  # placements of new - old
     correlation: float
     positives: int  # or clusters that hold one
     negatives: int
@@ -155,29 +162,39 @@ class _AUCs:
         """Limits of new - old."""
         student = float(2 * ndtr(critical(level, self.df)) - 1)  # the normal level that is as wide as Student's t
 
-        def of(auc: float, variance: float) -> Interval:
-            if variance == 0 and 0 < auc < 1:  # every score tied: one half, on any cases
-                return Interval(auc, auc)
-            return logit_delong(auc, variance, positives=self.positives, negatives=self.negatives, level=student)
+        def of(auc: float, variance: float, sides: Sides) -> Interval:
+            counts = {"positives": self.positives, "negatives": self.negatives}
+            return auc_interval(auc, variance, sides, **counts, level=student)
 
-        return self._mover(of)
+        return widened_by_ties(self._mover(of), self.change, level=student)
 
     def gate(self, level: float) -> Interval:
         """Limits that err no more often than stated, from those of each AUC."""
         if min(self.positives, self.negatives) < FEWEST_OF_A_LABEL:
             return Interval(-np.inf, np.inf)
-        counts: dict[str, Any] = {"positives": self.positives, "negatives": self.negatives, "df": self.df}
-        return self._mover(lambda auc, variance: sure_auc(auc, variance, **counts, level=level))
 
-    def _mover(self, of: Callable[[float, float], Interval]) -> Interval:
-        new, old = of(self.new, self.new_variance), of(self.old, self.old_variance)
+        def of(auc: float, variance: float, sides: Sides) -> Interval:
+            counts: dict[str, Any] = {"positives": self.positives, "negatives": self.negatives, "df": self.df}
+            return sure_auc(auc, variance, sides, **counts, level=level)
+
+        return widened_by_ties(self._mover(of), self.change, level=level)
+
+    def _mover(self, of: Callable[[float, float, Sides], Interval]) -> Interval:
+        new, old = of(self.new, self.new_variance, self.new_sides), of(self.old, self.old_variance, self.old_sides)
         return mover_difference(self.new, new, self.old, old, correlation=self.correlation)
 
 
 def _aucs(label: Array, new: Array, old: Array, units: NDArray[np.int64] | None) -> _AUCs:
     paired = paired_delong(label, new, old, clusters=units)
     clusters = np.arange(len(label)) if units is None else units
-    variances = [_auc_variance(label, score, units) for score in (new, old)]
+    holding = [len(np.unique(clusters[label == outcome])) for outcome in (1, 0)]
+    if units is None:
+        sides = paired_placements(label, new, old)
+        variances = [sum(side.variance / (side.cases - 1) for side in one) for one in sides[:2]]
+    else:
+        deff = max((paired.standard_error / paired_delong(label, new, old).standard_error) ** 2, 1.0)
+        sides = paired_placements(label, new, old, worth=clustered_worth(label, units, new, old, deff=deff))
+        variances = [clustered_auc_variance(label, score, units) for score in (new, old)]
     scale = 2 * np.sqrt(variances[0] * variances[1])
     together = (sum(variances) - paired.standard_error**2) / scale if scale > 0 else 0.0
     return _AUCs(
@@ -185,18 +202,14 @@ def _aucs(label: Array, new: Array, old: Array, units: NDArray[np.int64] | None)
         old=paired.auc_b,
         new_variance=variances[0],
         old_variance=variances[1],
+        new_sides=sides[0],
+        old_sides=sides[1],
+        change=sides[2],
         correlation=float(np.clip(together, -1, 1)),
-        positives=len(np.unique(clusters[label == 1])),
-        negatives=len(np.unique(clusters[label == 0])),
+        positives=holding[0],
+        negatives=holding[1],
         df=np.inf if units is None else len(np.unique(units)) - 1,
     )
-
-
-def _auc_variance(label: Array, score: Array, units: NDArray[np.int64] | None) -> float:
-    if units is not None:
-        return clustered_auc_variance(label, score, units)
-    _, place = np.unique(score, return_inverse=True)
-    return delong_variance(np.bincount(place, label), np.bincount(place, 1 - label))
 
 
 def _sides(cell: Sequence[Any], *, new: bool) -> tuple[Any, Any]:
@@ -365,10 +378,7 @@ def _alike(metric: CellRate | CellMixture | CellFunction, tally: Tally, chosen: 
     def limits(level: float) -> tuple[Array, Array]:
         low, high = np.full(size, -np.inf), np.full(size, np.inf)
         for s in map(int, np.flatnonzero(chosen) if ways else ()):
-            n = float(units[s])
-            if not tally.is_simple:
-                n *= float(critical(level) / critical(level, n - 1)) ** 2
-            share = float(clopper_pearson(0, n, level=level).high)
+            share = unseen_share(tally, float(units[s]), level)
             with np.errstate(all="ignore"):
                 found = [moved(s, share, *way) for way in ways]
             if np.isfinite(found).all():

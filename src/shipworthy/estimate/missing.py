@@ -98,7 +98,7 @@ def bounded_error(known: Arms, missing: Array) -> tuple[Arms, Arms]:
 
     The squared gap between score and rate is convex in the rows behind a score, so that over all rows its mean is at
     most that of either part, each in its share; a part without scores has at most 1. Half of the error goes to the
-    share.
+    share. Where the rows with a score have no limits, as under clusters, there are none of all rows either.
     """
     cases = np.maximum(known.n + missing, 1)
 
@@ -111,8 +111,9 @@ def bounded_error(known: Arms, missing: Array) -> tuple[Arms, Arms]:
 
         return of
 
-    def nothing(level: float) -> tuple[Array, Array]:  # noqa: ARG001
-        return np.zeros(len(known.values)), np.full(len(known.values), np.inf)
+    def nothing(level: float) -> tuple[Array, Array]:
+        low, high = known.limits(level)
+        return np.where(np.isinf(low) & np.isinf(high), low, 0.0), np.full(len(known.values), np.inf)
 
     least = replace(known, values=np.where(np.isnan(known.values), np.nan, 0.0), limits=nothing, gate=nothing)
     most = replace(

@@ -24,13 +24,14 @@ DRAWS = 400  # of the bootstrap behind a calibration error's interval
 _METHODS: Mapping[str, str] = {
     "auc": "logit-delong",
     "auprc": "logit-binomial",
-    "ece": "debiased, test inversion",
+    "ece": "debiased, test inversion or mover by bin",
     "in_the_large": "t",
     "slope": "wald (Cox)",
 }
 _GATES: Mapping[str, str] = {
     "auc": "korn-graubard on delong",
     "auprc": "korn-graubard on the linearised variance",
+    "ece": "debiased, test inversion or mover-clopper-pearson by bin",
     "in_the_large": "betting or skewness-corrected t",
     "slope": f"wald (Cox), {FEWEST_OF_A_LABEL} of each outcome or more",
 }
@@ -227,11 +228,13 @@ def _auc(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | No
     value = disc.auc(positives, negatives)
     m, n = int(positives.sum()), int(negatives.sum())
     if rows is None:
-        variance = disc.delong_variance(positives, negatives)
+        variance, sides = disc.delong_variance(positives, negatives), disc.placements(positives, negatives)
         return _Outcome(
             value=value,
-            shown=lambda level: disc.logit_delong(value, variance, positives=m, negatives=n, level=level),
-            judged=lambda level: disc.sure_auc(value, variance, positives=m, negatives=n, df=np.inf, level=level),
+            shown=lambda level: disc.auc_interval(value, variance, sides, positives=m, negatives=n, level=level),
+            judged=lambda level: disc.sure_auc(
+                value, variance, sides, positives=m, negatives=n, df=np.inf, level=level
+            ),
             few=_too_few(m, n, clusters=False),
         )
     label, score, units = rows
@@ -241,20 +244,22 @@ def _auc(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | No
         kind = "positive" if clusters[0] == fewest else "negative"
         raise NotEstimable(f"only {fewest} clusters hold a {kind}: an interval needs {FEWEST_CLUSTERS}")
     clustered, independent = (disc.clustered_auc_variance(label, score, by) for by in (units, np.arange(len(units))))
+    deff = max(clustered / independent if independent > 0 else min(m / clusters[0], n / clusters[1]), 1.0)
+    sides = disc.placements(positives, negatives, worth=disc.clustered_worth(label, units, score, deff=deff))
 
     def limits(level: float) -> Interval:
         wider = float(critical(level, fewest - 1)) / float(critical(level))  # Student's t for the normal quantile
-        return disc.logit_delong(value, clustered * wider**2, positives=clusters[0], negatives=clusters[1], level=level)
+        variance = clustered * wider**2
+        return disc.auc_interval(value, variance, sides, positives=clusters[0], negatives=clusters[1], level=level)
 
-    deff = clustered / independent if independent > 0 else min(m / clusters[0], n / clusters[1])
     return _Outcome(
         value=value,
         shown=limits,
         judged=lambda level: disc.sure_auc(
-            value, clustered, positives=clusters[0], negatives=clusters[1], df=fewest - 1, level=level
+            value, clustered, sides, positives=clusters[0], negatives=clusters[1], df=fewest - 1, level=level
         ),
         few=_too_few(*clusters, clusters=True),
-        deff=max(deff, 1.0),
+        deff=deff,
     )
 
 
@@ -287,10 +292,18 @@ def _ece(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | No
     if rows is not None:
         return _Outcome(value=float(np.sqrt(max(squared, 0.0))))
 
-    def limits(level: float) -> Interval:
-        return cal.calibration_error_interval(*bins, rng=np.random.default_rng(seed), draws=DRAWS, level=level)
+    def limits(level: float, *, exact: bool = False) -> Interval:
+        binned = cal.binned_error_interval(*bins, level=level, exact=exact)
+        try:
+            rng = np.random.default_rng(seed)
+            inverted = cal.calibration_error_interval(*bins, rng=rng, draws=DRAWS, level=level)
+        except NotEstimable:  # every bin meets its score: there is no shape to resample
+            return binned
+        return Interval(min(inverted.low, binned.low), max(inverted.high, binned.high))
 
-    return _Outcome(value=float(np.sqrt(max(squared, 0.0))), shown=limits, judged=limits)
+    return _Outcome(
+        value=float(np.sqrt(max(squared, 0.0))), shown=limits, judged=lambda level: limits(level, exact=True)
+    )
 
 
 def _in_the_large(histogram: Histogram, rng: np.random.Generator, rows: _RowsOfSlice | None) -> _Outcome:  # noqa: ARG001

@@ -284,14 +284,14 @@ def _claims(requirement: Requirement, verdict: Mapping[str, Any]) -> list[dict[s
         "requirement": requirement.id,
         "evaluation": estimate.get("evaluation") or requirement.evaluation,
         "metric": requirement.metric,
-        "compare": requirement.compare,
+        "compare": estimate.get("compare") or requirement.compare,  # a summary compares without saying so
         "severity": requirement.severity,
         "passed": verdict["verdict"] == "met",
         "verdict": verdict["verdict"],
         "waived": bool(verdict.get("waiver")),
         "confidence": _decimal(requirement.confidence),
         "estimate": _estimate(estimate),
-        "multiplicity": _multiplicity(requirement),
+        "multiplicity": _multiplicity(requirement, verdict),
         "controls": list(requirement.controls),
     }
     ends = ((">=", requirement.low), ("<=", requirement.high))
@@ -303,6 +303,8 @@ def _estimate(found: Mapping[str, Any]) -> Json:
     if not found:
         return None
     told: dict[str, Json] = {
+        "metric": found.get("metric"),  # of several in a summary, the one that decided
+        "compare": found.get("compare"),
         "slice": {str(key): _scalar(value) for key, value in (found.get("slice") or {}).items()},
         "value": _decimal(found.get("value")),
         "interval": {"low": _decimal(found.get("low")), "high": _decimal(found.get("high"))},
@@ -317,18 +319,15 @@ def _estimate(found: Mapping[str, Any]) -> Json:
     return told
 
 
-def _multiplicity(requirement: Requirement) -> dict[str, Json]:
-    """How many looks were paid for; the rules are those of `gates.rules`."""
-    family: list[str] = [] if requirement.across is None else (
-        [requirement.across] if isinstance(requirement.across, str) else list(requirement.across)
-    )  # fmt: skip
-    if not family:
-        breached = "none"
-    elif requirement.compare in ("difference", "ratio"):
-        breached = "studentized-range" if requirement.reference is None else "bonferroni"
-    else:
-        breached = "holm"
-    return {"family": list(family), "met": "intersection-union", "breached": breached}
+def _multiplicity(requirement: Requirement, verdict: Mapping[str, Any]) -> dict[str, Json]:
+    """How many looks were paid for, as the gate said with its verdict; null where results do not say (older ones)."""
+    across = requirement.across or ()
+    corrected = verdict.get("corrected")
+    return {
+        "family": [across] if isinstance(across, str) else list(across),
+        "met": "intersection-union",
+        "breached": None if corrected is None else [str(one) for one in corrected],
+    }
 
 
 def _scalar(value: Any) -> Json:

@@ -61,6 +61,7 @@ class _Judged:
     met: tuple[Array, Array]
     breach: tuple[Array, Array]
     breach_confidence: float  # one-sided, of `breach`
+    corrected: tuple[str, ...]  # what `breach` pays for
     known: NDArray[np.bool_]
     n: Array
     describe: Callable[[int], Estimate]
@@ -108,11 +109,13 @@ def judge(
         estimate=decisive.estimate,
         pieces=tuple(pieces),
         needed=needed,
+        needed_of=_needed_of(pieces, needed),
         why=_why(requirement, decisive, pieces, outcome, looked_at, needed, labels),
         spread=spread,
         needed_labels=labels,
         looked_at=looked_at,
         limits=decisive.decided_by(requirement),
+        corrected=decisive.corrected,
     )
 
 
@@ -143,11 +146,18 @@ def _sides(requirement: Requirement) -> int:
     return (requirement.low is not None) + (requirement.high is not None)
 
 
+def _corrected(rule: str | None, family: int, sides: int) -> tuple[str, ...]:
+    """What a breach pays for: the rule over its pieces, if there are several, and Bonferroni over metrics and ends."""
+    told = [f"bonferroni over {count} {what}" for count, what in ((family, "metrics"), (sides, "ends")) if count > 1]
+    return (*([rule] if rule else []), *told)
+
+
 def _slices(requirement: Requirement, arms: Arms, mixture: str | None, family: int) -> _Judged:
     alpha = 1 - requirement.confidence
     limits = arms.gate or arms.limits
     known = np.array([reason is None for reason in arms.reasons], dtype=bool)
     met = limits(1 - 2 * alpha)
+    looks = int(known.sum())
     flagged = np.zeros(len(known), dtype=bool)
     while True:  # Holm: whatever is flagged leaves the family, and the rest is looked at again
         left = max(int((known & ~flagged).sum()), 1)
@@ -167,6 +177,7 @@ def _slices(requirement: Requirement, arms: Arms, mixture: str | None, family: i
         met=met,
         breach=(low, high),
         breach_confidence=(1 + level) / 2,
+        corrected=_corrected(f"holm over {looks} slices" if looks > 1 else None, family, _sides(requirement)),
         known=known,
         n=arms.n,
         describe=lambda index: display[index],
@@ -196,6 +207,8 @@ def _hidden(requirement: Requirement, part: _Judged, index: int) -> str | None:
     settled = _inside(requirement, least, greatest) | _beyond(requirement, least, greatest)
     if not least < greatest or settled[0]:
         return None
+    if np.isinf([side[index] for side in part.met]).all():
+        return part.describe(index).reason  # why there is no limit at all
     return "what is not known of its cases could turn it either way, however many cases like these there were"
 
 
@@ -252,9 +265,13 @@ def _pairs(requirement: Requirement, pairs: Pairs, family: int, *, groups: int |
     if groups is not None:
         level = simultaneous_level(max(groups, 2), 1 - alpha / family)
         method = "mover, studentized range" if groups > 2 else "mover"
+        corrected = _corrected(f"studentized range over {groups} slices" if groups > 2 else "two-sided", family, 1)
     else:
-        level = 1 - 2 * alpha / (max(int(known.sum()), 1) * family * _sides(requirement))
-        method = "mover, Bonferroni" if known.sum() > 1 else "mover"
+        looks = max(int(known.sum()), 1)
+        level = 1 - 2 * alpha / (looks * family * _sides(requirement))
+        method = "mover, Bonferroni" if looks > 1 else "mover"
+        compared = f"bonferroni over {looks} comparisons" if looks > 1 else None
+        corrected = _corrected(compared, family, _sides(requirement))
     shown = pairs.limits(level)
     by_wilson = pairs.arms.is_proportion and groups is not None and not pairs.arms.is_clustered
     breach = shown if by_wilson else pairs.limits(level, exact=True)
@@ -267,6 +284,7 @@ def _pairs(requirement: Requirement, pairs: Pairs, family: int, *, groups: int |
         met=met,
         breach=breach,
         breach_confidence=(1 + level) / 2,
+        corrected=corrected,
         known=known,
         n=pairs.arms.n[pairs.first] + pairs.arms.n[pairs.second],
         describe=lambda index: pairs.estimate(
@@ -385,6 +403,7 @@ def _piece(
         breach_high=limit(part.breach[1]) if requirement.low is not None else None,
         outcome=outcome,
         needed=needed,
+        corrected=part.corrected,
         blocked=(
             part.blocked(index) or _hidden(requirement, part, index)
             if explain and outcome is Outcome.UNDECIDED
@@ -420,6 +439,16 @@ def _needed_in_all(requirement: Requirement, pieces: Sequence[Piece], arms: Sequ
                 name: tuple[object, ...] = (piece.estimate.metric, *key.items())
                 growth[name] = max(growth.get(name, 0.0), piece.needed / max(piece.estimate.n, 1))
     return sum(ceil(sizes[name] * times) for name, times in growth.items())
+
+
+def _needed_of(pieces: Sequence[Piece], needed: int | None) -> tuple[SliceKey, ...] | None:
+    """The slices that the further cases are of; none: all that are open. None where nothing tells slices apart."""
+    if not needed or len(pieces) < 2:
+        return None
+    same = [one.estimate for one in pieces if one.needed == needed and one.outcome is Outcome.UNDECIDED]
+    if len(same) != 1:
+        return ()
+    return tuple(one for one in (same[0].slice, same[0].reference) if one is not None)
 
 
 def _needed_labels(requirement: Requirement, pieces: Sequence[Piece], arms: Sequence[Arms]) -> int | None:

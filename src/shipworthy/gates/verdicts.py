@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from shipworthy.estimate.estimates import Estimate
+from shipworthy.estimate.estimates import Estimate, SliceKey
 from shipworthy.gates.waivers import Waiver, terms_of
 
 if TYPE_CHECKING:  # so that `verify` need not load the models of plans
@@ -42,6 +42,7 @@ class Piece:
     outcome: Outcome
     needed: int | None  # further cases (of this piece) that would probably decide it; None: not known or not needed
     blocked: str | None = None  # why no sample like this could meet it, where that is known; of the first piece
+    corrected: tuple[str, ...] = ()  # what the breach limits pay for: "holm over 3 slices"; empty: one look alone
 
     def decided_by(self, requirement: Requirement) -> tuple[float | None, ...]:
         """The limits that decided it, or that hold it open: they need not be ends of the interval that is shown."""
@@ -91,9 +92,11 @@ class Verdict:
     needed_labels: int | None = (
         None  # further labels of people that would probably decide it, where a judge is corrected
     )
+    needed_of: tuple[SliceKey, ...] | None = None  # slices that `needed` counts, as large as now; empty: all open ones
     looked_at: int = 0  # how many pieces were judged; `pieces` holds the worst of them
     waiver: Waiver | None = None  # leave to ship although it is not met
     limits: tuple[float | None, ...] = ()  # one-sided, of the estimate, as `Piece.decided_by` tells them
+    corrected: tuple[str, ...] = ()  # what a breach of the estimate's piece pays for, as `Piece.corrected` tells it
 
     def __repr__(self) -> str:
         return f"<Verdict {self.requirement.id} {self.standing}: {self.why}>"
@@ -114,7 +117,9 @@ class Verdict:
             "estimate": self.estimate.as_json() if self.estimate else None,
             "bound": self.requirement.bound,
             "limits": list(self.limits),
+            "corrected": list(self.corrected),
             "needed": self.needed,
+            "needed_of": None if self.needed_of is None else [dict(one) for one in self.needed_of],
             "needed_labels": self.needed_labels,
             "waiver": self.waiver.as_json() if self.waiver is not None else None,
             "controls": list(self.requirement.controls),

@@ -7,6 +7,7 @@ together: kappa and alpha fall to .25 at 95 % prevalence with unchanged raters, 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
@@ -17,6 +18,9 @@ from scipy.special import logsumexp
 
 from shipworthy.errors import NotEstimable
 from shipworthy.stats.interval import Array, Interval, critical
+from shipworthy.stats.proportion import clopper_pearson
+
+NO_SPREAD = 1e-9  # a standard error, or a range of agreement between items, below which they are all alike
 
 Weights: TypeAlias = Literal["identity", "linear", "quadratic", "ordinal"]
 Scale: TypeAlias = Literal["nominal", "ordinal", "interval", "ratio"]
@@ -28,7 +32,9 @@ class Agreement:
 
     value: float
     se: float  # over items; the large-sample formula, or the jackknife where `interval` says so
-    interval: Interval  # Student t with items - 1, cut at 1 and at -1 (below which missing ratings may push a value)
+    # Student t with items - 1, cut at 1 and at -1 (below which missing ratings may push a value); where all items are
+    # alike, as raters who never differ leave them, what the exact limit on none of that many leaves open (`_unseen`)
+    interval: Interval
     items: int  # items that entered, rated by at least one (alpha: two) raters
 
 
@@ -173,7 +179,7 @@ def cohen_kappa(table: ArrayLike, *, weights: ArrayLike | None = None, level: fl
     return Kappa(
         value=value,
         se=float(np.sqrt(max(variance, 0))) / scale,
-        interval=_limits(value, spread, n, level),
+        interval=_limits(value, spread, n, level) if spread > NO_SPREAD else _mixed(_kappa_value, cells, w, n, level),
         items=int(n),
         null_se=float(np.sqrt(max(null, 0))) / scale,
     )
@@ -208,7 +214,13 @@ def krippendorff_alpha(
         left[item] = _jackknifed(_alpha, np.maximum(rest, 0), values, scale)
     n = len(rated)
     se = float(np.sqrt((n - 1) / n * ((left - left.mean()) ** 2).sum()))
-    return Agreement(value=value, se=se, interval=_limits(value, se, n, level), items=n)
+    if se > NO_SPREAD:
+        return Agreement(value=value, se=se, interval=_limits(value, se, n, level), items=n)
+
+    def mixed(cells: Array, values: Array) -> float:
+        return _alpha((cells + cells.T) / 2, values, scale)
+
+    return Agreement(value=value, se=se, interval=_mixed(mixed, pairs, values, n, level), items=n)
 
 
 def votes(ratings: ArrayLike, categories: ArrayLike | None = None) -> tuple[Array, Array]:
@@ -297,7 +309,35 @@ def _coefficient(
     by_chance = shares @ slope
     each = each - 2 * (1 - value) * (by_chance - by_chance.mean()) / (1 - expected)
     se = float(np.sqrt(((each - value) ** 2).sum() / (n * (n - 1))))
-    return Agreement(value=float(value), se=se, interval=_limits(float(value), se, n, level), items=n)
+    interval = _limits(float(value), se, n, level)
+    if np.ptp(observed[paired]) < NO_SPREAD:
+        share, alike = _unseen(int(paired.sum()), level), observed[paired].mean()
+        least, most = ((alike * (1 - share) + end - expected) / (1 - expected) for end in (0, share))
+        interval = Interval(min(interval.low, max(-1.0, float(least))), max(interval.high, min(1.0, float(most))))
+    return Agreement(value=float(value), se=se, interval=interval, items=n)
+
+
+def _unseen(items: float, level: float) -> float:
+    """The largest share of items unlike all of these, by the exact limit on none of them: 1 - (alpha / 2)^(1 / items).
+
+    Source: Clopper and Pearson (1934), Biometrika 26, 404-413.
+    """
+    return float(clopper_pearson(0, items, level=level).high)
+
+
+def _mixed(
+    coefficient: Callable[[Array, Array], float], cells: Array, rest: Array, items: float, level: float
+) -> Interval:
+    """Limits of a coefficient of a square table whose items are all alike: `_unseen` of them in the one cell, among the
+    categories that occur, that moves it most.
+    """
+    share, used = _unseen(items, level), np.flatnonzero(cells.sum(axis=0) + cells.sum(axis=1))
+    found = [coefficient(cells, rest)]
+    for at in itertools.product(used, used):
+        moved = cells * (1 - share)
+        moved[at] += cells.sum() * share
+        found.append(coefficient(moved, rest))
+    return Interval(min(found), max(found))
 
 
 def _jackknifed(coefficient: Callable[..., float], *rest: object) -> float:

@@ -18,7 +18,7 @@ from scipy.special import expit, logit
 
 from shipworthy.errors import NotEstimable
 from shipworthy.stats.interval import Array, Interval, critical
-from shipworthy.stats.proportion import wilson
+from shipworthy.stats.proportion import clopper_pearson, wilson
 
 Strategy: TypeAlias = Literal["width", "mass"]  # bins of equal width on the score, or of equal numbers of cases
 Measure: TypeAlias = Literal["ece", "root", "smooth"]
@@ -363,7 +363,9 @@ def calibration_error_interval(
     Measured at level .95 (200 runs a setting, standard error .016; 200 draws, 15 bins, uniform and Beta(.5, 3) scores):
     a calibrated model is covered .96 to .985. Slope .9, slope .5 and shift .5 of the log-odds are covered .90 to .98
     with
-    1 000 cases and .905 to .97 with 10 000, .94 in the mean: read it as a little short of its level.
+    1 000 cases and .905 to .97 with 10 000, .94 in the mean. Where the error lies in a bin with few cases it is too
+    short: with one case in twenty at .95 that is right in .80, it covers .885 at 400 cases, and one-sided claims at 5 %
+    err in .143. `binned_error_interval` holds its level there; take the wider of both.
     Raises NotEstimable when every bin meets its score exactly.
     Source: Efron & Tibshirani (1993), section 12.3 (inverting simulated tests); the median rule is the power constraint
     of Cowan et al. (2011), arXiv 1105.3166.
@@ -412,6 +414,44 @@ def calibration_error_interval(
     low = _scale_at(lambda scale: quantile(scale, 1 - tail), observed)
     high = _scale_at(lambda scale: quantile(scale, tail), max(observed, quantile(0.0, 0.5)))
     return Interval(error(low), min(1.0, error(high)))
+
+
+def binned_error_interval(
+    mean_score: ArrayLike,
+    cases: ArrayLike,
+    positives: ArrayLike,
+    *,
+    level: float = 0.95,
+    bins: int = 15,
+    strategy: Strategy = "width",
+    exact: bool = False,
+) -> Interval:
+    """Interval of the root of what `debiased_squared_ece` estimates, from the limits of every bin, by MOVER.
+
+    The squared distance of rate and score has the limits that those of the bin's rate give it, and the share of cases
+    in the bin, which is counted too, has its own; the distances of all of them are squared and added. exact: the limits
+    of both shares are Clopper and Pearson's, for claims; else Wilson's. Unlike `calibration_error_interval` it knows
+    how little a bin with few cases tells, and with many bins that meet their scores its lower limit is too high in up
+    to .10 of samples (one-sided 5 %). The wider of both, simulated over two or three scores, uniform and Beta scores,
+    faults in one bin and in all, 200 to 5 000 cases: one-sided claims at 5 % err in at most .063, shown intervals at 95
+    % cover .96 or more.
+    Raises NotEstimable when no bin has two cases.
+    Source: Zou, Huang and Zhang (2009), Comput. Stat. Data Anal. 53, 1080-1085, for a weighted sum.
+    """
+    centre = debiased_squared_ece(mean_score, cases, positives, bins=bins, strategy=strategy)
+    coarse = _coarse(mean_score, cases, positives, bins, strategy)
+    of = clopper_pearson if exact else wilson
+    weight, total = coarse.cases / coarse.total, np.full(len(coarse.cases), coarse.total)
+    below, above = (np.asarray(limit) - coarse.score for limit in of(coarse.positives, coarse.cases, level=level))
+    fewer, more = (np.abs(np.asarray(limit) - weight) for limit in of(coarse.cases, total, level=level))
+    squared = (coarse.positives / coarse.cases - coarse.score) ** 2
+    least = np.where((below < 0) & (above > 0), 0, np.minimum(below**2, above**2))
+    greatest = np.maximum(below**2, above**2)
+    lean = squared - weight @ squared  # a bin with more cases moves the error by what sets it apart from the others
+    down = np.sum((weight * (squared - least)) ** 2 + (np.where(lean > 0, fewer, more) * lean) ** 2)
+    up = np.sum((weight * (greatest - squared)) ** 2 + (np.where(lean > 0, more, fewer) * lean) ** 2)
+    low, high = centre - math.sqrt(down), centre + math.sqrt(up)
+    return Interval(math.sqrt(max(0.0, low)), min(1.0, math.sqrt(max(0.0, high))))
 
 
 def _scale_at(simulated: Callable[[float], float], value: float) -> float:

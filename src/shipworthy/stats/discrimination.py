@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, logit, ndtr, stdtr
+from scipy.special import expit, gammainccinv, gammaincinv, logit, ndtr, ndtri, stdtr
 
 from shipworthy.errors import NotEstimable
 from shipworthy.stats.interval import Array, Interval, critical
-from shipworthy.stats.proportion import clopper_pearson
+from shipworthy.stats.proportion import clopper_pearson, tail
 
 FEWEST_OF_A_LABEL = 20  # positives or negatives, or clusters that hold one, below which no claim can be judged
 FEWEST_MISPLACED = 5  # cases of the rarer label below which a variance rests on next to nothing
 MINIMUM_CLUSTERS = 10  # below this a clustered variance is itself too uncertain to build an interval on
+MOSTLY_TIED = 0.5  # share of a label's cases at one score from which the others are counted as rare events
+SYMMETRIC = 1e-3  # skewness below which a normal quantile stands for that of a shifted gamma
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,26 +124,198 @@ def logit_delong(auc: float, variance: float, *, positives: int, negatives: int,
     return Interval(float(expit(logit(auc) - reach)), float(expit(logit(auc) + reach)))
 
 
-def sure_auc(auc: float, variance: float, *, positives: int, negatives: int, df: float, level: float) -> Interval:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placements:
+    """The structural components of one label's cases: how they lie, and how one could lie that nobody has seen."""
+
+    cases: float  # independent ones; fewer where they come in clusters
+    mean: float
+    variance: float  # central, over cases
+    third: float  # third central moment
+    mode: float  # where most cases lie
+    share: float  # of the cases that lie there
+    ends: tuple[float, float]  # the least and the greatest that one more case could have
+
+    @classmethod
+    def of(
+        cls, values: Array, counts: Array, *, worth: float = 1.0, ends: tuple[float, float] = (0.0, 1.0)
+    ) -> Placements:
+        """Of values with their counts, shape (bins,); worth: of one case, in independent ones."""
+        total = float(counts.sum())
+        mean = float(counts @ values / total)
+        most = int(np.argmax(counts))
+        return cls(
+            cases=total * worth,
+            mean=mean,
+            variance=float(counts @ (values - mean) ** 2 / total),
+            third=float(counts @ (values - mean) ** 3 / total),
+            mode=float(values[most]),
+            share=float(counts[most] / total),
+            ends=ends,
+        )
+
+
+Sides: TypeAlias = tuple[Placements, Placements]  # of the positives and of the negatives
+
+
+def placements(positives: ArrayLike, negatives: ArrayLike, *, worth: tuple[float, float] = (1.0, 1.0)) -> Sides:
+    """Those of the positives and of the negatives; worth: of a positive, and of a negative, in independent cases.
+
+    positives, negatives: counts per distinct score, ascending, shape (bins,). Errors as `structural_components`.
+    """
+    sides = zip(structural_components(positives, negatives), _histograms(positives, negatives), worth, strict=True)
+    first, second = (Placements.of(values, counts, worth=each) for values, counts, each in sides)
+    return first, second
+
+
+def clustered_worth(label: Array, units: NDArray[np.int64], *scores: Array, deff: float) -> tuple[float, float]:
+    """What a positive, and a negative, is worth in independent cases; for `placements` of rows in clusters.
+
+    deff: design effect, 1 or more. While fewer than MINIMUM_CLUSTERS hold a case apart from the most frequent score,
+    nothing shows how alike those of a cluster are: they count as all alike, a cluster as one case.
+    """
+    apart = np.zeros(len(label), dtype=bool)
+    for score in scores:
+        _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
+        apart |= place != np.argmax(counts)
+    if len(np.unique(units[apart])) >= MINIMUM_CLUSTERS:
+        return 1 / deff, 1 / deff
+    sides = [label == outcome for outcome in (1, 0)]
+    positive, negative = (min(1 / deff, len(np.unique(units[side])) / int(side.sum())) for side in sides)
+    return positive, negative
+
+
+def paired_placements(
+    label: ArrayLike, new: ArrayLike, old: ArrayLike, *, worth: tuple[float, float] = (1.0, 1.0)
+) -> tuple[Sides, Sides, Sides]:
+    """`placements` of two scores on the same cases, and of new - old; label, new, old: shape (rows,).
+
+    The end of a change is that of either score alone, while the other stays where most cases are.
+    """
+    outcome, columns = _labels(label, new, old)
+    sides, rows = [], []
+    for column in columns:
+        distinct, place = np.unique(column, return_inverse=True)
+        counts = [np.bincount(place[side], minlength=distinct.size) for side in (outcome, ~outcome)]
+        v10, v01 = structural_components(*counts)
+        sides.append(placements(*counts, worth=worth))
+        rows.append(np.where(outcome, v10[place], v01[place]))
+    apart = np.round(rows[0] - rows[1], 12)
+    change = []
+    for mine, a, b, each in zip((outcome, ~outcome), *sides, worth, strict=True):
+        values, times = np.unique(apart[mine], return_counts=True)
+        ends = (min(-b.mode, a.mode - 1), max(1 - b.mode, a.mode))
+        change.append(Placements.of(values, times.astype(float), worth=each, ends=ends))
+    return sides[0], sides[1], (change[0], change[1])
+
+
+def tied_limits(sides: Sides, *, level: float) -> Interval | None:
+    """Limits of an AUROC, or of a change of one, from counts of the few cases that are not tied with the mass; None
+    where neither label has MOSTLY_TIED of its cases at one score.
+
+    Each end is a quantile of the mean of the placements, weighed as the Bayesian bootstrap weighs them, after one case
+    more: one that nobody has seen, at that end of the scale, of the label that can move the mean most, counted as much
+    as the share of its label that is tied. On two scores and one label this is Clopper and Pearson's limit, and on a
+    sum of two rates Fay and Feuer's. The quantile is that of a shifted gamma with the same three moments.
+    Source: Fay and Feuer (1997), Stat. Med. 16, 791-801, for the case more; Rubin (1981), Ann. Statist. 9, 130-134, for
+    the weights, whose moments are those of a Dirichlet distribution.
+    """
+    if max(side.share for side in sides) < MOSTLY_TIED:
+        return None
+    error, limits = tail(level), []
+    for end in (0, 1):
+        steps = [side.share * abs(side.ends[end] - side.mode) / side.cases for side in sides]
+        moved = steps.index(max(steps))
+        mean = sides[0].mean
+        variance = third = 0.0
+        for index, side in enumerate(sides):
+            more = side.share if index == moved else 0.0
+            total = side.cases + more
+            kept, added = side.cases / total, more / total
+            shift = added * (side.ends[end] - side.mean)
+            beyond = side.ends[end] - side.mean - shift
+            square = kept * (side.variance + shift**2) + added * beyond**2
+            cube = kept * (side.third - 3 * shift * side.variance - shift**3) + added * beyond**3
+            mean += shift
+            variance += square / (total + 1)
+            third += 2 * cube / ((total + 1) * (total + 2))
+        limits.append(_quantile(mean, variance, third, error, upper=bool(end)))
+    return Interval(*limits)
+
+
+def _quantile(mean: float, variance: float, third: float, error: float, *, upper: bool) -> float:
+    """Of a shifted gamma distribution (Pearson's type III) by its mean and central moments, at a tail of `error`."""
+    if variance <= 0:
+        return mean
+    sd, sign = math.sqrt(variance), 1 if upper else -1
+    skewness = sign * third / sd**3  # towards the tail that is asked for
+    if abs(skewness) < SYMMETRIC:
+        return mean - sign * sd * float(ndtri(error))
+    shape = 4 / skewness**2
+    reach = float(gammainccinv(shape, error) if skewness > 0 else gammaincinv(shape, error))
+    return mean + sign * sd * math.copysign(1, skewness) * (reach - shape) / math.sqrt(shape)
+
+
+def _either(limits: Interval, other: Interval | None, lowest: float, highest: float) -> Interval:
+    """The wider of both at either end, within the range."""
+    if other is None:
+        return limits
+    return Interval(max(lowest, min(limits.low, other.low)), min(highest, max(limits.high, other.high)))
+
+
+def widened_by_ties(limits: Interval, sides: Sides, *, level: float) -> Interval:
+    """Limits of a change of an AUROC, no narrower than its `tied_limits`."""
+    return _either(limits, tied_limits(sides, level=level), -1.0, 1.0)
+
+
+def auc_interval(
+    auc: float, variance: float, sides: Sides, *, positives: int, negatives: int, level: float = 0.95
+) -> Interval:
+    """The interval of an AUROC that is shown: `logit_delong`, and no narrower than the `tied_limits` where most cases
+    share a score.
+
+    sides: its `placements`; the rest as for `logit_delong`. Simulated over two to five scores, rare ones too, and
+    masses of ties among continuous ones, at 20/20 to 200/2,000 positives and negatives: covers .94 or more at level
+    .95, where the logit limits alone cover .22 to .96.
+    """
+    tied = tied_limits(sides, level=level)
+    if variance == 0 and 0 < auc < 1 and tied is not None:
+        return _either(tied, tied, 0.0, 1.0)
+    return _either(logit_delong(auc, variance, positives=positives, negatives=negatives, level=level), tied, 0.0, 1.0)
+
+
+def sure_auc(
+    auc: float,
+    variance: float,
+    sides: Sides,
+    *,
+    positives: int,
+    negatives: int,
+    df: float,
+    level: float,
+) -> Interval:
     """Limits of an AUROC that err no more often than stated: as a share of as many cases as its variance is worth.
 
-    auc, variance, positives, negatives: as for `logit_delong`; df: of the variance, at most that of the rarer label is
-    used. While fewer than FEWEST_MISPLACED cases of the rarer label are misplaced, they do not show how far: it is then
-    worth no more than the disjoint pairs. Infinite below FEWEST_OF_A_LABEL of either label. Simulated with normal
-    scores at areas of .6 to .99, 20 to 300 positives and up to 100 times as many negatives: false by chance in at most
-    .060 of samples (one-sided 5 %), where the logit limits reach .16.
+    auc, variance, positives, negatives: as for `logit_delong`; sides: its `placements`; df: of the variance, at most
+    that of the rarer label is used. While fewer than FEWEST_MISPLACED cases of the rarer label are misplaced, they do
+    not show how far: it is then worth no more than the disjoint pairs. Where most cases share a score, no narrower than
+    the `tied_limits`. Infinite below FEWEST_OF_A_LABEL of either label.
+    Simulated at one-sided 5 %: with normal scores at areas of .6 to .99, 20 to 300 positives and up to 100 times as
+    many negatives false by chance in at most .060 of samples, where the logit limits reach .16; over two to five
+    scores, rare ones too, and masses of ties among continuous scores, 20/20 to 200/2,000, in at most .06.
     Source: Korn & Graubard (1998), Surv. Methodol. 24, 193-201, for effective counts and Student's t.
     """
     fewest = min(positives, negatives)
     if fewest < FEWEST_OF_A_LABEL:
         return Interval(-np.inf, np.inf)
-    if variance == 0 and 0 < auc < 1:  # every score tied: one half, on any cases
-        return Interval(auc, auc)
+    tied = tied_limits(sides, level=level)
+    if variance == 0 and 0 < auc < 1 and tied is not None:
+        return _either(tied, tied, 0.0, 1.0)
     surer = float(critical(level) / critical(level, min(df, fewest - 1))) ** 2
     worth = auc * (1 - auc) / variance if variance > 0 else float(fewest)
     if fewest * min(auc, 1 - auc) < FEWEST_MISPLACED:
         worth = min(worth, fewest)
-    return clopper_pearson(auc * worth * surer, worth * surer, level=level)
+    return _either(clopper_pearson(auc * worth * surer, worth * surer, level=level), tied, 0.0, 1.0)
 
 
 def hanley_mcneil_se(auc: float, *, positives: int, negatives: int) -> float:

@@ -6,6 +6,7 @@ Two strata: cases the judge passed and cases it failed, in this order, as `judge
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,10 +18,10 @@ from shipworthy.errors import NotEstimable
 from shipworthy.stats.agreement import Agreement, gwet_ac
 from shipworthy.stats.difference import mover_difference
 from shipworthy.stats.disparity import chi2_omnibus
-from shipworthy.stats.interval import Array, Interval, Number, critical
+from shipworthy.stats.interval import Array, Interval, Number
 from shipworthy.stats.judged import strat_mover
 from shipworthy.stats.multiplicity import holm
-from shipworthy.stats.proportion import wilson
+from shipworthy.stats.proportion import clopper_pearson, wilson
 from shipworthy.stats.ratio import mover_ratio
 
 EXPECTED = 5.0  # cells below this expected count make chi-squared's tail unreliable
@@ -237,7 +238,9 @@ def _weighted(right: int, cases: Array, n: Array, outcome: Array, level: float) 
 def _agreement(cases: Array, n: Array, k: Array, level: float, *, proportional: bool) -> Agreement | None:
     """AC1 of judge and people over cases with a verdict, weighed back to the judged unless labels are in proportion.
 
-    Delta method on the rates within verdicts: AC1 = 1 - (1 - pa) / (1 - pe).
+    AC1 = 1 - (1 - pa) / (1 - pe). Limits by MOVER on the exact ones of the rates within verdicts, so that a verdict in
+    which no error was seen keeps a width; on Wilson's they cover .90 at 20 labels a verdict and errors of .03. The
+    standard error is of the delta method.
     """
     hits, total = k[:2], n[:2]
     if proportional:
@@ -250,16 +253,35 @@ def _agreement(cases: Array, n: Array, k: Array, level: float, *, proportional: 
         return None
     weight = cases[:2] / cases[:2].sum()
     rate = hits / total
-    observed = weight[0] * rate[0] + weight[1] * (1 - rate[1])
-    positive = (weight[0] + weight @ rate) / 2
-    chance = 2 * positive * (1 - positive)
-    value = 1 - (1 - observed) / (1 - chance)
-    slope = np.array([1.0, -1.0]) * weight / (1 - chance)
-    slope = slope - (1 - observed) * (1 - 2 * positive) * weight / (1 - chance) ** 2
+
+    def ac1(rate: Array) -> float:
+        observed = weight[0] * rate[0] + weight[1] * (1 - rate[1])
+        positive = (weight[0] + weight @ rate) / 2
+        return float(1 - (1 - observed) / (1 - 2 * positive * (1 - positive)))
+
+    value, step = ac1(rate), 1e-6
+    slope = np.array([(ac1(rate + side) - ac1(rate - side)) / (2 * step) for side in np.eye(2) * step])
     se = float(np.sqrt((slope**2 * rate * (1 - rate) / (total - 1)).sum()))
-    half = float(critical(level, total.sum() - 1)) * se
-    interval = Interval(max(float(value - half), -1.0), min(float(value + half), 1.0))
-    return Agreement(value=float(value), se=se, interval=interval, items=int(total.sum()))
+    return Agreement(
+        value=value,
+        se=se,
+        interval=_varied(ac1, rate, clopper_pearson(hits, total, level=level)),
+        items=int(total.sum()),
+    )
+
+
+def _varied(of: Callable[[Array], float], rates: Array, limits: Interval) -> Interval:
+    """Limits in [-1, 1] of a function of independent rates: what each of them moves it between its own limits, squared
+    and added.
+
+    Source: Zou, Huang and Zhang (2009), Comput. Stat. Data Anal. 53, 1080-1085, for a sum of such parts.
+    """
+    value, down, up = of(rates), 0.0, 0.0
+    for at in range(len(rates)):
+        ends = [of(np.where(np.arange(len(rates)) == at, np.asarray(limit), rates)) for limit in limits]
+        down += max(0.0, value - min(ends)) ** 2
+        up += max(0.0, max(ends) - value) ** 2
+    return Interval(max(value - np.sqrt(down), -1.0), min(value + np.sqrt(up), 1.0))
 
 
 def _test(hits: Array, of: Array) -> tuple[Literal["fisher", "chi2", "none"], float]:

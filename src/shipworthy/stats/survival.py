@@ -58,7 +58,8 @@ def survival_quantile(
     q: in (0, 1); 0.5 is the median. durations, ended: as `kaplan_meier`. level: two-sided, in (0, 1).
     Returns the smallest duration at which the share still open is at most 1 - q, or infinity where that is not reached
     yet; and the Brookmeyer-Crowley interval on the log-log scale: durations at which a test would not tell that share
-    from 1 - q. Its upper limit is infinity where it is not reached. Where the lower one does not exist it is 0.
+    from 1 - q. A limit that does not exist is infinite: -inf the lower,
+    inf the upper one.
     Raises NotEstimable without durations. Source: Brookmeyer and Crowley (1982), Biometrics 38, 29-41; log-log scale as
     in Collett (2015), Modelling Survival Data in Medical Research, 3rd edition, section 2.4.
     """
@@ -72,7 +73,7 @@ def survival_quantile(
     low, high = s ** np.exp(error), s ** np.exp(-error)
     times = curve.times[inside]
     value = _first(curve.times, curve.survival <= wanted, np.inf)
-    return value, Interval(min(_first(times, low <= wanted, 0.0), value), _first(times, high <= wanted, np.inf))
+    return value, Interval(min(_first(times, low <= wanted, -np.inf), value), _first(times, high <= wanted, np.inf))
 
 
 def _first(times: Array, reached: ArrayLike, otherwise: float) -> float:
