@@ -16,6 +16,7 @@ from shipworthy.evidence.history import (
     RiskFact,
     RunFact,
     SystemFact,
+    UseFact,
     WaiverFact,
     Window,
 )
@@ -38,8 +39,10 @@ def figures(one):
     return {figure.label: figure.value for figure in one.figures}
 
 
-def system(name="s", **more):
-    return SystemFact(name=name, **{"tier": "high", "has_intake": True, "since": at(-100), **more})
+def system(name="s", *statuses, **more):
+    """statuses: (day, status), the oldest first."""
+    told = tuple((at(days), status) for days, status in statuses or ((-100, "active"),))
+    return SystemFact(name=name, statuses=told, **{"tier": "high", "has_intake": True, **more})
 
 
 def run(digest, days, decision="ship", *, version="1", locked=-1.0, verdicts=()):
@@ -50,7 +53,9 @@ def run(digest, days, decision="ship", *, version="1", locked=-1.0, verdicts=())
 
 
 def decision(days, *runs, outcome="ship", automated="ship", changed=False):
-    return DecisionFact(system="s", decided=at(days), outcome=outcome, automated=automated, runs=runs, changed=changed)
+    """runs: digests, or what was made of one already."""
+    uses = tuple(one if isinstance(one, UseFact) else UseFact(run=one, at=at(days), changed=changed) for one in runs)
+    return DecisionFact(system="s", decided=at(days), outcome=outcome, automated=automated, uses=uses)
 
 
 def incident(days, **more):
@@ -58,7 +63,7 @@ def incident(days, **more):
 
 
 def test_a_ratio_has_its_counts_and_its_wilson_interval_against_theory():
-    systems = [system(), system("b", has_intake=False), system("c"), system("later", since=at(31))]
+    systems = [system(), system("b", has_intake=False), system("c"), system("later", (31, "active"))]
     one = found("inventory-coverage", systems=systems)
     assert (one.n, one.figures[0].value) == (3, pytest.approx(2 / 3))
     assert (one.figures[0].low, one.figures[0].high) == pytest.approx(tuple(map(float, wilson(2, 3))))
@@ -67,7 +72,7 @@ def test_a_ratio_has_its_counts_and_its_wilson_interval_against_theory():
 def test_coverage_is_over_pairs_and_waived_ones_are_apart():
     systems = [
         system(required=10, covered=6, waived=1, promises=4, traced=1),
-        system("b", required=10, covered=1, promises=1, traced=1), system("gone", required=9, is_active=False),
+        system("b", required=10, covered=1, promises=1, traced=1), system("gone", (-100, "active"), (29, "retired"), required=9),
     ]  # fmt: skip
     assert figures(found("control-coverage", systems=systems)) == {"covered": 0.35, "waived": 0.05}
     assert figures(found("trace-completeness", systems=systems)) == {"share": 0.4}
@@ -85,6 +90,46 @@ def test_what_nobody_decided_on_counts_as_open_and_what_was_replaced_is_left_out
     assert (one.n, one.open, dict(one.excluded)) == (3, 1, {"replaced by a newer run before anyone decided": 1})
     assert figures(one) == {"median": 10, "p90": np.inf}  # 2, 10, 26+
     assert one.as_json()["figures"][1]["value"] is None
+    none = found("time-to-decision", runs=runs[:1]).as_json()["figures"][0]
+    assert (none["value"], none["low"], none["high"]) == (None, None, None)
+
+
+@pytest.mark.parametrize("gone", [29, 31])
+def test_a_run_whose_system_was_retired_waits_for_nobody(gone):
+    runs = [run("a", 1), run("b", 2, version="2")]
+    one = found("time-to-decision", runs=runs, decisions=[decision(3, "a")], systems=[system("s", (gone, "retired"))])
+    left = {"its system was retired before anyone decided": 1} if gone < 30 else {}
+    assert (one.n, one.open, dict(one.excluded)) == (2 - len(left), 1 - len(left), left)
+
+
+@pytest.mark.parametrize(("name", "step"), [
+    ("mttd", "started"), ("mtta", "acknowledged"), ("mttm", "mitigated"), ("mttr", "resolved"), ("time-to-decision", ""),
+])  # fmt: skip
+def test_what_was_over_before_it_began_is_left_out_and_counted(name, step):
+    apart = (lambda days: {"started": at(2 - days)}) if step == "started" else (lambda days: {step: at(2 + days)})
+    one = found(
+        name, incidents=[incident(2, **apart(days)) for days in (-0.01, 3)] if step else (),
+        runs=[run("a", 2), run("b", 2, version="2")],
+        decisions=[decision(1.99, "a"), decision(5, "b")],
+    )  # fmt: skip
+    assert (one.n, one.open, figures(one)) == (1, 0, {"median": 3, "p90": 3})
+    assert dict(one.excluded) == {"over before it began, by the times recorded": 1}
+
+
+def test_a_run_counts_from_when_a_decision_named_it_and_as_long_as_it_does():
+    later = UseFact(run="b", at=at(11), changed=False)
+    dropped = UseFact(run="c", at=at(4), changed=True, is_relied_on=False)
+    facts = {
+        "runs": [run("a", 1), run("b", 10, version="2", locked=None), run("c", 2, version="3")],
+        "decisions": [decision(2, "a", later, dropped)], "systems": [system()],
+    }  # fmt: skip
+    taken = found("time-to-decision", **facts)
+    assert (taken.n, taken.open, figures(taken)) == (3, 0, {"median": 1, "p90": 2})  # 1, 1, 2
+    for since, until, n, share in ((0, 3, 1, 1), (3, 30, 2, 0.5)):  # a; b, which has no lock, and c
+        used = found("pre-registration-rate", Window(since=at(since), until=at(until)), **facts)
+        assert (used.n, figures(used)) == (n, {"share": share})
+    fresh = found("evidence-freshness", **facts)
+    assert (fresh.n, figures(fresh)) == (2, {"share": 1})
 
 
 def test_what_happens_after_the_window_is_not_seen():
@@ -120,7 +165,7 @@ def test_a_lock_after_the_run_is_no_pre_registration():
     runs = [run("a", 1), run("b", 1, locked=None), run("c", 1, locked=0.5), run("unused", 1)]
     one = found("pre-registration-rate", runs=runs, decisions=[decision(2, "a", "b", "c", "x"), decision(3, "a")])
     assert (one.n, figures(one), dict(one.excluded)) == (
-        3, {"share": pytest.approx(1 / 3)}, {"run not in the record": 1},
+        3, {"share": pytest.approx(1 / 3)}, {"no such run before the window's end": 1},
     )  # fmt: skip
 
 
@@ -164,6 +209,14 @@ def test_waivers_load_systems_and_end_with_the_finding_open():
     assert figures(load) == {"active waivers": 1.0, "passes that need one": 0.5}
     overdue = found("waivers-overdue", waivers=given)
     assert (overdue.n, figures(overdue)) == (2, {"share": 0.5})
+    gone = [system("s", (-100, "active"), (12, "retired")), system("b")]
+    load, overdue = (found(name, systems=gone, waivers=given) for name in ("waiver-load", "waivers-overdue"))
+    assert (load.n, figures(load)) == (1, {"active waivers": 0})  # of the one that is left
+    assert dict(load.excluded) == {"of a system that is not active": 2}
+    assert (overdue.n, figures(overdue)) == (1, {"share": 1})  # the one that ended while the system was there
+    assert dict(overdue.excluded) == {"of a system that was retired by then": 1}
+    nobody = found("waiver-load", systems=gone[:1], waivers=given)
+    assert (nobody.reason, dict(nobody.excluded)) == ("nothing in this window", {"of a system that is not active": 2})
 
 
 def test_the_change_of_residual_risk_is_attributed_whole():
@@ -187,7 +240,24 @@ def test_open_incidents_are_censored_and_unknown_starts_are_apart():
     assert figures(found("mttm", incidents=given))["median"] == 2
     mend = found("mttr", incidents=given)
     assert (mend.n, mend.open, figures(mend)["median"]) == (3, 2, np.inf)  # 4, 28+, 10+: not half is known to be over
-    assert found("mtta", incidents=given).open == 3
+    answer = found("mtta", incidents=given)
+    assert (answer.n, answer.open) == (1, 1)  # nobody knows when the other two were acknowledged
+    assert dict(answer.excluded) == {"its time is not recorded, a later step's is": 2}
+
+
+def test_an_incident_that_is_over_is_in_no_step_still_open():
+    over = [incident(days, resolved=at(days + 1), closed=at(days + 2)) for days in range(1, 7)]
+    for name in ("mtta", "mttm"):
+        one = found(name, incidents=[*over, incident(8)])
+        assert (one.n, one.open) == (1, 1)
+        assert dict(one.excluded) == {"its time is not recorded, a later step's is": 6}
+        earlier = found(
+            name, Window(since=T0, until=at(2)), incidents=over
+        )  # the step is still to come, as far as known
+        assert (earlier.n, earlier.open) == (1, 1)
+    assert figures(found("mttr", incidents=over))["median"] == 1
+    closed = found("mttr", incidents=[incident(1, closed=at(2)), incident(1)])
+    assert (closed.n, closed.open) == (1, 1)
 
 
 def test_censoring_against_simulation():
@@ -238,7 +308,7 @@ def test_other_shares_by_hand():
     ]  # fmt: skip
     assert figures(found("incident-to-test", incidents=given)) == {"share": 0.5}
     assert figures(found("action-closure", incidents=given)) == {"share": pytest.approx(1 / 3)}
-    index = found("incident-index", incidents=given, systems=[system(), system("new", since=at(15))])
+    index = found("incident-index", incidents=given, systems=[system(), system("new", (15, "active"))])
     assert figures(index)["weight"] == pytest.approx((10 + 30 + 10) / (45 / 30.4375))
     done = [
         MitigationFact(at=at(1), is_verified=True),
@@ -275,10 +345,36 @@ def test_one_that_is_closed_only_later_is_not_repeated():
 def test_an_index_of_incidents_counts_those_of_exposed_time_alone():
     incidents = [incident(-40, severity="critical"), incident(1), incident(2, system="gone"), incident(12)]
     whole = found(
-        "incident-index", Window(since=at(-60), until=at(30)), systems=[system(since=at(-40))], incidents=incidents
+        "incident-index",
+        Window(since=at(-60), until=at(30)),
+        systems=[system("s", (-40, "active"))],
+        incidents=incidents,
     )
     assert (whole.n, dict(whole.excluded)) == (3, {"not while the record knew the system as active": 1})
     assert whole.figures[0].value == pytest.approx((30 + 10 + 10) / (70 / 30.4375))
-    short = found("incident-index", systems=[system(since=at(10))], incidents=incidents)
+    short = found("incident-index", systems=[system("s", (10, "active"))], incidents=incidents)
     assert (short.figures, short.reason) == ((), "too little exposure: 0.66 system-months, of at least 1")
     assert short.excluded["not while the record knew the system as active"] == 2
+
+
+def test_exposure_is_the_time_while_a_system_was_active_whatever_it_is_in_the_end():
+    wide = Window(since=at(0), until=at(100))
+    changes = (-9, "proposed"), (10, "active"), (50, "retired"), (60, "active"), (90, "retired")
+    days = 5, 10, 49, 50, 55, 60, 95
+    one = found(
+        "incident-index",
+        wide,
+        systems=[system("s", *changes)],
+        incidents=[incident(day, severity="low") for day in days],
+    )
+    assert (one.n, figures(one)["weight"]) == (3, pytest.approx(3 / (70 / 30.4375)))
+    assert dict(one.excluded) == {"not while the record knew the system as active": 4}
+    short = found("incident-index", systems=[system("s", (-100, "proposed"), (25, "active"))], incidents=[incident(27)])
+    assert (short.figures, short.reason) == ((), "too little exposure: 0.16 system-months, of at least 1")
+
+
+def test_a_clock_that_was_set_back_gives_no_time_twice():
+    whole = Window(since=at(0), until=at(30))
+    one = system("s", (1, "active"), (20, "retired"), (10, "active"))  # written in this order
+    assert one.active_within(whole) == timedelta(days=29)
+    assert [one.status_at(at(day)) for day in (0, 5, 25)] == [None, "active", "active"]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from click.testing import CliRunner
 from web_reader import Page
+from web_site import served
 from web_story import NOW
 
 from shipworthy.api.kpis import kpis, window
+from shipworthy.api.recording import open_record
 from shipworthy.api.runs import base_of
+from shipworthy.cli import main
 from shipworthy.evidence.kpis import DEFINITIONS
+from shipworthy.record.documents import Incident, System
 
 
 def test_a_page_has_every_indicator_with_its_definition(client):
@@ -35,7 +41,26 @@ def test_numbers_are_those_of_the_command(client, record, place):
         for shown, figure in zip(one["figures"], kpi.figures, strict=True):
             is_finite = figure.value != float("inf")
             assert shown["value"] == (pytest.approx(figure.value) if is_finite else None)
-            assert is_finite or shown["text"] == "not reached in this window"
+            assert is_finite or shown["text"].startswith("not reached in this window")
+            assert ("(no limits)" in shown["text"]) == (figure.low == -float("inf"))
+
+
+def test_what_was_left_out_is_told_alike_by_the_page_its_twin_and_the_command(tmp_path):
+    place, day = tmp_path / "record.db", datetime(2026, 6, 1, tzinfo=UTC)
+    over = Incident(id="I-1", system="s", title="t", severity="low", detected=day, resolved=day + timedelta(1))
+    with open_record(place) as record:
+        record.write(record.person("a@example.org", "A"), day, System(id="s", tier="limited"), over)
+        client = served(place, record)
+        asked = {"since": "2026-05-01", "until": "2026-07-31"}
+        told, page = client.get("/kpis.json", params=asked).json(), Page(client.get("/kpis", params=asked).text).text
+    twin = {one["name"]: one["excluded"] for one in (*told["known"], *told["unknown"])}
+    words = ["kpi", "--record", str(place), "--since", asked["since"], "--until", asked["until"]]
+    printed, body = (CliRunner().invoke(main, [*words, *more]).output for more in ((), ("--json",)))
+    assert twin == {one["name"]: one["excluded"] for one in json.loads(body)["kpis"]}
+    assert {name for name, left in twin.items() if left} == {"mttd", "mtta", "mttm", "repeat-failure-rate"}
+    for why in (why for one in twin.values() for why in one):
+        assert f"left out: 1 ({why})" in page
+        assert f"left out: 1 ({why})" in printed
 
 
 def test_what_is_not_known_says_why(client):

@@ -87,11 +87,9 @@ def _indicator(one: Kpi) -> Indicator:
 def _shown(one: Figure) -> Shown:
     value, low, high = (_finite(each) for each in (one.value, one.low, one.high))
     unit = _UNITS.get(one.unit, f" {one.unit}")
-    if value is None:
-        text = "not reached in this window"
-    else:
-        ends = f" ({_written(low, one.unit)} to {_written(high, one.unit)})" if one.low is not None else ""
-        text = f"{_written(value, one.unit)}{unit}{ends}"
+    text = "not reached in this window" if value is None else f"{_written(value, one.unit)}{unit}"
+    if one.low is not None:
+        text += " (no limits)" if low is None else f" ({_written(low, one.unit)} to {_written(high, one.unit)})"
     label = "" if one.label == "share" else one.label
     return Shown(label=label, text=text, unit=one.unit, value=value, low=low, high=high)
 

@@ -32,8 +32,10 @@ from shipworthy.evidence.history import (
     RunFact,
     SliceFact,
     SystemFact,
+    UseFact,
     WaiverFact,
     Window,
+    end_of,
 )
 from shipworthy.evidence.kpis import DEFINITIONS, Definition, Kpi
 from shipworthy.gates.fitness import REQUIRED
@@ -101,8 +103,8 @@ def history(record: Record, over: Window, *, base: Path, now: datetime) -> Histo
         approvals=list(_approvals(record, stands, over)),
         waivers=[
             WaiverFact(system=one.system, starts=one.starts, ends=one.ends, is_open=_is_open(one, judged))
-            for _, one in _all(record, documents.Waiver, "waiver", over.until)
-            if one.status == "approved"
+            for kept, one in _all(record, documents.Waiver, "waiver", over.until)
+            if _was_approved(record, kept, one, over)
         ],
         risks=[_risk(record.history("risk", kept.id), over) for kept, _ in _all(record, documents.Risk, "risk")],
         mitigations=[
@@ -172,7 +174,11 @@ def _system(
     asked = found.facts.controls
     return SystemFact(
         name=system.id, tier=system.tier, has_intake=_has_intake(record, system.id, over),
-        since=record.history("system", system.id)[0].at, is_active=system.status == "active",
+        statuses=tuple(
+            (one.at, one.document.status)
+            for one in record.history("system", system.id)
+            if one.at < over.until and isinstance(one.document, documents.System)
+        ),
         required=asked.required, covered=len(asked.covered), waived=len(asked.waived),
         promises=len(found.paths), traced=graph.closed(found, failed),
     )  # fmt: skip
@@ -181,7 +187,7 @@ def _system(
 def _has_intake(record: Record, system: str, over: Window) -> bool:
     found = record.get("answers", version_id(QUESTIONNAIRE, system))
     kept = _as_of(record, found, over.until) if found is not None else None
-    return isinstance(getattr(kept, "document", None), documents.Answers)
+    return kept is not None and isinstance(kept.document, documents.Answers) and kept.document.status != "draft"
 
 
 def _run(kept: KeptRun, verdicts: Sequence[KeptVerdict]) -> RunFact:
@@ -210,12 +216,24 @@ def _decisions(
             last = cast("documents.Decision", versions[-1].document)
             yield DecisionFact(
                 system=last.system, decided=versions[0].at, outcome=last.outcome, automated=last.automated,
-                runs=last.runs, changed=_changed(record, last, versions[0].at, over),
+                uses=tuple(
+                    UseFact(run=run, at=at, changed=_changed(record, last, at, over), is_relied_on=run in last.runs)
+                    for run, at in _named(versions).items()
+                ),
             )  # fmt: skip
 
 
+def _named(versions: Sequence[Kept]) -> dict[str, datetime]:
+    """When the versions of a decision, the oldest first, named each run first."""
+    named: dict[str, datetime] = {}
+    for one in versions:
+        for run in cast("documents.Decision", one.document).runs:
+            named.setdefault(run, one.at)
+    return named
+
+
 def _changed(record: Record, decision: documents.Decision, at: datetime, over: Window) -> bool | None:
-    """Whether a digest of the decision's version is another one since; None where there were none."""
+    """Whether a digest of the decision's version is another one than it was then; None where there were none."""
     kept = record.history("version", version_id(decision.system, decision.version))
     then = [one.document for one in kept if one.at <= at and isinstance(one.document, documents.Version)]
     now = [one.document for one in kept if one.at < over.until and isinstance(one.document, documents.Version)]
@@ -227,7 +245,6 @@ def _changed(record: Record, decision: documents.Decision, at: datetime, over: W
 def _approvals(record: Record, stands: Sequence[Standing], over: Window) -> Iterator[ApprovalFact]:
     people = everyone(record)
     states = {one.document.id: one.state for each in stands for one in each.signatures}
-    systems = {one.id: one for _, one in _all(record, documents.System, "system", over.until)}
 
     def identity(person: str) -> str:
         return people[person].identity if person in people else person
@@ -235,17 +252,25 @@ def _approvals(record: Record, stands: Sequence[Standing], over: Window) -> Iter
     for kept, said in _all(record, documents.SignOff, "sign-off", over.until):
         if said.withdrawn or said.verdict == "reject":
             continue
-        system = systems.get(said.system)
+        at = record.history("sign-off", kept.id)[0].at
+        system = _system_at(record, said.system, at)
         waivers = (record.get("waiver", bound.id) for bound in said.bindings.waivers)
         asked = [getattr(waiver.document, "requester", "") for waiver in waivers if waiver is not None]
         others = {identity(one) for one in (*said.prepared_by, *asked, system.owner if system else "") if one}
         state = states.get(said.id, "superseded")  # another decision on its run took the place of its own
         yield ApprovalFact(
-            at=record.history("sign-off", kept.id)[0].at,
+            at=at,
             is_required=said.role in REQUIRED[system.tier if system else "critical"].roles,
             is_independent=identity(said.signer) not in others,
             is_in_force=state not in ("withdrawn", "superseded"), is_valid=state == "counts",
         )  # fmt: skip
+
+
+def _system_at(record: Record, name: str, moment: datetime) -> documents.System | None:
+    """A system as it was at a moment."""
+    found = record.get("system", name)
+    kept = _as_of(record, found, moment + datetime.resolution) if found is not None else None
+    return kept.document if kept is not None and isinstance(kept.document, documents.System) else None
 
 
 def _effect(record: Record, one: documents.Mitigation) -> bool | None:
@@ -279,6 +304,15 @@ def _side(change: Mapping[str, Any]) -> int | None:
         return None
     side = 1 if low > 0 else -1 if high < 0 else 0
     return side if better == "higher" else -side
+
+
+def _was_approved(record: Record, kept: Kept, waiver: documents.Waiver, over: Window) -> bool:
+    """Whether a waiver was approved at the window's end; where it had ended by then, on its last day: what is withdrawn
+    later had ended all the same."""
+    if waiver.ends < over.last.astimezone(UTC).date():
+        then = _as_of(record, kept, end_of(waiver.ends))
+        waiver = then.document if then is not None and isinstance(then.document, documents.Waiver) else waiver
+    return waiver.status == "approved"
 
 
 def _is_open(waiver: documents.Waiver, judged: Sequence[KeptVerdict]) -> bool:

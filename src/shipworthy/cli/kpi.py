@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from shipworthy.evidence.kpis import Definition, Figure, Kpi
 
 _NEVER = "not reached"
+_NO_LIMITS = "no limits"  # so little is over that neither exists
 
 
 @click.command("kpi")
@@ -59,11 +60,16 @@ def command(
         return
     if not quiet:
         click.echo(f"{over.since:%Y-%m-%d} to {over.until:%Y-%m-%d %H:%M} UTC")
-    for one in found if verbose else (each for each in found if not each.reason):
+    for one in found if verbose else (each for each in found if _speaks(each)):
         for line in _lines(one, verbose=verbose):
             click.echo(line)
-    if (silent := [one.title for one in found if one.reason]) and not (quiet or verbose):
+    if (silent := [one.title for one in found if not _speaks(one)]) and not (quiet or verbose):
         click.echo(f"{len(silent)} more have nothing to say in this window; --verbose shows each with its reason.")
+
+
+def _speaks(one: Kpi) -> bool:
+    """Whether it has a number, or left something out that it could have had one of."""
+    return not one.reason or bool(one.excluded)
 
 
 def _explained(one: Definition, *, as_json: bool) -> None:
@@ -95,7 +101,8 @@ def _figure(kpi: Kpi, one: Figure) -> str:
     value = _number(one.value, one.unit)
     if one.unit == "ratio" and one.hits is not None and kpi.is_full_count:
         return f"{label}{one.hits:,} of {one.of or 0:,} ({value} %)"
-    limits = f"{_number(one.low, one.unit)} to {_number(one.high, one.unit)}" if one.low is not None else ""
+    limits = "" if one.low is None else f"{_number(one.low, one.unit)} to {_number(one.high, one.unit)}"
+    limits = _NO_LIMITS if one.low == float("-inf") else limits
     if one.unit == "ratio":
         return f"{label}{value} % ({'; '.join(filter(None, [limits, f'n = {one.of or kpi.n:,}']))})"
     unit = {"points": "", "days": " day" if value == "1" else " days"}.get(one.unit, f" {one.unit}")

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal, TypeAlias
 
 from shipworthy.plan.models import Tier
 
 Outcome: TypeAlias = Literal["ship", "hold", "undecided"]
+Status: TypeAlias = Literal["proposed", "active", "retired"]
 MONTH = 30.4375  # days
+
+
+def end_of(day: date) -> datetime:
+    """When a day is over (UTC). day: before the last one that there is."""
+    return datetime.combine(day, time(), UTC) + timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,9 +31,9 @@ class Window:
         return moment is not None and self.since <= moment < self.until
 
     @property
-    def months(self) -> float:
-        """How long it is."""
-        return (self.until - self.since).total_seconds() / 86_400 / MONTH
+    def last(self) -> datetime:
+        """The last moment in it."""
+        return self.until - datetime.resolution
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,13 +43,25 @@ class SystemFact:
     name: str
     tier: Tier
     has_intake: bool  # complete, with a tier
-    since: datetime  # when the record came to know it
-    is_active: bool = True
+    statuses: tuple[tuple[datetime, Status], ...]  # each as it was written, from when on; the first is the oldest
     required: int = 0  # controls; these counts are of today
     covered: int = 0
     waived: int = 0
     promises: int = 0  # active requirements
     traced: int = 0  # of them with a closed path
+
+    def status_at(self, moment: datetime) -> Status | None:
+        """What it was; None before the record knew it."""
+        return next((status for since, status in reversed(self.statuses) if since <= moment), None)
+
+    def active_within(self, window: Window) -> timedelta:
+        """For how long it was active in a window."""
+        active, end = timedelta(0), window.until
+        for moment, status in reversed(self.statuses):
+            start = min(max(moment, window.since), end)
+            active += end - start if status == "active" else timedelta(0)
+            end = start
+        return active
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,15 +78,24 @@ class RunFact:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class UseFact:
+    """A run that a decision was written on."""
+
+    run: str
+    at: datetime  # when the decision named it first
+    changed: bool | None  # whether a digest of the version is another one since; None: there are none
+    is_relied_on: bool = True  # the decision names it still
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DecisionFact:
-    """A decision that a person wrote down, on runs."""
+    """A decision that a person wrote down, as it was at the window's end."""
 
     system: str
     decided: datetime  # first written
     outcome: Outcome
     automated: Outcome
-    runs: tuple[str, ...]
-    changed: bool | None  # whether a digest of the version is another one since; None: there are none
+    uses: tuple[UseFact, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -84,7 +111,7 @@ class ApprovalFact:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WaiverFact:
-    """A waiver that was approved at the window's end."""
+    """A waiver that was approved at the window's end, or when it ended."""
 
     system: str
     starts: date

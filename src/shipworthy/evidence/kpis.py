@@ -22,8 +22,10 @@ from shipworthy.evidence.history import (
     Outcome,
     PackageFact,
     RunFact,
+    Status,
     SystemFact,
     Window,
+    end_of,
 )
 from shipworthy.plan.models import Tier
 from shipworthy.stats.proportion import wilson
@@ -39,6 +41,7 @@ LEAST_EXPOSURE = 1.0  # system-months; a rate over less of them says how long th
 FULL_COUNTS = frozenset(  # indicators over all that the record has, of today: their intervals are of no sample
     {"inventory-coverage", "control-coverage", "trace-completeness", "slice-coverage", "sign-off-validity"}
 )
+_STEPS = ("acknowledged", "mitigated", "resolved", "closed")  # of an incident, in their order
 _STRICT: Mapping[Outcome, int] = {"ship": 0, "undecided": 1, "hold": 2}
 
 
@@ -48,7 +51,7 @@ class Figure:
 
     label: str
     value: float  # infinite where a quantile is not reached yet
-    low: float | None = None  # 95 %
+    low: float | None = None  # 95 %; infinite where there is no such limit
     high: float | None = None
     unit: Literal["ratio", "days", "points", "per system", "per system-month"] = "ratio"
     hits: int | None = None  # of a ratio of counts: its numerator
@@ -157,9 +160,11 @@ def _times(
     excluded: Mapping[str, int] | None = None,
 ) -> _Result:
     """Median and p90 of how long things took that began in the window; open ones are censored where it ends."""
-    found = [(start, end) for start, end in pairs if window.has(start)]
+    begun = [(start, end) for start, end in pairs if window.has(start)]
+    found = [(start, end) for start, end in begun if end is None or end >= start]
+    excluded = {**(excluded or {}), "over before it began, by the times recorded": len(begun) - len(found)}
     if not found:
-        return _Result(excluded=excluded or {}, reason=_NOTHING)
+        return _Result(excluded=excluded, reason=_NOTHING)
     ended = [end is not None and end < window.until for _, end in found]
     days = [
         ((end if over and end is not None else window.until) - start).total_seconds() / 86_400
@@ -169,7 +174,7 @@ def _times(
     for label, q in (("median", 0.5), ("p90", 0.9)):
         value, (low, high) = survival_quantile(days, ended, q)
         figures.append(Figure(label=label, value=value, low=float(low), high=float(high), unit="days"))
-    return _Result(figures=tuple(figures), n=len(found), open=ended.count(False), excluded=excluded or {})
+    return _Result(figures=tuple(figures), n=len(found), open=ended.count(False), excluded=excluded)
 
 
 def _not_recorded(why: str) -> _Compute:
@@ -177,12 +182,18 @@ def _not_recorded(why: str) -> _Compute:
 
 
 def _inventory(history: History, window: Window) -> _Result:
-    seen = [one for one in history.systems if one.since < window.until]
+    seen = [one for one in history.systems if one.status_at(window.last)]
     return _ratio(sum(one.has_intake for one in seen), len(seen))
 
 
 def _active(history: History, window: Window) -> list[SystemFact]:
-    return [one for one in history.systems if one.is_active and one.since < window.until]
+    return [one for one in history.systems if one.status_at(window.last) == "active"]
+
+
+def _statuses(history: History) -> Callable[[str, datetime], Status | None]:
+    """What a system was at a moment, by its name; None where the record did not know it."""
+    known = {one.name: one for one in history.systems}
+    return lambda name, moment: known[name].status_at(moment) if name in known else None
 
 
 def _control_coverage(history: History, window: Window) -> _Result:
@@ -207,19 +218,26 @@ def _firsts(history: History) -> list[RunFact]:
 def _time_to_decision(history: History, window: Window) -> _Result:
     decided: dict[str, datetime] = {}
     for decision in history.decisions:
-        for name in decision.runs:
-            decided[name] = min(decision.decided, decided.get(name, decision.decided))
+        for use in decision.uses:
+            decided[use.run] = min(use.at, decided.get(use.run, use.at))
+    status = _statuses(history)
     by_version: dict[tuple[str, str], list[RunFact]] = {}
     for run in sorted(history.runs, key=lambda run: run.created):
         by_version.setdefault((run.system, run.version), []).append(run)
-    pairs, superseded = [], 0
-    for runs in by_version.values():
+    pairs, replaced, gone = [], 0, 0
+    for (system, _), runs in by_version.items():
         for run in runs:
-            if run.digest in decided or run is runs[-1]:
+            if run.digest not in decided and run is not runs[-1]:
+                replaced += window.has(run.created)
+            elif run.digest not in decided and status(system, window.last) == "retired":
+                gone += window.has(run.created)
+            else:
                 pairs.append((run.created, decided.get(run.digest)))
-            elif window.has(run.created):
-                superseded += 1
-    return _times(pairs, window, excluded={"replaced by a newer run before anyone decided": superseded})
+    excluded = {
+        "replaced by a newer run before anyone decided": replaced,
+        "its system was retired before anyone decided": gone,
+    }
+    return _times(pairs, window, excluded=excluded)
 
 
 def _first_pass(history: History, window: Window) -> _Result:
@@ -247,30 +265,30 @@ def _override(history: History, window: Window) -> _Result:
 def _used(history: History, window: Window) -> tuple[list[RunFact], int]:
     """The runs that decisions of the window rest on, each once, and how many the record does not have."""
     known = {one.digest: one for one in history.runs}
-    used = dict.fromkeys(run for one in history.decisions if window.has(one.decided) for run in one.runs)
+    used = dict.fromkeys(use.run for one in history.decisions for use in one.uses if window.has(use.at))
     return [known[one] for one in used if one in known], sum(one not in known for one in used)
 
 
 def _preregistration(history: History, window: Window) -> _Result:
     found, unknown = _used(history, window)
     good = sum(one.locked is not None and one.locked <= one.created for one in found)
-    return _ratio(good, len(found), excluded={"run not in the record": unknown})
+    return _ratio(good, len(found), excluded={"no such run before the window's end": unknown})
 
 
 def _freshness(history: History, window: Window) -> _Result:
-    tiers = {one.name: one.tier for one in history.systems if one.is_active}
+    tiers = {one.name: one.tier for one in _active(history, window)}
     known = {one.digest: one for one in history.runs}
     newest: dict[str, DecisionFact] = {}
     for one in sorted(history.decisions, key=lambda decision: decision.decided):
         if one.decided < window.until and one.system in tiers:
             newest[one.system] = one
-    items = [(system, one, run) for system, one in newest.items() for run in one.runs]
-    held = [(system, one, known[run]) for system, one, run in items if run in known]
+    items = [(system, use) for system, one in newest.items() for use in one.uses if use.is_relied_on]
+    held = [(system, use, known[use.run]) for system, use in items if use.run in known]
     good = sum(
-        window.until - run.created <= timedelta(days=FRESH[tiers[system]]) and not one.changed
-        for system, one, run in held
+        window.until - run.created <= timedelta(days=FRESH[tiers[system]]) and not use.changed
+        for system, use, run in held
     )
-    return _ratio(good, len(held), excluded={"run not in the record": len(items) - len(held)})
+    return _ratio(good, len(held), excluded={"no such run before the window's end": len(items) - len(held)})
 
 
 def _independence(history: History, window: Window) -> _Result:
@@ -286,21 +304,26 @@ def _validity(history: History, window: Window) -> _Result:
 
 
 def _waiver_load(history: History, window: Window) -> _Result:
-    systems = _active(history, window)
+    systems = {one.name for one in _active(history, window)}
+    last = window.last.astimezone(UTC).date()
+    there = [one for one in history.waivers if one.starts <= last <= one.ends]
+    active = sum(one.system in systems for one in there)
+    excluded = {"of a system that is not active": len(there) - active}
     if not systems:
-        return _Result(reason=_NOTHING)
-    last = (window.until - timedelta(microseconds=1)).astimezone(UTC).date()
-    active = sum(one.starts <= last <= one.ends for one in history.waivers)
+        return _Result(reason=_NOTHING, excluded=excluded)
     figures = [Figure(label="active waivers", value=active / len(systems), unit="per system")]
     passed = [one for one in history.runs if window.has(one.created) and one.decision == "ship"]
     leaning = _ratio(sum(any(v[2] for v in one.verdicts) for one in passed), len(passed), label="passes that need one")
-    return _Result(figures=(*figures, *leaning.figures), n=len(systems))
+    return _Result(figures=(*figures, *leaning.figures), n=len(systems), excluded=excluded)
 
 
 def _waivers_overdue(history: History, window: Window) -> _Result:
     since, until = window.since.astimezone(UTC).date(), window.until.astimezone(UTC).date()
     ended = [one for one in history.waivers if since <= one.ends < until]
-    return _ratio(sum(one.is_open for one in ended), len(ended))
+    status = _statuses(history)
+    told = [one for one in ended if status(one.system, end_of(one.ends)) != "retired"]
+    excluded = {"of a system that was retired by then": len(ended) - len(told)}
+    return _ratio(sum(one.is_open for one in told), len(told), excluded=excluded)
 
 
 def _residual(history: History, window: Window) -> _Result:  # noqa: ARG001  the facts are of its two ends
@@ -369,7 +392,20 @@ def _mttd(history: History, window: Window) -> _Result:
 
 
 def _since_detected(step: Literal["acknowledged", "mitigated", "resolved"]) -> _Compute:
-    return lambda history, window: _times([(one.detected, getattr(one, step)) for one in history.incidents], window)
+    later = _STEPS[_STEPS.index(step) + 1 :]
+
+    def compute(history: History, window: Window) -> _Result:
+        found = _incidents(history, window)
+        told = [
+            one
+            for one in found
+            if getattr(one, step) is not None
+            or all((end := getattr(one, each)) is None or end >= window.until for each in later)
+        ]
+        excluded = {"its time is not recorded, a later step's is": len(found) - len(told)}
+        return _times([(one.detected, getattr(one, step)) for one in told], window, excluded=excluded)
+
+    return compute
 
 
 def _reporting(history: History, window: Window) -> _Result:
@@ -405,13 +441,13 @@ def _repeats(history: History, window: Window) -> _Result:
 
 
 def _index(history: History, window: Window) -> _Result:
-    starts = {one.name: max(one.since, window.since) for one in _active(history, window)}
-    exposure = sum((window.until - start).total_seconds() / 86_400 / MONTH for start in starts.values())
-    if exposure <= 0:
-        return _Result(reason=_NOTHING)
+    status = _statuses(history)
+    exposure = sum(one.active_within(window).total_seconds() for one in history.systems) / 86_400 / MONTH
     found = _incidents(history, window)
-    exposed = [one for one in found if one.system in starts and one.detected >= starts[one.system]]
+    exposed = [one for one in found if status(one.system, one.detected) == "active"]
     excluded = {"not while the record knew the system as active": len(found) - len(exposed)}
+    if exposure <= 0:
+        return _Result(excluded=excluded, reason=_NOTHING)
     if exposure < LEAST_EXPOSURE:
         why = f"too little exposure: {exposure:.2g} system-months, of at least {LEAST_EXPOSURE:g}"
         return _Result(excluded=excluded, reason=why)
@@ -432,7 +468,8 @@ def _table() -> Iterator[tuple[str, str, str, str, _Compute]]:
     yield (
         "inventory-coverage", "Inventory coverage",
         "systems with complete intake and tier ÷ systems seen in any registry, trace or deployment source",
-        "Systems are seen by the record alone: one that nobody ever checked is not counted.", _inventory,
+        "Systems are seen by the record alone: one that nobody ever checked is not counted, one that was retired is. A "
+        "draft of answers is no complete intake.", _inventory,
     )  # fmt: skip
     yield (
         "control-coverage", "Control coverage",
@@ -458,7 +495,7 @@ def _table() -> Iterator[tuple[str, str, str, str, _Compute]]:
         "time-to-decision", "Time to decision",
         "decided_at − submitted_at − requester-owned pause time, per gate and tier",
         "From the run to the first signature on it, over all gates and tiers; pauses are not recorded. The newest run "
-        "of a version that nobody decided on is open.", _time_to_decision,
+        "of a version that nobody decided on is open, until its system is retired.", _time_to_decision,
     )  # fmt: skip
     yield (
         "first-pass-rate", "First-pass gate rate",
@@ -486,7 +523,8 @@ def _table() -> Iterator[tuple[str, str, str, str, _Compute]]:
     yield (
         "pre-registration-rate", "Pre-registration rate",
         "runs used in a decision whose plan lock precedes the first sample ÷ runs used",
-        "A run's own time stands for that of its first sample; a run is used once, by however many decisions.",
+        "A run's own time stands for that of its first sample. A run is used when a decision first names it, and once "
+        "in a window, by however many decisions.",
         _preregistration,
     )  # fmt: skip
     yield (
@@ -506,7 +544,8 @@ def _table() -> Iterator[tuple[str, str, str, str, _Compute]]:
     yield (
         "sign-off-independence", "Sign-off independence",
         "approvals where approver ∉ {author, requester, system owner} ÷ approvals required independent",
-        "Required are the roles that the tier asks for.", _independence,
+        "Required are the roles that the tier asks for; tier and owner are those of the time at which it was given.",
+        _independence,
     )  # fmt: skip
     yield (
         "sign-off-validity", "Sign-off validity",
@@ -516,13 +555,14 @@ def _table() -> Iterator[tuple[str, str, str, str, _Compute]]:
     )  # fmt: skip
     yield (
         "waiver-load", "Waiver load",
-        "active waivers per system; share of passes depending on a waiver", "Active at the window's end.", _waiver_load,
+        "active waivers per system; share of passes depending on a waiver",
+        "Of waivers and systems that are both active at the window's end.", _waiver_load,
     )  # fmt: skip
     yield (
         "waivers-overdue", "Waivers overdue",
         "waivers expired with the finding open ÷ waivers expired",
-        "Expired within the window; open where the newest verdict on the requirement before the window's end, of "
-        "whatever version, is not met.", _waivers_overdue,
+        "Expired within the window, also where somebody withdrew it since; open where the newest verdict on the "
+        "requirement before the window's end, of whatever version, is not met.", _waivers_overdue,
     )  # fmt: skip
     yield (
         "residual-risk", "Residual risk index",
@@ -573,7 +613,9 @@ def _table() -> Iterator[tuple[str, str, str, str, _Compute]]:
         ("acknowledged", "mtta", "acknowledge"), ("mitigated", "mttm", "mitigate"), ("resolved", "mttr", "resolve"),
     ):  # fmt: skip
         yield (
-            name, f"Mean time to {title}", f"{step} − detected", "Given as median and p90.",
+            name, f"Mean time to {title}", f"{step} − detected",
+            "Given as median and p90. An incident that got further without a time for this step is no longer open, and "
+            "is left out.",
             _since_detected(step),  # type: ignore[arg-type]  # one of the three
         )  # fmt: skip
     yield (
@@ -585,8 +627,9 @@ def _table() -> Iterator[tuple[str, str, str, str, _Compute]]:
         "incident-to-test", "Incident → test conversion",
         "closed incidents with ≥ 1 regression test shown failing before and passing after the fix ÷ closed incidents "
         "where a test is feasible",
-        "A test is a requirement of that name that a run did not meet before the incident was closed, and a later run "
-        "met. Whether a test is feasible is not recorded: every closed incident counts.", _conversion,
+        "A test is a requirement of that name that a run breached before the incident was closed, and a later run met; "
+        "undecided is no breach. Whether a test is feasible is not recorded: every closed incident counts.",
+        _conversion,
     )  # fmt: skip
     yield (
         "repeat-failure-rate", "Repeat-failure rate",
@@ -597,9 +640,9 @@ def _table() -> Iterator[tuple[str, str, str, str, _Compute]]:
         "incident-index", "Severity-weighted incident index",
         "Σ w(severity) ÷ exposure (per million requests or per system-month); weights e.g. 1, 3, 10, 30 declared in "
         "advance",
-        "Per system-month: requests are not recorded. A system is exposed while the record knows it and it is active; "
-        "incidents are those of that time, and below one system-month in all nothing is said. It has no interval: "
-        "severities are weights, and no sample.", _index,
+        "Per system-month: requests are not recorded. A system is exposed while the record has it as active, whatever "
+        "it is later; incidents are those of that time, and below one system-month in all nothing is said. It has no "
+        "interval: severities are weights, and no sample.", _index,
     )  # fmt: skip
     yield (
         "action-closure", "Action closure", "postmortem actions verified by a passing test by due date ÷ actions due",
