@@ -18,7 +18,8 @@ from shipworthy.digest import canonical
 from shipworthy.evidence import package as layout
 from shipworthy.evidence.documents.machine import to_json
 from shipworthy.integrity import envelope
-from shipworthy.integrity.keys import NO_KEYS, Person, Register, SigningKey, signing_key
+from shipworthy.integrity.keys import NO_KEYS, Register, SigningKey, signing_key
+from shipworthy.integrity.persons import Person
 from shipworthy.record.documents import Bindings, Decision, Mitigation, Rating, Risk, SignOff, Waiver
 from shipworthy.record.store import Record
 
@@ -82,7 +83,7 @@ def workshop(where: Path) -> Path:
         )  # fmt: skip
         bindings = Bindings(decision=content(decision), evidence=evidence_root([digest]), policy=facts.plan_digest)
         said = SignOff(
-            id="S-1", system="lending", version="2026.11", role="model risk", signer=bob, verdict="reject",
+            id=f"{decision.id}:model risk:1", system="lending", version="2026.11", role="model risk", signer=bob, verdict="reject",
             statement="Not like this.", bindings=bindings,
         )  # fmt: skip
         payload = canonical(statement_of(said, decision.id, at="2026-11-21T12:00:00Z"))
@@ -107,7 +108,7 @@ def relist(package: Path) -> bytes:
     """Rewrite the manifest so that it fits the files again, as somebody would who may write to the package."""
     import hashlib
 
-    old, _ = layout.read_listing((package / "manifest.json").read_bytes(), layout.SCHEMA)
+    old, _ = layout.read_manifest((package / "manifest.json").read_bytes())
     items = [item for item in old.values() if item.withheld]
     for path in files(package):
         if path not in layout.UNLISTED:
@@ -121,7 +122,7 @@ def relist(package: Path) -> bytes:
 def reseal(package: Path, *keys: SigningKey) -> None:
     """Rewrite the manifest, and sign it with other keys."""
     data = relist(package)
-    listed, _ = layout.read_listing(data, layout.SCHEMA)
+    listed, _ = layout.read_manifest(data)
     statement = layout.seal_statement(data, list(listed.values()), {})
     (package / layout.SEAL).write_bytes(envelope.to_json(envelope.sign(statement, keys)))
 
@@ -131,3 +132,8 @@ def edit(path: Path, change: Callable[[dict], object]) -> None:
     found = json.loads(path.read_text())
     change(found)
     path.write_text(to_json(found))
+
+
+def loosen(package: Path, name: str, key: str = "documents") -> None:
+    """Take the salts from documents, as packages were before they had them: only digests hold their texts then."""
+    edit(package / name, lambda found: [one.update(salt=None) for one in found[key]])

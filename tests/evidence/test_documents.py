@@ -7,6 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from markdown_it import MarkdownIt
+from ruamel.yaml import YAML
 
 from shipworthy.evidence.documents.datasheet import datasheet
 from shipworthy.evidence.documents.memo import memo
@@ -82,6 +83,15 @@ def test_model_card_is_read_by_hugging_face_against_reference(run, tmp_path):
     results = card.data.eval_results or []
     assert len(results) >= len(wanted) > 0 or not wanted
     assert len(results) <= 200
+
+
+def test_the_head_of_a_model_card_is_inert_and_says_the_same(compas):
+    name = '<img src=x onerror=alert(1)> & \\x3C "é"'
+    system = compas.plan.system.model_copy(update={"name": name})
+    card = model_card(replace(compas, plan=compas.plan.model_copy(update={"system": system})))
+    head = card.split("---\n")[1]
+    assert not set(head) & set("<>&")
+    assert YAML(typ="safe", pure=True).load(head)["model-index"][0]["name"] == name
 
 
 def test_model_card_intervals_survive_hugging_face_against_reference(compas):

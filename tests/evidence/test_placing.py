@@ -52,7 +52,7 @@ print("done")
 def stopped(folder: Path, step: str, number: int, *, exchanges: bool) -> subprocess.CompletedProcess[str]:
     arguments = [str(folder), step, str(int(number)), "yes" if exchanges else "no"]
     return subprocess.run(
-        [sys.executable, "-c", WRITER, *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", WRITER, *arguments], capture_output=True, text=True, timeout=300, check=False
     )
 
 
@@ -121,7 +121,7 @@ def test_what_another_process_is_writing_is_left_alone(folder: Path):
     with placing.beside(folder) as part:
         (part / "run").mkdir()
         code = f"from pathlib import Path; from shipworthy.evidence.placing import recover; print(recover(Path({str(folder.parent)!r})))"
-        found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+        found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
         assert found.stdout.strip() == "[]"
         assert (part / "run").is_dir()
     assert not part.exists()

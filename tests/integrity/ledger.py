@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from shipworthy.integrity import chain, checkpoints, merkle
 from shipworthy.integrity.checkpoints import Checkpoint
-from shipworthy.integrity.keys import NO_KEYS, Person, Register, SigningKey, signing_key
+from shipworthy.integrity.keys import NO_KEYS, Register, SigningKey, signing_key
+from shipworthy.integrity.persons import Person
 
 NOW = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
 ORIGIN = "example.org/lending/audit"

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
@@ -66,7 +65,7 @@ def test_commitment_opens_only_for_its_person() -> None:
     assert b"example.org" not in b"".join(LOG)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_any_flipped_byte_is_found_properties(data: st.DataObject) -> None:
     number = data.draw(st.integers(0, len(LOG) - 1))
@@ -99,7 +98,7 @@ def test_any_doubled_entry_is_found(number: int) -> None:
     assert found.entries == number + 1
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.permutations(range(12)))
 def test_any_other_order_is_found_properties(order: list[int]) -> None:
     first = next((n for n, place in enumerate(order) if n != place), None)
@@ -267,7 +266,7 @@ GOOD = {
 }
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.dictionaries(
         st.text(max_size=5),
@@ -323,22 +322,16 @@ def many(count: int) -> Iterator[bytes]:
         yield line + b"\n"
 
 
-def test_speed_and_memory(tmp_path: Path) -> None:
+def test_a_long_log_takes_no_more_memory(tmp_path: Path) -> None:
     file = tmp_path / "audit.jsonl"
     with file.open("wb") as out:
-        out.writelines(many(30_000))
-    best = 0.0
-    for _ in range(3):  # other work on the machine may slow one of them
-        started = time.process_time()
-        with file.open("rb") as lines:
-            assert verify_log(chain.log_lines(lines), where="x").entries == 30_000
-        best = max(best, 30_000 / (time.process_time() - started))
-    assert best > 50_000
+        out.writelines(many(20_000))
 
     def peak(count: int) -> int:
         tracemalloc.start()
         with file.open("rb") as lines:
-            verify_log((line for _, line in zip(range(count), chain.log_lines(lines), strict=False)), where="x")
+            found = verify_log((line for _, line in zip(range(count), chain.log_lines(lines), strict=False)), where="x")
+            assert found.entries == count
         used = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return used

@@ -78,7 +78,7 @@ def test_revoked_key_counts_before_it_was_revoked_only() -> None:
     assert checkpoints.verify(WHOLE, revoked, where="x", at=later).fault is not None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_any_flipped_byte_is_found_properties(data: st.DataObject) -> None:
     text = bytearray(checkpoints.to_text(WHOLE))

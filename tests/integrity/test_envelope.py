@@ -12,7 +12,8 @@ from ledger import ADA, BOB, EVE, NOW, key, registered
 from shipworthy.errors import Unusable
 from shipworthy.integrity import envelope as env
 from shipworthy.integrity.envelope import IN_TOTO, Envelope, Signature
-from shipworthy.integrity.keys import Person, PublicKey, Register, signing_key
+from shipworthy.integrity.keys import PublicKey, Register, signing_key
+from shipworthy.integrity.persons import Person
 
 PAYLOAD = b'{"_type":"https://in-toto.io/Statement/v1"}'
 KEYS = registered((key(1), ADA), (key(2), BOB), (key(3), ADA))
@@ -122,7 +123,7 @@ def test_signature_of_another_key_or_for_another_payload() -> None:
 SIGNED = env.to_json(env.sign(PAYLOAD, [key(1)]))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.data())
 def test_any_flipped_byte_is_found_or_only_a_hint_properties(data: st.DataObject) -> None:
     place, mask = data.draw(st.integers(0, len(SIGNED) - 1)), data.draw(st.integers(1, 255))

@@ -14,7 +14,8 @@ from ledger import ADA, BOB, NOW, key, registered
 from shipworthy.cli import main
 from shipworthy.errors import Unusable
 from shipworthy.integrity import keys
-from shipworthy.integrity.keys import NO_KEYS, Person, PublicKey
+from shipworthy.integrity.keys import NO_KEYS, PublicKey
+from shipworthy.integrity.persons import Person, person
 
 PHRASE = "correct horse battery staple"
 
@@ -156,13 +157,13 @@ def test_hostile_key_files(folder: Path, tmp_path: Path) -> None:
 )
 def test_persons_validate_input(text: str) -> None:
     with pytest.raises(Unusable) as error:
-        keys.person(text)
+        person(text)
     assert fault(error) == "KEYS001"
 
 
 def test_person_is_read_and_counted_by_address() -> None:
-    assert keys.person(" Ada Lovelace <Ada@Example.org> ") == Person(name="Ada Lovelace", email="Ada@Example.org")
-    assert keys.person("Ada <ADA@example.org>").identity == ADA.identity
+    assert person(" Ada Lovelace <Ada@Example.org> ") == Person(name="Ada Lovelace", email="Ada@Example.org")
+    assert person("Ada <ADA@example.org>").identity == ADA.identity
 
 
 def test_register_counts_persons_and_keeps_revocations(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def test_proofs_are_right_for_every_pair_up_to_33() -> None:
             assert merkle.verify_consistency(old, size, proof, roots[old], roots[size])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_proof_properties(data: st.DataObject) -> None:
     size = data.draw(st.integers(2, 70))
@@ -153,7 +153,7 @@ def test_proof_properties(data: st.DataObject) -> None:
     assert len(proof) <= (size - 1).bit_length()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 130), st.integers(0, 40))
 def test_tree_goes_on_from_its_state_properties(before: int, after: int) -> None:
     hashes = [merkle.leaf_hash(str(n).encode()) for n in range(before + after)]

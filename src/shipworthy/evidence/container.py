@@ -118,7 +118,7 @@ def _folder(folder: Path) -> Container:
                 faults.append(_fault("PACK012", f"a file cannot be read: {_why(error)}", path))
                 continue
             if not stat.S_ISREG(info.st_mode):
-                what = "a file was replaced by a symbolic link" if stat.S_ISLNK(info.st_mode) else "it is not a file"
+                what = "a file was replaced by a symbolic link" if stat.S_ISLNK(info.st_mode) else "it is no file"
                 faults.append(_fault("PACK012", what, path))
             elif len(sizes) < MOST_FILES:
                 sizes[path] = info.st_size
@@ -142,17 +142,23 @@ def _zip(archive: zipfile.ZipFile, name: str, file: BinaryIO) -> Container:
         kind, rights = stat.S_IFMT(info.external_attr >> 16), info.external_attr >> 16 & 0o7000
         is_folder = info.is_dir() and info.file_size == info.compress_size == info.CRC == 0 and is_safe(path[:-1])
         if info.orig_filename != path:
-            faults.append(_fault("PACK011", "a name holds what hides a part of it", path))
+            faults.append(_fault("PACK011", "a name holds a character behind which programs stop reading it", path))
         elif (
             is_folder and kind in (0, stat.S_IFDIR) and not rights and not info.external_attr & 0xFFFF & ~(_DOS | 0x10)
         ):
             continue
         elif info.is_dir():
-            faults.append(_fault("PACK010", "a folder holds bytes, or is more than a folder", path))
+            faults.append(
+                _fault(
+                    "PACK010",
+                    "what is named as a folder holds bytes, or is more",
+                    path,
+                )
+            )
         elif path in sizes:
             faults.append(_fault("PACK011", "a name stands twice: readers differ on which they take", path))
         elif kind not in (0, stat.S_IFREG) or rights or info.external_attr & 0xFFFF & ~_DOS:
-            faults.append(_fault("PACK012", "a file was replaced by a link, or something else that is none", path))
+            faults.append(_fault("PACK012", "a file was replaced by a link, or by what is no file", path))
         elif info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             faults.append(_fault("PACK010", "a file is encrypted, or packed in a way that is not read here", path))
         else:
@@ -193,9 +199,9 @@ def _agreed(archive: zipfile.ZipFile, file: BinaryIO, name: str) -> tuple[list[i
         spans.append((info.header_offset, after))
     spans.sort()
     if [0, *(after for _, after in spans)] != [*(offset for offset, _ in spans), begin]:
-        faults.append(_fault("PACK010", "bytes lie before or between its files that belong to none of them", name))
+        faults.append(_fault("PACK010", "bytes lie before or between the files that belong to none of them", name))
     elif not is_end:
-        faults.append(_fault("PACK010", "its end is not that of its list of files, or more lies behind it", name))
+        faults.append(_fault("PACK010", "it does not end with its list of files: more was added, or cut off", name))
     return starts, faults
 
 
@@ -210,13 +216,13 @@ def _listed(info: zipfile.ZipInfo, file: BinaryIO) -> tuple[tuple[int, ...], byt
     long = [real for real, told in zip(_sizes(info), (size, packed, offset), strict=True) if told == _FULL]
     why = ""
     if sign != b"PK\x01\x02" or comment or disk or reserved or flags & ~_FLAGS or internal > 1 or system not in (0, 3):
-        why = "the list says more of it than a file has"
+        why = "the list at the zip's end has a comment or marks for it that no honest package has"
     elif needed not in (10, 20, 45) or (flags & 8 and method != zipfile.ZIP_DEFLATED):
-        why = "it is packed in a way that not every reader knows"
+        why = "it is packed in a way that not every program can unpack"
     elif more != _zip64(long):
-        why = "the list has fields beside it by which some readers give it another name or size"
+        why = "the zip has fields beside it by which some programs give it another name or size"
     elif not name.isascii() and not flags & 0x800:
-        why = "its name is not in UTF-8, and readers differ on what it is"
+        why = "its name is not in UTF-8, and programs differ on how they read it"
     return (needed, flags, method, time, date), name, why
 
 
@@ -226,7 +232,7 @@ def _told_before(info: zipfile.ZipInfo, told: tuple[int, ...], called: bytes, fi
     file.seek(info.header_offset)
     header = file.read(_LOCAL.size)
     if len(header) < _LOCAL.size or header[:4] != b"PK\x03\x04":
-        return 0, 0, "there is no file where the list says"
+        return 0, 0, "no file begins where the list at the zip's end says that this one does"
     _, *said, crc, packed_here, size_here, length, extra = _LOCAL.unpack(header)
     name, more = file.read(length), file.read(extra)
     start = info.header_offset + _LOCAL.size + length + extra
@@ -245,7 +251,7 @@ def _told_before(info: zipfile.ZipInfo, told: tuple[int, ...], called: bytes, fi
         length_after = next((len(one) for one in spelled if after.startswith(one)), 0)
         is_same, end = is_same and length_after > 0, end + length_after
     if tuple(said) != told or name != called or not is_same:
-        return start, end, "what stands before it is not what the list of files says"
+        return start, end, "the zip says one thing of this file in front of it, and another in the list at its end"
     return start, end, ""
 
 
@@ -339,7 +345,11 @@ def _bounded(file: BinaryIO) -> BinaryIO:
 
 
 def _unsafe(sizes: dict[str, int]) -> list[Fault]:
-    faults = [] if len(sizes) < MOST_FILES else [_fault("PACK010", f"it holds {MOST_FILES:,} files or more", "")]
+    faults = (
+        []
+        if len(sizes) < MOST_FILES
+        else [_fault("PACK010", f"it holds {MOST_FILES:,} files or more, which no package does", "")]
+    )
     folded: dict[str, str] = {}
     for path in list(sizes):
         if not is_safe(path):

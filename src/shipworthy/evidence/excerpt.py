@@ -13,7 +13,7 @@ from shipworthy.evidence.documents.machine import to_json
 from shipworthy.integrity import checkpoints as notes
 from shipworthy.integrity import merkle
 from shipworthy.integrity.checkpoints import Checkpoint
-from shipworthy.integrity.reading import read_json
+from shipworthy.integrity.reading import following, read_json
 
 SCHEMA = "shipworthy/log-proofs@1"
 LOG = "audit/log.jsonl"  # the whole log
@@ -99,10 +99,10 @@ def inclusion_proofs(leaves: Sequence[bytes], chosen: Iterable[int]) -> list[lis
 
 
 def read_proofs(data: bytes) -> tuple[Mapping[str, Any], list[Proof]]:
-    """`proofs.json` from outside. Raises ValueError."""
-    found = read_json(data, most=MOST_BYTES)
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA or not isinstance(found.get("entries"), list):
-        raise ValueError(f"it does not follow {SCHEMA}")
+    """`proofs.json` from outside. Raises ValueError; Newer for a version that is not known yet."""
+    found = following(read_json(data, most=MOST_BYTES), SCHEMA)
+    if not isinstance(found.get("entries"), list):
+        raise ValueError("it has no list of entries")
     if type(found.get("size")) is not int or type(found.get("complete")) is not bool:
         raise ValueError("it does not say how long the log is, and whether it is whole")
     proofs = []

@@ -13,6 +13,7 @@ from typing import Any
 
 from shipworthy.errors import Fault
 from shipworthy.evidence.files import write_atomically
+from shipworthy.integrity.reading import Newer, following
 
 NAME = "manifest.json"
 SCHEMA = "shipworthy/manifest@1"
@@ -103,27 +104,26 @@ def verify_manifest(folder: Path, *, sha256: str | None = None) -> list[Fault]:
     """
     path = folder / NAME
     if path.is_symlink() or not path.is_file():
-        return [
-            Fault(code="EVID001", what="there is no manifest", where=NAME, mend="write the documents of the run again")
-        ]
+        mend = "name a run's folder, or run the check again"
+        return [Fault(code="EVID001", what="there is no manifest", where=NAME, mend=mend)]
     data = path.read_bytes()
     faults = []
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256.removeprefix("sha256:"):
-        faults.append(
-            Fault(code="EVID002", what="the manifest itself has changed", where=NAME, mend="get the folder again")
-        )
+        what = "the manifest is not the one whose digest was kept"
+        faults.append(Fault(code="EVID002", what=what, where=NAME, mend="get the folder again"))
     try:
         listed = _read(data)
     except ValueError as problem:
-        return [
-            *faults,
-            Fault(
-                code="EVID003", what=f"the manifest cannot be read: {problem}", where=NAME, mend="get the folder again"
-            ),
-        ]
+        what = f"the manifest cannot be read: {problem}"
+        mend = "install a newer Shipworthy" if isinstance(problem, Newer) else "get the folder again"
+        return [*faults, Fault(code="EVID003", what=what, where=NAME, mend=mend)]
     present = set(_files(folder))
     for name, (size, digest) in listed.items():
-        fault = _compare(folder, name, size, digest) if name in present else ("EVID004", "a file is missing")
+        fault = (
+            _compare(folder, name, size, digest)
+            if name in present
+            else ("EVID004", "a file of the manifest is not here")
+        )
         if fault:
             faults.append(
                 Fault(code=fault[0], what=fault[1], where=name, mend="get the folder again, or repeat the run")
@@ -133,7 +133,7 @@ def verify_manifest(folder: Path, *, sha256: str | None = None) -> list[Fault]:
             code="EVID006",
             what="a file is not listed in the manifest",
             where=name,
-            mend="remove it, or write the manifest again",
+            mend="keep it elsewhere: a run's folder holds only what the check wrote",
         )
         for name in sorted(present - set(listed))
     ]
@@ -159,8 +159,8 @@ def _read(data: bytes) -> dict[str, tuple[int, str]]:
         record: Any = json.loads(data, object_pairs_hook=_once)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
-    if not isinstance(record, dict) or record.get("schema") != SCHEMA or not isinstance(record.get("files"), list):
-        raise ValueError(f"it does not follow {SCHEMA}")
+    if not isinstance(following(record, SCHEMA).get("files"), list):
+        raise ValueError("it has no list of files")
     listed: dict[str, tuple[int, str]] = {}
     for item in record["files"]:
         name, size, digest = (

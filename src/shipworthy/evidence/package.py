@@ -17,7 +17,7 @@ import stat
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from shipworthy.digest import Json, canonical
@@ -27,10 +27,11 @@ from shipworthy.evidence.attestations import STATEMENT
 from shipworthy.evidence.container import is_safe
 from shipworthy.evidence.documents.fields import Privacy
 from shipworthy.evidence.documents.machine import to_json
-from shipworthy.evidence.documents.privacy import file_class, is_visible
+from shipworthy.evidence.documents.privacy import is_visible
+from shipworthy.evidence.formats import CURRENT, FORMATS, SCHEMA, Format
 from shipworthy.integrity import merkle
 from shipworthy.integrity.keys import Register
-from shipworthy.integrity.reading import read_json
+from shipworthy.integrity.reading import following, read_json
 
 if TYPE_CHECKING:
     from shipworthy.plan.models import Plan
@@ -41,22 +42,12 @@ SEAL = "attestations/package.dsse.json"
 BUNDLE = "attestations/statements.intoto.jsonl"
 REGISTER = "keys/register.json"
 UNLISTED = frozenset({MANIFEST, SEAL})
-SCHEMA = "shipworthy/package-manifest@1"
 PACKAGE_SCHEMA = "shipworthy/package@1"
+GATE_SCHEMA = "shipworthy/gate@1"
 SEAL_TYPE = "https://shipworthy.dev/attestation/package/v0.1"
 MOST_MANIFEST = 64 << 20  # bytes
 _CHUNK = 1 << 20
 _OF_RUN = re.compile(r"runs/[^/]+/manifest\.json")
-_ROLES = {
-    "plan": "plan", "gates": "gate", "risk": "risk register", "docs": "document", "trace": "traceability",
-    "bom": "bill of materials", "attestations": "attestation", "audit": "audit log", "keys": "keys",
-}  # fmt: skip
-_TYPES = {
-    ".css": "text/css", ".csv": "text/csv", ".html": "text/html", ".json": "application/json",
-    ".jsonl": "application/jsonl", ".md": "text/markdown", ".parquet": "application/vnd.apache.parquet",
-    ".pdf": "application/pdf", ".pub": "application/x-pem-file", ".sarif": "application/sarif+json",
-    ".txt": "text/plain", ".xml": "application/xml", ".yaml": "application/yaml",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,34 +60,21 @@ class Item:
     withheld: bool = False
 
     @property
-    def privacy(self) -> Privacy:
-        """Its class."""
-        return file_class(self.path)
-
-    @property
     def leaf(self) -> bytes:
         """The hash of its leaf under the root."""
         return merkle.leaf_hash(canonical([self.path, self.size, self.sha256]))
 
-    def as_json(self) -> dict[str, Json]:
-        """Its line of the manifest."""
+    def line(self, form: Format) -> dict[str, Json]:
+        """Its line of a manifest of a format."""
         line: dict[str, Json] = {
             "path": self.path,
             "size": self.size,
             "sha256": self.sha256,
-            "role": role(self.path),
-            "media_type": _TYPES.get(PurePosixPath(self.path).suffix, "application/octet-stream"),
-            "class": self.privacy,
+            "role": form.role(self.path),
+            "media_type": form.media_type(self.path),
+            "class": form.privacy(self.path),
         }
         return {**line, "withheld": True} if self.withheld else line
-
-
-def role(path: str) -> str:
-    """What a file of a package is for."""
-    head, *rest = PurePosixPath(path).parts
-    if head == "runs" and len(rest) > 1:
-        return f"run: {of_run.role('/'.join(rest[1:]))}"
-    return _ROLES.get(head, "package")
 
 
 def root(items: Iterable[Item]) -> str:
@@ -112,23 +90,32 @@ def evidence_root(items: Iterable[Item]) -> str:
     return f"sha256:{merkle.root(merkle.leaf_hash(canonical(one)) for one in runs).hex()}"
 
 
-def to_manifest(items: Sequence[Item]) -> bytes:
-    """`manifest.json` of a package."""
-    files: list[Json] = [item.as_json() for item in sorted(items, key=lambda item: item.path)]
+def to_manifest(items: Sequence[Item], schema: str = SCHEMA) -> bytes:
+    """`manifest.json` of a package, in a version of its format: one of FORMATS."""
+    form = FORMATS[schema]
+    files: list[Json] = [item.line(form) for item in sorted(items, key=lambda item: item.path)]
     whole: dict[str, Json] = {
-        "schema": SCHEMA, "root": root(items), "evidence": evidence_root(items), "files": files
+        "schema": schema, "root": root(items), "evidence": evidence_root(items), "files": files
     }  # fmt: skip
     return to_json(whole).encode()
 
 
-def read_listing(data: bytes, schema: str) -> tuple[dict[str, Item], dict[str, Any]]:
+def read_manifest(data: bytes) -> tuple[dict[str, Item], dict[str, Any]]:
+    """The files that the manifest of a package lists, by path; and all that it says, in a version of FORMATS.
+
+    Raises ValueError, with a reason fit to be shown; Newer for a version that is not known yet.
+    """
+    return read_listing(data, *FORMATS)
+
+
+def read_listing(data: bytes, *schemas: str) -> tuple[dict[str, Item], dict[str, Any]]:
     """The files that a manifest of a package, or of a run, lists, by path; and all that it says.
 
-    Raises ValueError, with a reason fit to be shown.
+    Raises ValueError, with a reason fit to be shown; Newer for a version that is not known yet.
     """
-    found = read_json(data, most=MOST_MANIFEST)
-    if not isinstance(found, dict) or found.get("schema") != schema or not isinstance(found.get("files"), list):
-        raise ValueError(f"it does not follow {schema}")
+    found = following(read_json(data, most=MOST_MANIFEST), *schemas)
+    if not isinstance(found.get("files"), list):
+        raise ValueError("it has no list of files")
     listed: dict[str, Item] = {}
     for line in found["files"]:
         if not isinstance(line, dict):
@@ -145,7 +132,7 @@ def read_listing(data: bytes, schema: str) -> tuple[dict[str, Item], dict[str, A
 
 def write_part(whole: Path, path: str, content: bytes, *, audience: Privacy) -> Item:
     """Write a file of a package, unless the audience may not read it; its line either way."""
-    withheld = not is_visible(file_class(path), audience)
+    withheld = not is_visible(CURRENT.privacy(path), audience)
     if not withheld:
         target = whole / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -163,7 +150,7 @@ def write_run(whole: Path, name: str, folder: Path, *, audience: Privacy) -> lis
         inside = f"runs/{name}/{path}"
         if not is_safe(inside):
             raise _unpackable("has a name that not every system can hold", path)
-        withheld = not is_visible(file_class(inside), audience)
+        withheld = not is_visible(CURRENT.privacy(inside), audience)
         found.append(_copied(folder / path, whole / inside, inside, withheld=withheld))
     return found
 
@@ -232,7 +219,7 @@ def gate(
     """`gates/decision.json`: what the rules said of a run, what people decided on it, and how that stands."""
     kept = ("requirement", "verdict", "severity", "waiver", "why")
     return {
-        "schema": "shipworthy/gate@1",
+        "schema": GATE_SCHEMA,
         "run": results["run"],
         "run_digest": run_digest,
         "plan_digest": results["plan_digest"],

@@ -23,7 +23,7 @@ def runs_inside(path: Path, scratch: Path) -> tuple[Path, ...]:
         raise Stale(str(faults[0]))
     with opened(path) as package:
         data = package.read(layout.MANIFEST, most=layout.MOST_MANIFEST)
-        listed, _ = layout.read_listing(data, layout.SCHEMA)
+        listed, _ = layout.read_manifest(data)
         own = [item for item in listed.values() if item.path.startswith("runs/")]
         runs = sorted({PurePosixPath(item.path).parts[1] for item in own})
         if not runs or any(f"runs/{name}/{of_run.NAME}" not in listed for name in runs):

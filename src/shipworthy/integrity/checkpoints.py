@@ -14,7 +14,8 @@ from datetime import datetime
 
 from shipworthy.errors import Fault, Unusable
 from shipworthy.integrity import merkle
-from shipworthy.integrity.keys import Person, Register, SigningKey
+from shipworthy.integrity.keys import Register, SigningKey
+from shipworthy.integrity.persons import Person
 from shipworthy.integrity.reading import from_base64
 
 MOST_BYTES = 64 << 10  # of a checkpoint

@@ -14,7 +14,8 @@ from itertools import islice, product
 from typing import Any
 
 from shipworthy.errors import Fault, Unusable
-from shipworthy.integrity.keys import Person, Register, SigningKey
+from shipworthy.integrity.keys import Register, SigningKey
+from shipworthy.integrity.persons import Person
 from shipworthy.integrity.reading import MOST_BYTES, from_base64, read_json
 
 IN_TOTO = "application/vnd.in-toto+json"

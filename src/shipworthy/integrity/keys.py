@@ -12,7 +12,6 @@ import os
 import re
 import secrets
 import tempfile
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from shipworthy.digest import Json, canonical
 from shipworthy.errors import Fault, Unusable
-from shipworthy.integrity.reading import read_bytes, read_json
+from shipworthy.integrity.persons import Person, person
+from shipworthy.integrity.reading import following, read_bytes, read_json
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -33,33 +33,8 @@ SHORTEST_PASSPHRASE = 12  # characters
 MOST_KEYS = 1_000  # in a register
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
-_PERSON = re.compile(r"([^<>\n]{1,200}?) *<([^<>@\s]{1,64}@[^<>@\s]{1,255})>")
 _MOST_PRIVATE = 16 << 10  # bytes
 _SCRYPT = {"n": 1 << 14, "r": 8, "p": 5}  # 16 MiB
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Person:
-    """Who a key belongs to. Two spellings of a name with one address are one person."""
-
-    name: str
-    email: str
-
-    @property
-    def identity(self) -> str:
-        """What persons are counted by."""
-        return unicodedata.normalize("NFKC", self.email).casefold()
-
-    def __str__(self) -> str:
-        return f"{self.name} <{self.email}>"
-
-
-def person(text: str) -> Person:
-    """Read `Ada Lovelace <ada@example.org>`. Raises Unusable (KEYS001)."""
-    found = _PERSON.fullmatch(text.strip())
-    if found is None or not found[1].isprintable() or not found[2].isprintable():
-        raise _fault("KEYS001", f"{text[:100]!r} does not name a person", mend='write it as "Ada <ada@example.org>"')
-    return Person(name=found[1], email=found[2])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -431,9 +406,10 @@ def parse_key(found: Any) -> KeyFile:
 
 
 def _fields(found: Any, schema: str, *names: str) -> dict[str, Any]:
-    if not isinstance(found, dict) or found.get("schema") != schema or not set(names) <= set(found):
-        raise ValueError(f"it does not follow {schema}")
-    return found
+    stated = following(found, schema)
+    if not set(names) <= set(stated):
+        raise ValueError(f"it lacks one of {', '.join(names)}")
+    return stated
 
 
 def _public(found: Any, *names: str) -> tuple[PublicKey, dict[str, Any]]:

@@ -6,11 +6,13 @@ import base64
 import binascii
 import json
 import os
+import re
 import stat
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 MOST_BYTES = 16 << 20
+_VERSION = re.compile(r"([a-z0-9/-]{1,60})@([1-9][0-9]{0,5})")
 
 
 def read_bytes(path: Path, *, most: int = MOST_BYTES) -> bytes:
@@ -41,6 +43,28 @@ def read_json(data: bytes, *, most: int = MOST_BYTES) -> Any:
         raise ValueError("it is not UTF-8") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON: {error.msg} in line {error.lineno}") from None
+
+
+class Newer(ValueError):
+    """A file of a version that this Shipworthy does not know yet."""
+
+
+def following(found: Any, *schemas: str) -> dict[str, Any]:
+    """A JSON object that follows one of the schemas that can be read, such as `shipworthy/package@1`, in `schema`.
+
+    schemas: versions of one kind of file, at least one, oldest first. Raises ValueError, with a reason fit to be shown;
+    Newer where a later Shipworthy wrote it.
+    """
+    stated = found.get("schema") if isinstance(found, dict) else None
+    if stated in schemas:
+        return cast("dict[str, Any]", found)
+    kind, _, last = schemas[-1].partition("@")
+    said = _VERSION.fullmatch(stated) if isinstance(stated, str) else None
+    if said and said[1] == kind and int(said[2]) > int(last):
+        raise Newer(
+            f"it was written by a newer Shipworthy: it follows {stated}, and this one reads {' and '.join(schemas)}"
+        )
+    raise ValueError(f"it does not follow {' or '.join(schemas)}")
 
 
 def from_base64(text: str, *, url_safe: bool = False) -> bytes:

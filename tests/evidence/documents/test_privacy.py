@@ -12,11 +12,9 @@ from shipworthy.evidence.documents.machine import to_json
 from shipworthy.evidence.documents.markdown import to_markdown
 from shipworthy.evidence.documents.privacy import (
     commitment,
-    file_class,
     is_visible,
     opening,
     redact,
-    withhold_file,
 )
 from shipworthy.evidence.documents.shapes import SHAPES
 
@@ -125,38 +123,3 @@ def test_all_classes_see_the_document_unchanged(made):
 def test_a_short_salt_validates_input(made):
     with pytest.raises(ValueError, match="at least 16 bytes"):
         opening(b"short", "x")
-
-
-@pytest.mark.parametrize(
-    ("path", "privacy"),
-    [
-        ("manifest.json", "public"),
-        ("README.md", "public"),
-        ("keys/owner.pub", "public"),
-        ("keys/register.json", "personal"),
-        ("runs/r1/results.json", "internal"),
-        ("runs/r1/observations/decisions.parquet", "personal"),
-        ("runs/r1/journal/a/b.jsonl", "personal"),
-        ("runs/r1/report.html", "restricted"),
-        ("risk/register.json", "restricted"),
-        ("docs/model_card.md", "public"),
-        ("docs/system-card.pdf", "internal"),
-        ("docs/launch-memo.md", "restricted"),
-        ("surprise.bin", "restricted"),
-        ("docs/../runs/r1/journal/x", "personal"),
-    ],
-)
-def test_files_have_a_class_and_unknown_ones_are_restricted(path, privacy):
-    assert file_class(path) == privacy
-
-
-def test_a_withheld_file_says_what_it_is():
-    held = withhold_file("risk/register.json", size=12, sha256="ab" * 32, audience="internal")
-    assert held.as_json() == {
-        "path": "risk/register.json",
-        "size": 12,
-        "sha256": "ab" * 32,
-        "class": "restricted",
-        "withheld": True,
-    }
-    assert withhold_file("risk/register.json", size=12, sha256="ab" * 32, audience="restricted") is None

@@ -1,4 +1,4 @@
-"""Who may read what: the classes of fields and of a package's files, and documents with the rest withheld in sight.
+"""Who may read what of a document, with the rest withheld in sight.
 
 What is withheld keeps its place, its class and a digest. Short answers could be guessed from a bare digest, so each is
 salted with a key of its own, which opens that one and no other.
@@ -9,80 +9,24 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections import Counter
-from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shipworthy.digest import Json, digest
 from shipworthy.evidence.documents import content
 from shipworthy.evidence.documents.fields import PRIVACIES, Privacy
 
-if TYPE_CHECKING:  # `verify` classes files, and need not load what documents are filled in from
+if TYPE_CHECKING:  # `verify` compares classes, and need not load what documents are filled in from
     from shipworthy.evidence.documents.document import Document
     from shipworthy.evidence.documents.filling import Entry
 
 SHORTEST_SALT = 16  # bytes
 _SOMEBODY = "a person, withheld"
 
-# The first pattern that fits decides. `*` crosses folders. What is not known is restricted.
-_FILES: tuple[tuple[str, Privacy], ...] = (
-    ("manifest.json", "public"),
-    ("package.json", "public"),
-    ("README.md", "public"),
-    ("keys/*.pub", "public"),
-    ("keys/*", "personal"),  # the register says whose key is whose
-    ("attestations/*", "public"),
-    ("bom/*", "internal"),
-    ("trace/*", "internal"),
-    ("gates/*", "internal"),
-    ("plan/*", "internal"),
-    ("audit/*", "internal"),
-    ("risk/waivers.json", "internal"),  # who works with a breach may read why it is let through; the run says so too
-    ("risk/*", "restricted"),
-    ("docs/model_card.*", "public"),
-    ("docs/launch-memo.*", "restricted"),
-    ("docs/report.*", "restricted"),  # as in the run
-    ("docs/*", "internal"),
-    ("runs/*/observations/*", "personal"),
-    ("runs/*/journal/*", "personal"),
-    ("runs/*/report.html", "restricted"),  # shows transcripts; patterns take out most of what is personal, not all
-    ("runs/*/report.pdf", "restricted"),
-    ("runs/*", "internal"),
-)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WithheldFile:
-    """A file of a package that is not handed over; the package's root still proves that it is part of it."""
-
-    path: str
-    size: int  # bytes
-    sha256: str  # hexadecimal
-    privacy: Privacy
-
-    def as_json(self) -> Json:
-        """The line that stands in the file's place."""
-        return {"path": self.path, "size": self.size, "sha256": self.sha256, "class": self.privacy, "withheld": True}
-
-
-def file_class(path: str) -> Privacy:
-    """The class of a file of a package, by its path in it (with forward slashes). What is not known is restricted."""
-    if ".." in path.split("/"):
-        return "personal"
-    return next((privacy for pattern, privacy in _FILES if fnmatchcase(path, pattern)), "restricted")
-
 
 def is_visible(privacy: Privacy, audience: Privacy) -> bool:
     """Whether an audience, named by the strictest class that it may read, sees something of a class."""
     return PRIVACIES.index(privacy) <= PRIVACIES.index(audience)
-
-
-def withhold_file(path: str, *, size: int, sha256: str, audience: Privacy) -> WithheldFile | None:
-    """What stands in place of a file that an audience may not read; None where it may."""
-    privacy = file_class(path)
-    if is_visible(privacy, audience):
-        return None
-    return WithheldFile(path=path, size=size, sha256=sha256, privacy=privacy)
 
 
 def opening(salt: bytes, name: str) -> str:
