@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import event
 
-from shipworthy.record import finding
+from shipworthy.record import finding, runs
 from shipworthy.record.documents import STILL_OPEN, Incident, Mitigation, Rating, System, Waiver
 from shipworthy.record.runs import RunFacts
 from shipworthy.record.seen import Seen
@@ -186,6 +186,61 @@ def test_the_newest_runs_of_systems(record, ann, now):
     assert [one.facts.run for one in newest] == ["r0", "o2"]
     assert [one.requirement for one in record.verdicts_of(*(one.facts.digest for one in newest))] == ["A", "B"]
     assert record.newest_runs([]) == ()
+
+
+def test_what_systems_have_in_each_state_is_counted_at_once(record, ann, risk, now):
+    record.write(
+        ann, now,
+        risk("R-1", inherent=rating(3, 5)), risk("R-2", inherent=rating(2, 2)),
+        risk("R-3", system="other", inherent=rating(1, 1)), risk("R-4", system="third"),
+        risk("R-5", inherent=rating(5, 5), residual=rating(5, 5), status="closed", treatment="avoid"),
+        Incident(id="I", system="other", title="t", severity="low", detected=now),
+    )  # fmt: skip
+    asked = {"system": ["lending", "other"]}
+    assert record.tally("risk", **asked, status=STILL_OPEN) == {
+        ("risk", "lending", "open"): (2, 15), ("risk", "other", "open"): (1, 1),
+    }  # fmt: skip
+    assert record.tally("risk", "incident", **asked)["incident", "other", "open"] == (1, None)
+    assert ids(record.find("risk", **asked)) == ["R-1", "R-2", "R-3", "R-5"]
+    seen = Seen(record, lambda: frozenset({"other"}))
+    assert seen.tally("risk", **asked) == {("risk", "other", "open"): (1, 1)}
+
+
+def test_when_documents_of_a_system_were_first_written(record, ann, risk, now):
+    record.write(ann, now, risk("R-1"))
+    record.write(ann, now + timedelta(days=1), risk("R-1", title="another"), risk("R-2"), risk("O", system="other"))
+    first = {one: (kept.seq, kept.at) for one in ("R-1", "R-2") for kept in record.history("risk", one)[:1]}
+    assert record.begun("risk", "lending") == first
+    assert Seen(record, lambda: frozenset({"other"})).begun("risk", "lending") == {}
+
+
+def test_runs_by_their_names(record, now, monkeypatch):
+    made = [run(record, now, f"r{i}", system=("lending", "other")[i % 2]).digest for i in range(5)]
+    monkeypatch.setattr(runs, "_NAMES", 2)
+    assert {one.facts.digest for one in record.runs_named(*made, "sha256:none")} == set(made)
+    seen = Seen(record, lambda: frozenset({"other"}))
+    assert {one.facts.digest for one in seen.runs_named(*made)} == {made[1], made[3]}
+    assert record.runs_named() == ()
+
+
+@pytest.mark.parametrize(
+    ("ask", "index"),
+    [
+        (lambda record: record.artifacts(role="package", name="run/x"), "ix_artifacts_name_role_seq"),
+        (lambda record: record.runs(system="s", version="1", plan_digest="p", limit=1), "ix_runs_system_created"),
+        (lambda record: record.begun("decision", "s"), "ix_heads_kind_system"),
+    ],
+    ids=["packages", "runs of a version", "begun"],
+)
+def test_what_a_page_asks_is_answered_by_an_index(record, ask, index):
+    if record._engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL reads small tables whole")
+    told = []
+    event.listen(record._engine, "before_cursor_execute", lambda *given: told.append(given[2:4]))
+    ask(record)
+    with record._engine.connect() as connection:
+        rows = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + told[-1][0], told[-1][1]).all()
+    assert any(index in row[3] for row in rows), rows
 
 
 def test_touched_names_the_systems_of_every_line_since(record, ann, risk, now):

@@ -4,15 +4,19 @@ import json
 from datetime import date, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from shipworthy.errors import Unusable
 from shipworthy.integrity import chain, checkpoints
-from shipworthy.integrity.keys import NO_KEYS, person, signing_key
+from shipworthy.integrity.keys import NO_KEYS, signing_key
+from shipworthy.integrity.persons import person
 from shipworthy.record.artifacts import Artifact
 from shipworthy.record.documents import Answers, Bindings, Mitigation, Rating, SignOff, System, Waiver
 from shipworthy.record.labels import Label
+from shipworthy.record.seen import Seen
+from shipworthy.record.store import Record
 
 D = "sha256:" + "0" * 64
 RATING = Rating(likelihood=1, severity=4, basis="judged")
@@ -146,12 +150,16 @@ def test_hostile_names_are_kept_exactly(record, ann, risk, now, text):
     assert [kept.id for kept in record.find("risk", system=text)] == [text]
     assert [kept.id for kept in record.find("system", owner=text)] == [text]
     assert [kept.id for kept in record.find("risk", text=text)] == [text]
-    person = record.person(text, text)
-    assert record.people()[person].name == text
     assert record.verify().faults == ()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.parametrize("text", ["\u202evil", "A\u200bnn", "Ann\n", "<Ann>", "x" * 201])
+def test_a_name_of_a_person_hides_nothing(record, text):
+    with pytest.raises(Unusable, match="RECORD017"):
+        record.person("ann2@example.org", f"Ann {text}.")
+
+
+@settings(max_examples=60)
 @given(text=st.text(st.characters(exclude_categories=()), min_size=1, max_size=30), number=st.integers() | st.floats())
 def test_values_properties(record, ann, now, text, number):
     """Any text and number comes back as it was, or is refused with its place."""
@@ -331,6 +339,60 @@ def test_artifacts_are_known_by_their_digest(record, ann, now):
     assert record.verify().faults == ()
     with pytest.raises(Unusable, match="RECORD018"):
         record.add_artifacts(ann, now, Artifact(digest="md5:x", size=1, role="model", name="m"))
+
+
+# One state
+
+
+def test_one_state_is_read_whatever_is_written_meanwhile(record, ann, risk, now):
+    record.write(ann, now, risk("R-1"))
+    with record.one_state():
+        before = record.get("risk", "R-1"), record.find("risk"), record.size()
+        record.write(ann, now, risk("R-1", title="another"), risk("R-2"))
+        assert (record.get("risk", "R-1"), record.find("risk"), record.size()) == before
+        assert record.history("risk", "R-1") == (before[0],)
+        assert record.get("risk", "R-2") is None
+        assert record.size(anew=True) == before[2] + 2
+        with record.one_state():
+            assert record.size() == before[2]
+    assert record.size() == before[2] + 2
+    assert record.get("risk", "R-1").document.title == "another"
+
+
+def test_what_is_asked_twice_of_one_state_is_read_once(record, ann, bo, risk, now):
+    record.write(ann, now, risk("R-1"))
+    told = []
+    event.listen(record._engine, "before_cursor_execute", lambda *given: told.append(given[2]))
+
+    def asked():
+        before = len(told)
+        found = (
+            record.get("risk", "R-1"), record.find("risk", system="lending"), record.people(), record.people((bo,)),
+            record.history("risk", "R-1"), record.runs(system="lending"), record.find("risk", status=["open"]),
+        )  # fmt: skip
+        return found, len(told) - before
+
+    alone, _ = asked()
+    with record.one_state():
+        first, count = asked()
+        again = asked()
+    assert first == alone
+    assert count >= 7
+    assert again == (first, 0)
+    assert set(first[3]) == {bo}
+    assert asked()[1] >= 7
+
+
+def test_one_state_is_that_of_one_record_and_one_visitor(record, ann, risk, now, tmp_path):
+    record.write(ann, now, risk("R-1"))
+    with record.one_state(), Record.open(tmp_path / "other.db") as other:
+        assert len(record.find("risk")) == 1
+        assert other.find("risk") == ()
+        assert Seen(record, lambda: frozenset({"none"})).find("risk") == ()
+        assert Seen(record, frozenset).get("risk", "R-1") is None
+    with pytest.raises(ZeroDivisionError), record.one_state():
+        raise ZeroDivisionError(record.write(ann, now, risk("R-2")))
+    assert len(record.find("risk")) == 2
 
 
 # The log

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from shipworthy.errors import Unusable
+from shipworthy.errors import Damaged, Unusable
 from shipworthy.integrity import checkpoints
 from shipworthy.integrity.keys import signing_key
 from shipworthy.record import audit
@@ -133,8 +133,7 @@ def test_what_estimates_say_is_proven_by_the_run_folder_alone(filled):
 # What no line of the log proves, as docs/record.md says; everything else does.
 UNPROVEN = {
     "runs": {"place"},
-    "series": {"series", "key", "evaluation", "metric", "compare", "slice", "reference", "variant", "baseline", "level",
-               "method"},
+    "series": {"series"},  # the rest by its own key alone, which no line tells of
     "estimates": {"position", "series", "value", "low", "high", "n", "effective_n", "reason"},
     "checkpoints": {"at"},
     "accounts": {"password", "login"},
@@ -172,10 +171,11 @@ def test_every_column_is_proven_or_named(kept, tmp_path, table, column):
             f'"{key.name}" = (SELECT max("{key.name}") FROM "{table}")' for key in metadata.tables[table].primary_key
         ]
         row = keys[0] if table == "grants" else " AND ".join(keys)
+    other = "'x'" if isinstance(metadata.tables[table].c[column].type, sa.Text) else 9
     place = changed(
         kept, tmp_path,
         f"""UPDATE "{table}" SET "{column}" = CASE typeof("{column}") WHEN 'integer' THEN "{column}" + 1000
-        WHEN 'real' THEN 9.0 WHEN 'blob' THEN x'00' WHEN 'null' THEN 'x' ELSE "{column}" || 'x' END WHERE {row}""",
+        WHEN 'real' THEN 9.0 WHEN 'blob' THEN x'00' WHEN 'null' THEN {other} ELSE "{column}" || 'x' END WHERE {row}""",
     )  # fmt: skip
     with Record.open(place) as record:
         found = record.verify()
@@ -243,3 +243,121 @@ def test_a_second_commitment_for_one_address_is_found_and_cannot_act(tmp_path, n
         with pytest.raises(Unusable) as caught:
             record.person("ann@example.org", "Ann")
     assert [fault.code for fault in caught.value.faults] == ["RECORD022"]
+
+
+READ_AS_WRITTEN = {
+    "a rating that is another document": "UPDATE documents SET body = replace(body, '\"last\"', '\"best\"') WHERE version = 4",
+    "an actor": "UPDATE documents SET actor = 'tool:x' WHERE version = 4",
+    "a time": "UPDATE documents SET at = '2020-01-01T00:00:00.000000Z' WHERE version = 4",
+    "a salt": f"UPDATE documents SET salt = '{'0' * 64}' WHERE version = 4",
+    "body, salt and digest": "UPDATE documents SET (body, salt, digest) = (SELECT body, salt, digest FROM documents WHERE "
+    "id = 'R-1' AND version = 2) WHERE id = 'R-1' AND version = 4",
+    "a line that is none": "UPDATE audit SET line = x'00' WHERE seq = (SELECT seq FROM documents WHERE version = 4)",
+}
+
+
+@pytest.mark.parametrize("statement", READ_AS_WRITTEN.values(), ids=READ_AS_WRITTEN)
+def test_a_document_is_believed_only_as_the_log_tells_of_it(kept, tmp_path, statement):
+    with Record.open(changed(kept, tmp_path, statement)) as record:
+        for ask in (
+            lambda: record.get("risk", "R-1"),
+            lambda: record.history("risk", "R-1"),
+            lambda: record.find("risk"),
+        ):
+            with pytest.raises(Damaged, match="RECORD020") as caught:
+                ask()
+            assert caught.value.faults[0].where == "risk/R-1"
+        told = record.find("risk", damaged=True)
+        assert [one.fault is not None for one in told] == [True, False]
+        assert told[0].document is None
+
+
+OF_A_RUN = {
+    "a decision": "UPDATE runs SET decision = 'ship'",
+    "a decision and its body": """UPDATE runs SET decision = 'ship', body = replace(body, '"hold"', '"ship"')""",
+    "a salt": "UPDATE audit SET salt = '00' WHERE object LIKE 'run/%'",
+}
+OF_VERDICTS = {
+    "a verdict": "UPDATE verdicts SET verdict = 'breached' WHERE position = 1",
+    "a verdict and its body": """UPDATE verdicts SET verdict = 'x', body = replace(body, '"met"', '"x"')""",
+    "one verdict less": "DELETE FROM verdicts WHERE position = 1",
+    "no JSON": "UPDATE verdicts SET body = 'zz' WHERE position = 1",
+}
+
+
+@pytest.mark.parametrize("statement", OF_A_RUN.values(), ids=OF_A_RUN)
+def test_a_run_is_believed_only_as_the_log_tells_of_it(kept, tmp_path, statement):
+    with Record.open(changed(kept, tmp_path, statement)) as record, pytest.raises(Damaged, match="RECORD020"):
+        record.runs()
+
+
+@pytest.mark.parametrize("statement", OF_VERDICTS.values(), ids=OF_VERDICTS)
+def test_verdicts_are_believed_only_as_their_run_tells_of_them(kept, tmp_path, statement):
+    with Record.open(changed(kept, tmp_path, statement)) as record:
+        assert record.runs()
+        for ask in (lambda: record.verdicts_of(D), lambda: record.verdicts(run=D)):
+            with pytest.raises(Damaged, match="RECORD020"):
+                ask()
+
+
+STRANGERS = {
+    "trigger": "CREATE TRIGGER late AFTER INSERT ON heads BEGIN UPDATE heads SET status = 'closed'; END",
+    "view": "CREATE VIEW late AS SELECT * FROM heads",
+    "table": "CREATE TABLE late (x)",
+}
+
+
+@pytest.mark.parametrize("kind", STRANGERS)
+def test_what_no_record_makes_is_told(kept, tmp_path, kind):
+    place = tmp_path / "record.db"
+    place.write_bytes(kept.read_bytes())
+    with contextlib.closing(sqlite3.connect(place)) as raw:
+        raw.execute(STRANGERS[kind])
+        raw.commit()
+    with Record.open(place) as record:
+        (fault,) = record.verify().faults
+    assert (fault.code, fault.where) == ("RECORD020", f"{kind} late")
+
+
+def test_a_trigger_in_a_server_is_told(filled):
+    if filled._engine.dialect.name != "postgresql":
+        pytest.skip("of PostgreSQL")
+    with writing(filled._engine) as connection:
+        connection.exec_driver_sql("CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'")
+        connection.exec_driver_sql("CREATE TRIGGER late BEFORE INSERT ON heads FOR EACH ROW EXECUTE FUNCTION late()")
+    assert [fault.where for fault in filled.verify().faults] == ["trigger late"]
+
+
+def test_a_salt_has_one_spelling(kept, tmp_path):
+    statement = "UPDATE people SET salt = salt || ' ' WHERE salt IS NOT NULL"
+    with Record.open(changed(kept, tmp_path, statement)) as record:
+        assert [fault.code for fault in record.verify().faults] == ["RECORD020"]
+
+
+def test_estimates_that_cannot_be_read_are_told(kept, tmp_path):
+    with Record.open(changed(kept, tmp_path, "UPDATE estimates SET low = x'00' WHERE position = 1")) as record:
+        assert [fault.where for fault in record.verify().faults] == ["table estimates"]
+        with pytest.raises(Damaged, match="RECORD009"):
+            record.estimates()
+
+
+@pytest.mark.parametrize(("table", "column"), COLUMNS, ids=map(".".join, COLUMNS))
+def test_no_column_of_another_type_is_tripped_over(kept, tmp_path, table, column):
+    """Whatever a cell holds, whoever reads it gets an answer, or is told of it."""
+    for value in (b"\xff\x00", "zz", "[]", 3.5):
+        try:
+            place = changed(kept, tmp_path, f'UPDATE OR IGNORE "{table}" SET "{column}" = ?', value)
+        except (AssertionError, sqlite3.IntegrityError):
+            continue
+        with contextlib.suppress(Unusable), Record.open(place) as record:
+            for ask in (
+                lambda r: r.find("risk", damaged=True), lambda r: r.history("risk", "R-1"), lambda r: r.runs(),
+                lambda r: r.verdicts(), lambda r: r.verdicts_of(D), lambda r: r.histories("lending", longest=9),
+                lambda r: r.estimates(), lambda r: r.labels(), lambda r: r.artifacts(), lambda r: list(r.log()),
+                lambda r: r.people(), lambda r: r.checkpoints(), lambda r: r.kinds(), lambda r: r.states("risk"),
+                lambda r: r.tally("risk"), lambda r: r.begun("risk", "lending"), lambda r: r.search("T1"),
+                lambda r: r.lines(about="risk/R-1", below=99, farthest=99), lambda r: Accounts(r).all(),
+                lambda r: Accounts(r).tokens(), lambda r: r.verify(), lambda r: r.touched(0),
+            ):  # fmt: skip
+                with contextlib.suppress(Unusable):
+                    ask(record)

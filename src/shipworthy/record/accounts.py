@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from shipworthy.errors import Fault, Unusable
+from shipworthy.integrity.persons import why_no_address
 from shipworthy.record import audit, people
 from shipworthy.record.moments import moment, stamp
 from shipworthy.record.opening import reading, scrub, writing
@@ -100,7 +101,7 @@ class Accounts:
     def find(self, email: str) -> Account | None:
         """The account of an address, however it is spelt."""
         with reading(self._engine) as connection:
-            person = people.find(connection, email, "") if people.address(email) else None
+            person = None if why_no_address(email.strip()) else people.find(connection, email, "")
             return None if person is None else _one(connection, accounts.c.person == person)
 
     def by_login(self, login: str) -> Account | None:

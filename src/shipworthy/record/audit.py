@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from shipworthy.errors import Fault, Unusable
+from shipworthy.errors import Damaged, Fault, Unusable
 from shipworthy.integrity import chain
 from shipworthy.integrity import checkpoints as signed
 from shipworthy.integrity.merkle import Tree, leaf_hash
-from shipworthy.record.schema import audit, checkpoints
+from shipworthy.record.schema import audit, checkpoints, documents, runs
 
 SALT_BYTES = 32
 _BATCH = 5_000  # lines on their way at once
@@ -25,6 +26,16 @@ LINE = sa.cast(audit.c.line, sa.LargeBinary).label("line")
 NOTE = sa.cast(checkpoints.c.note, sa.LargeBinary).label("note")
 TREE = sa.cast(checkpoints.c.tree, sa.LargeBinary).label("tree")
 _FIRST = 200  # lines that are read first: who wants few need not wait for many
+
+
+def _beside(table: sa.Table, value: sa.ColumnElement[Any], name: str) -> sa.Label[Any]:
+    """What stands in the line of the log that tells of a row, beside the row."""
+    chosen = sa.select(value).where(audit.c.seq == table.c.seq).correlate(table)
+    return chosen.scalar_subquery().label(name)
+
+
+TOLD = _beside(documents, LINE, "told")  # the line that tells of a version of a document
+TOLD_OF_RUN = (_beside(runs, LINE, "told"), _beside(runs, audit.c.salt, "told_salt"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +65,8 @@ def opens(person: str, salt: object, email: object, name: object) -> bool:
     if not (isinstance(salt, str) and isinstance(email, str) and isinstance(name, str)):
         return False
     try:
-        return chain.opens(str(person), name, email, salt=bytes.fromhex(salt))
+        plain = bytes.fromhex(salt)
+        return plain.hex() == salt and chain.opens(str(person), name, email, salt=plain)  # in its one spelling
     except ValueError:
         return False
 
@@ -63,6 +75,27 @@ def sealed(body: bytes, salt: str) -> str:
     """The salted digest of an object's body, which is canonical JSON: that of `chain.body_digest`, from the bytes."""
     opened = b"".join((b'{"body":', body, b',"salt":"', salt.encode(), b'"}'))
     return f"sha256:{hashlib.sha256(opened).hexdigest()}"
+
+
+def refuse_unlike(line: bytes | None, **written: Any) -> None:
+    """Raise Damaged (RECORD020) unless a line of the log says just that of what was written.
+
+    written: fields of the line, such as object, after, at and actor.
+    """
+    try:
+        told = {} if line is None else orjson.loads(line)
+        wrong = [name for name, value in written.items() if told.get(name, line) != value]
+    except (ValueError, AttributeError):
+        wrong = ["line"]
+    if wrong:
+        raise changed(f"its {', '.join(wrong)}", str(written["object"]))
+
+
+def changed(what: str, where: str) -> Damaged:
+    """That something is not what was written (RECORD020)."""
+    said = f"it is not what the log says was written ({what}): the database was changed"
+    mend = "nothing rests on it: `shipworthy record verify`, and restore a backup"
+    return Damaged(Fault(code="RECORD020", what=said, where=where[:200], mend=mend))
 
 
 def size(connection: Connection) -> int:

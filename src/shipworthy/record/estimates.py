@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from shipworthy.errors import Fault, Unusable
+from shipworthy.errors import Damaged, Fault, Unusable
 from shipworthy.record.schema import estimates, runs, series
 
 _SERIES = ("evaluation", "metric", "compare", "slice", "reference", "variant", "baseline", "level", "method")
@@ -93,20 +94,14 @@ def find_estimates(connection: Connection, where: Sequence[sa.ColumnElement[bool
     batches = []
     while rows := found.fetchmany(_CHUNK):
         columns = [pa.array(values, field.type) for values, field in zip(zip(*rows, strict=True), SCHEMA, strict=True)]
+        _refuse_no_objects(columns[SCHEMA.get_field_index(name)] for name in ("slice", "reference"))
         batches.append(pa.record_batch(columns, schema=SCHEMA))
     return pa.Table.from_batches(batches, schema=SCHEMA)
 
 
 def _series_of(connection: Connection, table: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
     """The number of each row's series, made where it is new."""
-    # Length and content of each cell: two different rows never spell the same key.
-    cells = [pc.cast(table[name], pa.string()) for name in _SERIES]
-    lengths = [pc.cast(pc.binary_length(cell), pa.string()) for cell in cells]
-    parts = [
-        pc.fill_null(pc.binary_join_element_wise(n, cell, ":"), "-") for n, cell in zip(lengths, cells, strict=True)
-    ]
-    spelled = pc.binary_join_element_wise(*parts, "").combine_chunks().dictionary_encode()
-    spelled = spelled.combine_chunks() if isinstance(spelled, pa.ChunkedArray) else spelled
+    spelled = _spelled(table)
     keys = [hashlib.sha256(key.encode()).hexdigest() for key in spelled.dictionary.to_pylist()]
     codes: np.ndarray[Any, np.dtype[np.int64]] = spelled.indices.to_numpy().astype(np.int64)
     known = _known(connection, keys)
@@ -124,6 +119,59 @@ def _series_of(connection: Connection, table: pa.Table) -> np.ndarray[Any, np.dt
         known.update(zip(new, numbers, strict=True))
     places: np.ndarray[Any, np.dtype[np.int64]] = np.array([known[key] for key in keys], dtype=np.int64)[codes]
     return places
+
+
+def _spelled(table: pa.Table) -> Any:
+    """What the key of each row's series is the digest of."""
+    # Length and content of each cell: two different rows never spell the same key.
+    cells = [pc.cast(table[name], pa.string()) for name in _SERIES]
+    lengths = [pc.cast(pc.binary_length(cell), pa.string()) for cell in cells]
+    parts = [
+        pc.fill_null(pc.binary_join_element_wise(n, cell, ":"), "-") for n, cell in zip(lengths, cells, strict=True)
+    ]
+    spelled = pc.binary_join_element_wise(*parts, "").combine_chunks().dictionary_encode()
+    return spelled.combine_chunks() if isinstance(spelled, pa.ChunkedArray) else spelled
+
+
+def changed_series(connection: Connection) -> int:
+    """How many series are not what their keys are digests of, whatever the database holds in their place."""
+    found = connection.execute(sa.select(series.c.key, *(series.c[name] for name in _SERIES)))
+    wrong = 0
+    while rows := found.fetchmany(_CHUNK):
+        try:
+            wrong += _unlike(rows)
+        except _NO_VALUES:
+            wrong += sum(map(_is_unlike, rows))
+    return wrong
+
+
+_NO_VALUES = (pa.ArrowException, TypeError, ValueError, OverflowError)
+
+
+def _is_unlike(row: sa.Row[Any]) -> bool:
+    try:
+        return _unlike([row]) > 0
+    except _NO_VALUES:
+        return True
+
+
+def _unlike(rows: Sequence[sa.Row[Any]]) -> int:
+    keys, *cells = zip(*rows, strict=True)
+    table = pa.table({name: pa.array(some, _TYPES[name]) for name, some in zip(_SERIES, cells, strict=True)})
+    spelled = _spelled(table).cast(pa.string()).to_pylist()
+    return sum(hashlib.sha256(one.encode()).hexdigest() != key for one, key in zip(spelled, keys, strict=True))
+
+
+def _refuse_no_objects(columns: Iterable[pa.Array]) -> None:
+    for text in {text for column in columns for text in pc.unique(column).to_pylist() if text is not None}:
+        try:
+            is_object = isinstance(json.loads(text), dict)
+        except ValueError:
+            is_object = False
+        if not is_object:
+            what = "what the record keeps of a slice is no JSON object: it was changed there"
+            mend = "`shipworthy record verify` says where; then restore a backup"
+            raise Damaged(Fault(code="RECORD009", what=what, where="table series", mend=mend))
 
 
 def _known(connection: Connection, keys: Sequence[str]) -> dict[str, int]:

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, TypedDict
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from shipworthy.record.audit import LINE, TOLD
 from shipworthy.record.documents import KINDS
 from shipworthy.record.schema import audit, documents, heads, runs, verdicts
 
@@ -24,7 +25,7 @@ Condition: TypeAlias = sa.ColumnElement[bool]
 class Where(TypedDict, total=False):
     """What documents have to meet; None asks for nothing."""
 
-    system: str | None
+    system: str | Sequence[str] | None
     status: str | Sequence[str] | None
     owner: str | None
     due_before: date | None  # due earlier than that day
@@ -45,10 +46,24 @@ def field(connection: Connection, name: str) -> sa.ColumnElement[str]:
     )
 
 
+def tally(
+    connection: Connection, kinds: Sequence[str], where: Where, only: Sequence[Condition]
+) -> dict[tuple[str, str, str], tuple[int, int | None]]:
+    """How many documents of each of some kinds every system has in each state, and the worst of their scores."""
+    by = (heads.c.kind, heads.c.system, heads.c.status)
+    chosen = sa.select(*by, sa.func.count(), sa.func.max(heads.c.score))
+    rows = connection.execute(chosen.where(*_conditions(connection, kinds, where), *only).group_by(*by))
+    return {(kind, system or "", status or ""): (int(count), worst) for kind, system, status, count, worst in rows}
+
+
 def find_documents(  # noqa: PLR0917  a question in its parts
     connection: Connection, kind: str, where: Where, only: Sequence[Condition], order: Order, limit: int, offset: int
 ) -> sa.CursorResult[Any]:
     """Rows of the newest versions of documents of a kind."""
+    given = {key: value for key, value in where.items() if value is not None}
+    if order == "id" and given.keys() == {"system"} and isinstance(given["system"], str) and not only:
+        named = {"of_kind": kind, "of_system": given["system"], "most": limit, "start": offset}
+        return connection.execute(_OF_SYSTEM, named)
     said = _conditions(connection, kind, where)
     of_system = where.get("system") is not None  # as in `_conditions`
     by: dict[Order, tuple[sa.ColumnElement[Any], ...]] = {
@@ -71,8 +86,8 @@ def find_documents(  # noqa: PLR0917  a question in its parts
     else:
         chosen = _with_bodies(sa.select(heads.c.kind, heads.c.id), where).where(*said, *only)
         page = chosen.order_by(*by[order]).limit(limit).offset(offset).subquery()
-    named = sa.and_(page.c.kind == heads.c.kind, page.c.id == heads.c.id)
-    shown = sa.select(documents).select_from(page).join(heads, named).join(documents, _NEWEST)
+    same = sa.and_(page.c.kind == heads.c.kind, page.c.id == heads.c.id)
+    shown = sa.select(documents, TOLD).select_from(page).join(heads, same).join(documents, _NEWEST)
     return connection.execute(shown.order_by(*by[order]))
 
 
@@ -97,6 +112,20 @@ def _with_bodies(chosen: sa.Select[Any], where: Where) -> sa.Select[Any]:
 _NEWEST: Condition = sa.and_(
     documents.c.kind == heads.c.kind, documents.c.id == heads.c.id, documents.c.version == heads.c.version
 )
+
+
+def _of_system() -> sa.Select[Any]:
+    """What is asked for most, built once: to build a statement takes longer than to run this one."""
+    here = (heads.c.kind == sa.bindparam("of_kind"), heads.c.system == sa.bindparam("of_system"))
+    by = heads.c.id.concat("")
+    chosen = sa.select(heads.c.kind, heads.c.id).where(*here).order_by(by)
+    page = chosen.limit(sa.bindparam("most")).offset(sa.bindparam("start")).subquery()
+    named = sa.and_(page.c.kind == heads.c.kind, page.c.id == heads.c.id)
+    shown = sa.select(documents, TOLD).select_from(page).join(heads, named)
+    return shown.join(documents, _NEWEST).order_by(by)
+
+
+_OF_SYSTEM = _of_system()
 
 
 def count_states(connection: Connection, kind: str, where: Where, only: Sequence[Condition]) -> dict[str, int]:
@@ -135,7 +164,7 @@ def find_by_words(
     rows: list[Any] = []
     for kind in KINDS:
         ids = [id_ for its, id_ in keys if its == kind]
-        chosen = sa.select(documents).join(heads, _NEWEST).where(heads.c.kind == kind, heads.c.id.in_(ids))
+        chosen = sa.select(documents, TOLD).join(heads, _NEWEST).where(heads.c.kind == kind, heads.c.id.in_(ids))
         rows += connection.execute(chosen.order_by(documents.c.id)).all() if ids else []
     size = int(connection.execute(sa.select(sa.func.count()).select_from(heads).where(*within)).scalar_one())
     return rows, min(size, most)
@@ -197,7 +226,7 @@ def _actions(connection: Connection, where: Sequence[Condition]) -> list[str]:
 def _lines(
     connection: Connection, where: Sequence[Condition], seq: sa.ColumnElement[int], most: int
 ) -> list[tuple[int, bytes]]:
-    chosen = sa.select(audit.c.seq, audit.c.line).where(*where).order_by(seq.desc()).limit(most)
+    chosen = sa.select(audit.c.seq, LINE).where(*where).order_by(seq.desc()).limit(most)
     return [(row.seq, bytes(row.line)) for row in connection.execute(chosen)]
 
 
@@ -238,10 +267,10 @@ def touched(connection: Connection, since: int, most: int) -> frozenset[str] | N
     return frozenset(found)
 
 
-def _conditions(connection: Connection, kind: str, where: Where) -> list[Condition]:
+def _conditions(connection: Connection, kind: str | Sequence[str], where: Where) -> list[Condition]:
     given = {key: value for key, value in where.items() if value is not None}
     status, text = given.pop("status", None), given.pop("text", None)
-    found: list[Condition] = [heads.c.kind == kind]
+    found: list[Condition] = [heads.c.kind == kind if isinstance(kind, str) else heads.c.kind.in_(kind)]
     of_system = given.get("system") is not None
 
     def column(name: str) -> sa.ColumnElement[Any]:
@@ -271,7 +300,8 @@ def _conditions(connection: Connection, kind: str, where: Where) -> list[Conditi
             case "tier":
                 found.append(field(connection, "tier") == stated)
             case _:
-                found.append(column(key) == stated)
+                one = column(key)
+                found.append(one == stated if isinstance(stated, str) else one.in_(list(_texts(stated))))
     return found
 
 

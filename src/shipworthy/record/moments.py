@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from shipworthy.errors import Fault, Unusable
+from shipworthy.errors import Damaged, Fault, Unusable
 
 
 def stamp(now: datetime) -> str:
@@ -20,7 +20,7 @@ def stamp(now: datetime) -> str:
 
 
 def moment(text: str) -> datetime:
-    """The moment that `stamp` wrote. Raises Unusable (RECORD009) where something else was put in its place."""
+    """The moment that `stamp` wrote. Raises Damaged (RECORD009) where something else was put in its place."""
     try:
         return datetime.fromisoformat(text)
     except (TypeError, ValueError) as error:
@@ -28,4 +28,4 @@ def moment(text: str) -> datetime:
             "a time that the record keeps is none: it was changed there",
             "`shipworthy record verify` says where",
         )
-        raise Unusable(Fault(code="RECORD009", what=what, where=str(text)[:80], mend=mend)) from error
+        raise Damaged(Fault(code="RECORD009", what=what, where=str(text)[:80], mend=mend)) from error

@@ -7,7 +7,9 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +46,48 @@ def open_database(place: str | Path, *, create: bool, patience: float = PATIENCE
     return engine
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class State:
+    """One state of a database, which everything reads that is read meanwhile."""
+
+    engine: Engine
+    connection: Connection
+    known: dict[Hashable, Any] = field(default_factory=dict)  # what was read of it, by the question
+
+
+_STATE: ContextVar[State | None] = ContextVar("state", default=None)
+
+
 @contextlib.contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection on one state of the database, from begin to end."""
+def one_state(engine: Engine) -> Iterator[None]:
+    """Whatever this thread reads meanwhile is of one state of the database, over one connection.
+
+    What is written meanwhile is not seen before the end.
+    """
+    if state_of(engine) is not None:
+        yield
+        return
+    with reading(engine) as connection:
+        before = _STATE.set(State(engine=engine, connection=connection))
+        try:
+            yield
+        finally:
+            _STATE.reset(before)
+
+
+def state_of(engine: Engine) -> State | None:
+    """The state of a database that is read now, where it was said that everything reads one."""
+    state = _STATE.get()
+    return state if state is not None and state.engine is engine else None
+
+
+@contextlib.contextmanager
+def reading(engine: Engine, *, anew: bool = False) -> Iterator[Connection]:
+    """A connection on one state of the database, from begin to end. anew: on its newest, whatever `one_state` reads."""
+    if not anew and (state := state_of(engine)) is not None:
+        with told(_shown(engine.url)):
+            yield state.connection
+        return
     options = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
     with told(_shown(engine.url)), engine.connect().execution_options(**options) as connection, connection.begin():
         yield connection

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from shipworthy.errors import Fault, Unusable
+from shipworthy.integrity import persons
 from shipworthy.record import audit
 from shipworthy.record.reading import unkeepable
 from shipworthy.record.schema import people
 
 _TOOL = re.compile(r"tool:[a-z0-9][a-z0-9._/-]{0,63}")  # an actor that is no person, such as tool:shipworthy/0.1
-LONGEST = 320  # characters of an address, and of a name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,20 +32,16 @@ def refuse(email: str, name: str) -> None:
     """Raise Unusable (RECORD011, RECORD017) for what names no person, or cannot be kept."""
     if faults := [*unkeepable(email, "person: email"), *unkeepable(name, "person: name")]:
         raise Unusable(faults)
-    if not (email or name) or max(len(email), len(name)) > LONGEST:
-        what = f"a person has an address or a name, each of at most {LONGEST} characters"
-        raise Unusable(Fault(code="RECORD017", what=what, where="person", mend="write them otherwise"))
-
-
-def address(email: str) -> str:
-    """What people are told apart by: an address whatever its case, without blanks around it."""
-    return unicodedata.normalize("NFKC", email).strip().casefold()
+    why = "" if email or name else "there is neither address nor name"
+    if why := why or (email and persons.why_no_address(email)) or (name and persons.why_no_name(name)):
+        what = f"this names no person: {why}"
+        raise Unusable(Fault(code="RECORD017", what=what, where="person", mend="write address or name otherwise"))
 
 
 def told_apart_by(email: str, name: str) -> tuple[str, str]:
-    """What makes two people two: the address; the name where there is none."""
-    wanted = address(email)
-    return wanted, "" if wanted else name
+    """What makes two people two: the address, however it is spelt; the name where there is none."""
+    wanted = persons.identity(email)
+    return wanted, "" if wanted else persons.identity(name)
 
 
 def find(connection: Connection, email: str, name: str) -> str | None:
@@ -71,10 +67,12 @@ def commit_to(connection: Connection, email: str, name: str) -> str:
     return person
 
 
-def everyone(connection: Connection) -> dict[str, Person]:
-    """All people by commitment; who was erased, or whose row was changed, has neither address nor name."""
-    found = {}
-    for person, salt, email, name in connection.execute(sa.select(people).order_by(people.c.person)):
+def everyone(connection: Connection, only: Collection[str] | None = None) -> dict[str, Person]:
+    """All people by commitment, or a few; who was erased, or whose row was changed, has neither address nor name."""
+    found, chosen = {}, sa.select(people).order_by(people.c.person)
+    if only is not None:
+        chosen = chosen.where(people.c.person.in_(only))
+    for person, salt, email, name in connection.execute(chosen):
         is_theirs = audit.opens(person, salt, email, name)
         found[person] = Person(person=person, email=email if is_theirs else None, name=name if is_theirs else None)
     return found

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from shipworthy.digest import canonical
-from shipworthy.errors import Fault, Unusable
+from shipworthy.errors import Damaged, Fault, Unusable
 from shipworthy.record.documents import KINDS, MODELS, Contradiction, Document
 
 MOST_BYTES = 1_000_000  # of a document's canonical JSON
@@ -85,13 +85,13 @@ def body_bytes(document: Document) -> bytes:
 
 
 def kept_document(kind: str, id_: str, body: str) -> Document:
-    """A document from a body that the record kept. Raises Unusable (RECORD009) where it was damaged there."""
+    """A document from a body that the record kept. Raises Damaged (RECORD009) where that is no document."""
     try:
         return MODELS[kind].model_validate_json(body, strict=True)  # type: ignore[index]
     except (KeyError, ValueError) as error:
         what = "a document that the record keeps cannot be read: it was changed there, or another version wrote it"
         mend = "`shipworthy record verify` says which; then restore a backup, or use that version of Shipworthy"
-        raise Unusable(Fault(code="RECORD009", what=what, where=f"{kind}/{id_}"[:200], mend=mend)) from error
+        raise Damaged(Fault(code="RECORD009", what=what, where=f"{kind}/{id_}"[:200], mend=mend)) from error
 
 
 def words_of(body: object) -> str:

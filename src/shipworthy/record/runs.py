@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +13,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from shipworthy.digest import canonical, digest
-from shipworthy.errors import Fault, Unusable
+from shipworthy.errors import Damaged, Fault, Unusable
+from shipworthy.record import audit
 from shipworthy.record.moments import moment, stamp
 from shipworthy.record.reading import unkeepable
 from shipworthy.record.schema import heads, inputs, runs, verdicts
 
+OF_BODY = ("digest", "run", "system", "version", "plan_digest", "created", "decision", "locked", "baseline")
 _OF_INPUT = ("evaluation", "source", "digest", "rows")
-_NAMES = 500  # systems in one question: older SQLite takes 999 parameters
+_NAMES = 500  # systems, or runs, in one question: older SQLite takes 999 parameters
 LONGEST = 2_000  # characters of a name, a place or a source
 
 
@@ -148,7 +151,8 @@ def insert_run(
 
 def find_runs(connection: Connection, where: Sequence[sa.ColumnElement[bool]], limit: int) -> tuple[KeptRun, ...]:
     """Recorded runs, the newest first."""
-    chosen = sa.select(runs).where(*where).order_by(runs.c.created.desc(), runs.c.number.desc()).limit(limit)
+    chosen = sa.select(runs, *audit.TOLD_OF_RUN).where(*where)
+    newest_first = chosen.order_by(runs.c.created.desc(), runs.c.number.desc()).limit(limit)
     return tuple(
         KeptRun(
             facts=RunFacts(
@@ -158,8 +162,56 @@ def find_runs(connection: Connection, where: Sequence[sa.ColumnElement[bool]], l
             ),
             at=moment(row.at), actor=row.actor, seq=row.seq,
         )
-        for row in connection.execute(chosen)
+        for row in map(_held, connection.execute(newest_first))
     )  # fmt: skip
+
+
+def _held(row: Any) -> Any:
+    """The row of a run, held against its body and the log. Raises Damaged (RECORD020)."""
+    after = audit.sealed(row.body.encode(), row.told_salt or "")
+    name = f"run/{row.digest}"
+    audit.refuse_unlike(row.told, object=name, before=None, after=after, at=row.at, actor=row.actor)
+    if wrong := [column for column in OF_BODY if _json(row.body, name).get(column) != getattr(row, column)]:
+        raise audit.changed(f"its {', '.join(wrong)}", name)
+    return row
+
+
+def refuse_changed(connection: Connection, digests: Sequence[str]) -> None:
+    """Raise Damaged (RECORD009, RECORD020) unless the verdicts of these runs are what the log covers."""
+    for start in range(0, len(digests), _NAMES):
+        wanted = runs.c.digest.in_(digests[start : start + _NAMES])
+        judged: dict[int, list[Any]] = {}
+        chosen = sa.select(verdicts).join(runs, runs.c.number == verdicts.c.number).where(wanted)
+        for row in connection.execute(chosen.order_by(verdicts.c.number, verdicts.c.position)):
+            judged.setdefault(row.number, []).append(row)
+        for row in map(_held, connection.execute(sa.select(runs, *audit.TOLD_OF_RUN).where(wanted))):
+            name = f"run/{row.digest}"
+            if not are_told(judged.get(row.number, []), _json(row.body, name).get("verdicts"), name):
+                raise audit.changed("its verdicts", name)
+
+
+def are_told(judged: Sequence[Any], told: object, name: str) -> bool:
+    """Whether rows of verdicts, in their order, are what a run's body tells by one digest. Raises Damaged."""
+    # Each is kept as canonical JSON, and so is the list that was digested.
+    listed = hashlib.sha256(f"[{','.join(one.body for one in judged)}]".encode()).hexdigest()
+    return f"sha256:{listed}" == told and all(
+        getattr(one, column) == said.get(column)
+        for one, said in ((one, _json(one.body, name)) for one in judged)
+        for column in ("requirement", "verdict", "severity")
+    )
+
+
+def _json(text: str, name: str) -> dict[str, Any]:
+    """A JSON object that the record keeps. Raises Damaged (RECORD009)."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        what = "something that the record keeps is no JSON object: it was changed there"
+        mend = "`shipworthy record verify` says where; then restore a backup"
+        raise Damaged(Fault(code="RECORD009", what=what, where=name[:200], mend=mend))
+    return found
 
 
 def find_newest(
@@ -179,6 +231,17 @@ def find_newest(
             .scalar_subquery()
         )
         found += find_runs(connection, [runs.c.number.in_(sa.select(newest).select_from(its)), *where], len(wanted))
+    return tuple(found)
+
+
+def find_named(
+    connection: Connection, digests: Sequence[str], where: Sequence[sa.ColumnElement[bool]]
+) -> tuple[KeptRun, ...]:
+    """Those of the runs of these digests that there are."""
+    found: list[KeptRun] = []
+    for start in range(0, len(digests), _NAMES):
+        wanted = digests[start : start + _NAMES]
+        found += find_runs(connection, [runs.c.digest.in_(wanted), *where], len(wanted))
     return tuple(found)
 
 
@@ -232,7 +295,8 @@ def find_histories(
 def _verdict(row: Any) -> KeptVerdict:
     return KeptVerdict(
         run=row.digest, name=row.run, system=row.system, version=row.version, created=moment(row.created),
-        requirement=row.requirement, verdict=row.verdict, severity=row.severity, body=json.loads(row.body),
+        requirement=row.requirement, verdict=row.verdict, severity=row.severity,
+        body=_json(row.body, f"run/{row.digest}"),
     )  # fmt: skip
 
 

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
 import sqlalchemy as sa
 
-VERSION = "0005"  # of these tables; the newest of migrations/versions
+from shipworthy.errors import Damaged, Fault
+
+VERSION = "0006"  # of these tables; the newest of migrations/versions
 VERSION_TABLE = "shipworthy_schema"
 
 metadata = sa.MetaData(
@@ -17,9 +24,50 @@ metadata = sa.MetaData(
 )
 
 
+_ANYTHING: ContextVar[bool] = ContextVar("anything", default=False)
+
+
+@contextmanager
+def anything() -> Iterator[None]:
+    """Whatever is read meanwhile comes as it is, for who looks for damage; else a value of another type is refused."""
+    before = _ANYTHING.set(True)
+    try:
+        yield
+    finally:
+        _ANYTHING.reset(before)
+
+
+def _only(kinds: tuple[type, ...], what: str) -> Callable[[Any], Any]:
+    """Passes values of these types; SQLite keeps any in any column. Raises Damaged (RECORD009) for others."""
+
+    def passed(value: Any) -> Any:
+        if value is None or type(value) in kinds or _ANYTHING.get():
+            return value
+        said = f"a value that the record keeps is no {what}: it was changed there"
+        mend = "`shipworthy record verify` says where; then restore a backup"
+        raise Damaged(Fault(code="RECORD009", what=said, where=repr(value)[:80], mend=mend))
+
+    return passed
+
+
+class _Text(sa.Text):
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:  # noqa: ARG002  SQLAlchemy's own
+        return _only((str,), "text")
+
+
+class _Whole(sa.Integer):
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:  # noqa: ARG002
+        return _only((int,), "whole number")
+
+
+class _Real(sa.Double[float]):
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Any:  # noqa: ARG002
+        return _only((float, int), "number")
+
+
 def text() -> sa.Text:
     """Text compared byte by byte: a server's language changes no order and no match."""
-    return sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+    return _Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def column(name: str, *more: sa.ForeignKey, null: bool = False, key: bool = False) -> sa.Column[str]:
@@ -28,12 +76,12 @@ def column(name: str, *more: sa.ForeignKey, null: bool = False, key: bool = Fals
 
 
 def _number(name: str, *more: sa.ForeignKey, null: bool = False, key: bool = False) -> sa.Column[int]:
-    return sa.Column(name, sa.BigInteger().with_variant(sa.Integer(), "sqlite"), *more, nullable=null, primary_key=key,
+    return sa.Column(name, sa.BigInteger().with_variant(_Whole(), "sqlite"), *more, nullable=null, primary_key=key,
                      autoincrement=False)  # fmt: skip
 
 
 def _measure(name: str) -> sa.Column[float]:
-    return sa.Column(name, sa.Double(), nullable=True)
+    return sa.Column(name, _Real(), nullable=True)
 
 
 people = sa.Table(  # the openings of commitments; all but the commitment is null once a person was erased
@@ -201,6 +249,7 @@ artifacts = sa.Table(  # files, by what they hold; the files themselves lie else
     column("actor"),
     _number("seq"),
     sa.Index(None, "seq"),
+    sa.Index(None, "name", "role", "seq"),
 )
 
 audit = sa.Table(  # the log: each line exactly as it is exported

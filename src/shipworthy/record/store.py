@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from shipworthy.digest import canonical
-from shipworthy.errors import Fault, Unusable
+from shipworthy.errors import Damaged, Fault, Unusable
 from shipworthy.record import artifacts as files
 from shipworthy.record import audit, finding, people
 from shipworthy.record import labels as words_of_people
@@ -24,7 +26,7 @@ from shipworthy.record.documents import Document, Kind, System
 from shipworthy.record.finding import Where
 from shipworthy.record.labels import Label
 from shipworthy.record.moments import moment, stamp
-from shipworthy.record.opening import PATIENCE, open_database, reading, scrub, writing
+from shipworthy.record.opening import PATIENCE, one_state, open_database, reading, scrub, state_of, writing
 from shipworthy.record.people import Person
 from shipworthy.record.reading import body_bytes, checked, kept_document, words_of
 from shipworthy.record.runs import KeptRun, KeptVerdict, RunFacts
@@ -45,10 +47,18 @@ MOST_SEARCHED = 20_000  # documents, the newest, whose texts a search reads
 _ACTION = re.compile(r"[a-z][a-z -]{0,39}")
 
 # Built once: to build a statement anew takes SQLAlchemy longer than the database takes to run it.
-_ALL = sa.select(versions).where(versions.c.kind == sa.bindparam("of_kind"), versions.c.id == sa.bindparam("of_id"))
+_OF_ONE = (versions.c.kind == sa.bindparam("of_kind"), versions.c.id == sa.bindparam("of_id"))
+_ALL = sa.select(versions, audit.TOLD).where(*_OF_ONE)
 _NEWEST = _ALL.order_by(versions.c.version.desc()).limit(1)
 _VERSION = _ALL.where(versions.c.version == sa.bindparam("of_version"))
 _HISTORY = _ALL.order_by(versions.c.version)
+_FIRST = (
+    sa.select(versions.c.id, versions.c.seq, versions.c.at)
+    .join(heads, sa.and_(heads.c.kind == versions.c.kind, heads.c.id == versions.c.id))
+    .where(
+        heads.c.kind == sa.bindparam("of_kind"), heads.c.system == sa.bindparam("of_system"), versions.c.version == 1
+    )
+)
 _INSERT, _INSERT_HEAD = sa.insert(versions), sa.insert(heads)
 SYSTEM: sa.ColumnElement[str] = sa.func.coalesce(heads.c.system, heads.c.id)  # a system is about itself
 _MOVE_HEAD = sa.update(heads).where(heads.c.kind == sa.bindparam("of_kind"), heads.c.id == sa.bindparam("of_id"))
@@ -63,11 +73,35 @@ class Kept:
     version: int  # 1, 2, ...
     document: Document | None  # None once this version was forgotten
     digest: str  # salted, as the audit log has it
+    salt: str | None  # hexadecimal; with the body it makes the digest; None once this version was forgotten
     previous: str | None  # of the version before
     at: datetime
     actor: str
     seq: int  # of its audit entry
     is_new: bool = False  # written by this very call
+    fault: Fault | None = None  # why it cannot be read, where a list was asked for with those that are damaged
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _once(ask: Callable[Concatenate[Record, P], T]) -> Callable[Concatenate[Record, P], T]:
+    """A question that is answered once in one state of the database."""
+
+    @wraps(ask)
+    def answer(self: Record, /, *given: P.args, **named: P.kwargs) -> T:
+        state = state_of(self._engine)
+        if state is None:
+            return ask(self, *given, **named)
+        said = ((key, tuple(one) if isinstance(one, list) else one) for key, one in sorted(named.items()))
+        question = (self, ask.__name__, given, tuple(said))
+        if question not in state.known:
+            state.known[question] = ask(self, *given, **named)
+        found: T = state.known[question]
+        return found
+
+    return answer
 
 
 class Record:
@@ -111,6 +145,13 @@ class Record:
         with writing(self._engine) as source, writing(other._engine) as target:
             return copy_rows(source, target)
 
+    def one_state(self) -> AbstractContextManager[None]:
+        """Whatever is read of the record meanwhile, in this thread, is of one state, and what is asked twice read once.
+
+        What is written meanwhile is not seen before the end.
+        """
+        return one_state(self._engine)
+
     # People
 
     def person(self, email: str, name: str) -> str:
@@ -118,6 +159,7 @@ class Record:
 
         An address that the record knows keeps its commitment and the name that was written first.
         """
+        email, name = email.strip(), name.strip()
         people.refuse(email, name)
         with reading(self._engine) as connection:
             known = people.find(connection, email, name)
@@ -126,10 +168,14 @@ class Record:
         with writing(self._engine) as connection:
             return people.find(connection, email, name) or people.commit_to(connection, email, name)
 
-    def people(self) -> dict[str, Person]:
-        """Everyone whom the record knows, by commitment; without address and name once erased."""
+    @_once
+    def people(self, only: Collection[str] | None = None) -> dict[str, Person]:
+        """Everyone whom the record knows, by commitment; without address and name once erased.
+
+        only: commitments that are asked for, a few.
+        """
         with reading(self._engine) as connection:
-            return people.everyone(connection)
+            return people.everyone(connection, only)
 
     def erase(self, actor: str, now: datetime, person: str) -> None:
         """Forget who stands behind a commitment. The log keeps the commitment, and says that it was erased.
@@ -168,7 +214,7 @@ class Record:
         with writing(self._engine) as connection:
             people.require(connection, actor)
             _refuse_overtaken(connection, based_on or {})
-            seq, kept, changes = audit.size(connection), [], list[audit.Change]()
+            seq, kept = audit.size(connection), []
             for document in ready:
                 head = _newest(connection, document.kind, document.id)
                 system = document if isinstance(document, System) else _system_of(connection, document)
@@ -177,21 +223,20 @@ class Record:
                 if head is not None and head.document == document:
                     kept.append(head)
                     continue
-                new = _insert(connection, document, head, at=at, actor=actor, seq=seq + len(changes))
+                new = _insert(connection, document, head, at=at, actor=actor, seq=seq)
                 done = action or ("update" if head else "create")
-                changes.append(
-                    audit.Change(
-                        action=f"{document.kind}.{done}",
-                        object=f"{document.kind}/{document.id}",
-                        before=new.previous,
-                        after=new.digest,
-                    )
+                change = audit.Change(
+                    action=f"{document.kind}.{done}",
+                    object=f"{document.kind}/{document.id}",
+                    before=new.previous,
+                    after=new.digest,
                 )
+                audit.append(connection, at=now, actor=actor, changes=[change])  # at once: the next may rest on it
                 kept.append(new)
-            if changes:
-                audit.append(connection, at=now, actor=actor, changes=changes)
+                seq += 1
         return tuple(kept)
 
+    @_once
     def get(self, kind: Kind, id: str, *, version: int | None = None) -> Kept | None:
         """The newest version of a document, or the one asked for; None where there is none."""
         named: dict[str, str | int] = {"of_kind": kind, "of_id": id}
@@ -200,22 +245,41 @@ class Record:
             row = connection.execute(chosen, named if version is None else {**named, "of_version": version}).first()
             return None if row is None else _kept(row)
 
+    @_once
     def history(self, kind: Kind, id: str) -> tuple[Kept, ...]:
         """Every version of a document, the oldest first."""
         with reading(self._engine) as connection:
             rows = connection.execute(_HISTORY, {"of_kind": kind, "of_id": id})
             return tuple(_kept(row) for row in rows)
 
+    @_once
+    def begun(self, kind: Kind, system: str) -> dict[str, tuple[int, datetime]]:
+        """When each document of a kind of a system was first written: id -> the line of the log, and its time."""
+        named = {"of_kind": kind, "of_system": system}
+        with reading(self._engine) as connection:
+            rows = connection.execute(_FIRST.where(*self._only(SYSTEM)), named)
+            return {row.id: (row.seq, moment(row.at)) for row in rows}
+
+    @_once
     def find(
-        self, kind: Kind, *, order: finding.Order = "id", limit: int = MOST, offset: int = 0, **where: Unpack[Where]
+        self,
+        kind: Kind,
+        *,
+        order: finding.Order = "id",
+        limit: int = MOST,
+        offset: int = 0,
+        damaged: bool = False,
+        **where: Unpack[Where],
     ) -> tuple[Kept, ...]:
         """The newest versions of documents that meet every condition.
 
         order: by id; by the day on which they are due; those first that were written last; of risks, the worst first.
+        damaged: one that cannot be read comes too, with its `fault` and without what it says, for who only shows them;
+        else it is refused. Raises Damaged (RECORD009).
         """
         with reading(self._engine) as connection:
             found = finding.find_documents(connection, kind, where, self._only(SYSTEM), order, limit, offset)
-            return tuple(_kept(row) for row in found)
+            return tuple(_kept(row, damaged=damaged) for row in found)
 
     def count(self, kind: Kind, **where: Unpack[Where]) -> int:
         """How many documents `find` finds without a limit."""
@@ -235,6 +299,14 @@ class Record:
         with reading(self._engine) as connection:
             return finding.count_states(connection, kind, where, self._only(SYSTEM))
 
+    def tally(self, *kinds: Kind, **where: Unpack[Where]) -> dict[tuple[str, str, str], tuple[int, int | None]]:
+        """How many documents of some kinds systems have in each state, and the worst of their scores.
+
+        (kind, system, status) -> (how many, likelihood × severity of the worst risk).
+        """
+        with reading(self._engine) as connection:
+            return finding.tally(connection, kinds, where, self._only(SYSTEM))
+
     def search(
         self, text: str, *, system: str | None = None, most: int = MOST_SEARCHED, limit: int = MOST
     ) -> tuple[tuple[Kept, ...], int]:
@@ -245,7 +317,7 @@ class Record:
         with reading(self._engine) as connection:
             only = self._only(SYSTEM)
             rows, looked = finding.find_by_words(connection, text, only, system=system, most=most, limit=limit)
-            return tuple(_kept(row) for row in rows), looked
+            return tuple(_kept(row, damaged=True) for row in rows), looked
 
     def ids(self, kind: Kind) -> tuple[str, ...]:
         """The ids that are taken, of whatever system: what is numbered anew must not meet one."""
@@ -311,6 +383,7 @@ class Record:
             audit.append(connection, at=now, actor=actor, changes=[change])
         return KeptRun(facts=run, at=moment(at), actor=actor, seq=seq, is_new=True)
 
+    @_once
     def runs(
         self,
         *,
@@ -325,9 +398,9 @@ class Record:
         limit: int = MOST,
     ) -> tuple[KeptRun, ...]:
         """Recorded runs that meet every condition, the newest first. since, before: when they were made."""
-        where = _equal(
-            runs, digest=digest, run=run, system=system, version=version, decision=decision, plan_digest=plan_digest
-        )
+        where = _equal(runs, digest=digest, run=run, system=system, decision=decision, plan_digest=plan_digest)
+        if version is not None:  # of one system not by its own index: others have versions of the same name
+            where.append((runs.c.version if system is None else runs.c.version.concat("")) == version)
         where += self._only(runs.c.system)
         if since is not None:
             where.append(runs.c.created >= stamp(since))
@@ -349,6 +422,7 @@ class Record:
         where = [*_equal(runs, digest=run, system=system), *_equal(verdicts, requirement=requirement, verdict=verdict)]
         where += self._only(runs.c.system)
         with reading(self._engine) as connection:
+            kept_runs.refuse_changed(connection, [run] if run is not None else [])
             return kept_runs.find_verdicts(connection, where, limit)
 
     def newest_runs(self, systems: Sequence[str]) -> tuple[KeptRun, ...]:
@@ -356,9 +430,15 @@ class Record:
         with reading(self._engine) as connection:
             return kept_runs.find_newest(connection, systems, self._only(runs.c.system))
 
+    def runs_named(self, *digests: str) -> tuple[KeptRun, ...]:
+        """Those of the runs of these digests that there are."""
+        with reading(self._engine) as connection:
+            return kept_runs.find_named(connection, digests, self._only(runs.c.system))
+
     def verdicts_of(self, *digests: str) -> tuple[KeptVerdict, ...]:
         """The verdicts of these runs, by their digests."""
         with reading(self._engine) as connection:
+            kept_runs.refuse_changed(connection, digests)
             where = [runs.c.digest.in_(digests), *self._only(runs.c.system)]
             return kept_runs.find_verdicts(connection, where, None)
 
@@ -513,9 +593,9 @@ class Record:
         with reading(self._engine) as connection:
             return finding.touched(connection, since, most)
 
-    def size(self) -> int:
-        """How many lines the log has."""
-        with reading(self._engine) as connection:
+    def size(self, *, anew: bool = False) -> int:
+        """How many lines the log has. anew: has now, whatever `one_state` reads."""
+        with reading(self._engine, anew=anew) as connection:
             return audit.size(connection)
 
     def checkpoint(self, sign: Callable[[Tree], bytes], now: datetime) -> bytes:
@@ -593,8 +673,8 @@ def _insert(connection: Connection, document: Document, head: Kept | None, *, at
     body, salt = body_bytes(document), audit.fresh_salt()
     new = Kept(
         kind=document.kind, id=document.id, version=head.version + 1 if head else 1, document=document,
-        digest=audit.sealed(body, salt), previous=head.digest if head else None, at=moment(at), actor=actor, seq=seq,
-        is_new=True,
+        digest=audit.sealed(body, salt), salt=salt, previous=head.digest if head else None, at=moment(at),
+        actor=actor, seq=seq, is_new=True,
     )  # fmt: skip
     row = {
         "kind": new.kind, "id": new.id, "version": new.version, "body": body.decode(), "salt": salt,
@@ -610,11 +690,23 @@ def _insert(connection: Connection, document: Document, head: Kept | None, *, at
     return new
 
 
-def _kept(row: Any) -> Kept:
-    document = None if row.body is None else kept_document(row.kind, row.id, row.body)
+def _kept(row: Any, *, damaged: bool = False) -> Kept:
+    document, fault = None, None
+    try:
+        document = None if row.body is None else kept_document(row.kind, row.id, row.body)
+        is_its = row.body is None or audit.sealed(row.body.encode(), row.salt or "") == row.digest
+        audit.refuse_unlike(
+            row.told, object=f"{row.kind}/{row.id}", before=row.previous, after=row.digest if is_its else "",
+            at=row.at, actor=row.actor,
+        )  # fmt: skip
+    except Damaged as error:
+        if not damaged:
+            raise
+        document, fault = None, error.faults[0]
     return Kept(
-        kind=row.kind, id=row.id, version=row.version, document=document, digest=row.digest, previous=row.previous,
-        at=moment(row.at), actor=row.actor, seq=row.seq,
+        kind=row.kind, id=row.id, version=row.version, document=document, digest=row.digest, salt=row.salt,
+        previous=row.previous,
+        at=moment(row.at), actor=row.actor, seq=row.seq, fault=fault,
     )  # fmt: skip
 
 

@@ -6,7 +6,6 @@ The database is hostile input: its cells may hold anything, of any type.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,10 +27,14 @@ from shipworthy.integrity.merkle import Tree, leaf_hash
 from shipworthy.record import audit as log
 from shipworthy.record import people as persons
 from shipworthy.record.documents import KINDS
+from shipworthy.record.estimates import changed_series
 from shipworthy.record.labels import Label
 from shipworthy.record.reading import LONGEST_WORDS, kept_document, words_of
+from shipworthy.record.runs import OF_BODY, are_told
 from shipworthy.record.schema import (
+    VERSION_TABLE,
     accounts,
+    anything,
     artifacts,
     audit,
     checkpoints,
@@ -41,8 +44,10 @@ from shipworthy.record.schema import (
     heads,
     inputs,
     labels,
+    metadata,
     people,
     runs,
+    series,
     tokens,
     verdicts,
 )
@@ -50,7 +55,7 @@ from shipworthy.record.schema import (
 MOST_FAULTS = 50
 _BATCH = 2_000  # entries checked at once
 _WHERE = "audit log"
-_UNLIKE = (KeyError, TypeError, ValueError, AttributeError)  # what reading a value of another shape ends in
+_UNLIKE = (Unusable, KeyError, TypeError, ValueError, AttributeError)  # what reading a value of another shape ends in
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,6 +136,11 @@ class _Written(NamedTuple):
 
 def verify(connection: Connection, register: Register | None, origin: str | None) -> Verified:
     """Check the chain, then everything that it tells of. Faults: those of `chain.verify_log`, CHKP001, RECORD020."""
+    with anything():
+        return _verified(connection, register, origin)
+
+
+def _verified(connection: Connection, register: Register | None, origin: str | None) -> Verified:
     faults: list[Fault] = []
     notes: list[signed.Checkpoint] = []
     for note in log.notes(connection) if register is not None else ():
@@ -149,7 +159,7 @@ def verify(connection: Connection, register: Register | None, origin: str | None
     story = _Story()
     wrong = one_after_another(
         _objects_told(connection, size, story), _beside(connection, size, story), _everybody(connection, story),
-        _let_in(connection, story), _checkpoints(connection, size),
+        _let_in(connection, story), _checkpoints(connection, size), _uncovered(connection), _strangers(connection),
     )  # fmt: skip
     faults += [_fault(what, where) for what, where in islice(wrong, MOST_FAULTS - len(faults))]
     return Verified(log=checked, faults=tuple(faults), objects=story.objects)
@@ -269,16 +279,10 @@ def _runs(connection: Connection, found: Sequence[Any], start: int, end: int) ->
 def _run(row: Any, judged: Sequence[Any], read: Sequence[Any], count: int) -> str:
     """Why a run's rows are not what its body says; empty where they are. Raises one of _UNLIKE."""
     body = orjson.loads(row.body)
-    for column in ("digest", "run", "system", "version", "plan_digest", "created", "decision", "locked", "baseline"):
+    for column in OF_BODY:
         if body.get(column) != getattr(row, column):
             return f"its {column} is not what was written"
-    # Each is kept as canonical JSON, and so is the list that was digested.
-    listed = hashlib.sha256(f"[{','.join(one.body for one in judged)}]".encode()).hexdigest()
-    if f"sha256:{listed}" != body.get("verdicts") or not _in_places(judged) or any(
-        getattr(one, name) != told.get(name)
-        for one, told in ((one, orjson.loads(one.body)) for one in judged)
-        for name in ("requirement", "verdict", "severity")
-    ):  # fmt: skip
+    if not _in_places(judged) or not are_told(judged, body.get("verdicts"), ""):
         return "its verdicts are not what was written"
     names = ("evaluation", "source", "digest", "rows")
     told = digest([{name: getattr(one, name) for name in names} for one in read])
@@ -426,10 +430,49 @@ def _checkpoints(connection: Connection, size: int) -> Iterator[tuple[str, str]]
                 grown.append(leaf_hash(line))
             said = signed.read(bytes(note), where=_WHERE)
             is_ours = (end, said.size, said.root) == (grown.size, grown.size, grown.root())
-        except (Unusable, *_UNLIKE):
+        except _UNLIKE:
             is_ours = False
         if not is_ours or tree != b"".join(grown.peaks):
             yield f"the checkpoint of {end} entries is not one of this log", "table checkpoints"
+
+
+def _uncovered(connection: Connection) -> Iterator[tuple[str, str]]:
+    """Estimates, whose values no digest covers: that they are numbers, and that what is estimated is what it was."""
+    if connection.dialect.name == "sqlite":
+        kinds = {sa.Float: ("real", "integer"), sa.Integer: ("integer",), sa.Text: ("text",)}
+        for one in (column for table in (series, estimates) for column in table.c):
+            is_of = next(known for kind, known in kinds.items() if isinstance(one.type, kind) or _is_whole(one, kind))
+            other = sa.func.typeof(one).not_in([*is_of, *(["null"] if one.nullable else [])])
+            count = sa.select(sa.func.count()).select_from(one.table).where(other)
+            if wrong := connection.execute(count).scalar():
+                yield f"{wrong:,} values of its column {one.name} cannot be read", f"table {one.table.name}"
+    if wrong := changed_series(connection):
+        yield f"{wrong:,} rows are not what was written", "table series"
+
+
+def _is_whole(one: sa.Column[Any], kind: type) -> bool:
+    return kind is sa.Integer and isinstance(one.type, sa.BigInteger)
+
+
+_STRANGERS = {
+    "sqlite": (
+        "SELECT type, name FROM sqlite_master "
+        "WHERE type IN ('table', 'trigger', 'view') AND substr(name, 1, 7) <> 'sqlite_'"
+    ),
+    "postgresql": (
+        "SELECT 'trigger', tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
+        "WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace "
+        "UNION ALL SELECT 'rule', rulename FROM pg_rules WHERE schemaname = current_schema()"
+    ),
+}
+
+
+def _strangers(connection: Connection) -> Iterator[tuple[str, str]]:
+    """What no record makes, and what may change what is written or shown: triggers, rules, views, in a file tables."""
+    known = {*metadata.tables, VERSION_TABLE}
+    for kind, name in sorted(connection.exec_driver_sql(_STRANGERS[connection.dialect.name]).all(), key=str):
+        if kind != "table" or name not in known:
+            yield f"a {kind} that no record makes", f"{kind} {name}"
 
 
 def _fault(what: str, where: str) -> Fault:
