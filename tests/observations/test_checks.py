@@ -37,6 +37,19 @@ def test_rows(evaluate, rows):
     assert "800 clusters" in findings["clusters"].what
 
 
+def test_a_score_that_is_no_probability_among_others_is_counted(evaluate, rows):
+    scored = rows.assign(score=0.25)
+    scored.loc[3, "score"] = 1.2
+
+    def found(data):
+        return [f for f in check_rows(checked(evaluate, data, score="score")) if f.check == "improbable scores"]
+
+    (finding,) = found(scored)
+    assert (finding.rows, finding.gravity) == (1, "warning")
+    assert "0.25 to 1.2" in finding.what
+    assert found(scored.assign(score=lambda r: r.score * 700)) == []  # points, all of them
+
+
 def test_overlap(evaluate, rows):
     observations = checked(evaluate, rows)
     table = open_frame(rows, backend=observations.backend).table

@@ -3,11 +3,11 @@ import math
 import duckdb
 import ibis
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipworthy.errors import DataError
-from shipworthy.observations.conditions import translate
+from shipworthy.observations.conditions import columns_in, refuse_broken, suggest, translate
 
 ROWS = {
     "age": [17, 25, None, 64, 0, -3],
@@ -196,7 +196,7 @@ def _combine(inner):
 EXPRESSIONS = st.recursive(VALUES, _combine, max_leaves=6)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(text=EXPRESSIONS)
 def test_translation_properties(table, text):
     """Nothing but a DataError; and where the backend reads the same text too, the same answers."""
@@ -218,10 +218,42 @@ def test_translation_properties(table, text):
         )
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(text=st.text(max_size=60))
 def test_any_text_properties(table, text):
     try:
         translate(text, table, where="")
     except DataError as error:
         assert all(fault.code in ("DATA002", "DATA003") for fault in error.faults)
+
+
+@pytest.mark.parametrize("name", ["call", "comment", "show", "use", "Alter", "select", "date"])
+@pytest.mark.parametrize("text", ["{} >= 2", "region = 'w' and {} >= 2", "cast({} as double) >= 2"])
+def test_a_column_is_meant_where_sql_has_a_word_of_that_name(name, text):
+    table = ibis.memtable({name: [1, 2], "region": ["w", "w"]})
+    assert ibis.duckdb.connect().to_pyarrow(table.select(a=translate(text.format(name), table, where="")))[
+        "a"
+    ].to_pylist() == [False, True]
+    assert name in columns_in(text.format(name), table.columns)
+
+
+def test_what_does_not_parse_is_said_in_our_words(table):
+    with pytest.raises(DataError) as error:
+        translate("age >= 18 and nix call 3", table, where="")
+    (fault,) = error.value.faults
+    assert "sqlglot" not in str(fault)
+    assert "Token" not in str(fault)
+    assert "double quotes" in fault.mend
+
+
+def test_a_broken_comparison_is_refused_before_there_are_columns():
+    for text in ("age >= 18 and (", "p = 0 and nix call 2", "age = 1; drop table x"):
+        with pytest.raises(DataError, match="DATA003"):
+            refuse_broken(text, where="plan.yaml:3")
+    for text in ("call >= 3", "Alter > 1 and use in (1, 2)", "cast(x as double) > 1", "is new?", "Stadt (Sitz)"):
+        refuse_broken(text, where="plan.yaml:3")
+
+
+def test_the_nearest_of_many_columns_are_shown():
+    columns = [*(f"feature_{n}" for n in range(30)), "Wohnort (Stadt)"]
+    assert "'Wohnort (Stadt)'" in suggest("Ort", columns)

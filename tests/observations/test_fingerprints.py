@@ -17,7 +17,7 @@ def digest(rows, names=("a", "b"), cut=None):
     return fingerprint(open_frame(table, backend=backend).table, backend)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(rows=ROWS, data=st.data())
 def test_fingerprint_properties(rows, data):
     """Order and chunks of rows do not matter; a changed, lost or repeated row does, and so does a column's name."""

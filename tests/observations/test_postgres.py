@@ -50,15 +50,17 @@ def server(tmp_path_factory):
         [*run, programs / "initdb", "-D", data, "-U", "reader", "--auth=trust", "-E", "UTF8"],
         check=True, capture_output=True, cwd="/",
     )  # fmt: skip
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    held = socket.socket()  # keeps others from the port, and not PostgreSQL, which says the same of its own
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    port = held.getsockname()[1]
     process = subprocess.Popen(
         [*run, programs / "postgres", "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", data, "-c", "fsync=off"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
     )  # fmt: skip
     try:
-        for _ in range(100):
+        for _ in range(3_000):
+            assert process.poll() is None
             try:
                 psycopg.connect(host="127.0.0.1", port=port, user="reader", dbname="postgres").close()
                 break
@@ -67,7 +69,8 @@ def server(tmp_path_factory):
         yield port
     finally:
         process.send_signal(signal.SIGINT)  # a fast shutdown: it does not wait for connections
-        process.wait(timeout=20)
+        process.wait(timeout=300)
+        held.close()
 
 
 @pytest.fixture(scope="module")

@@ -220,7 +220,7 @@ def test_bin_labels_properties(edges):
     assert all(labels)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.data())
 def test_rows_are_never_lost_properties(evaluate, data):
     """Evaluated and excluded rows add up to all of them, and the slices of an axis to the evaluated ones."""

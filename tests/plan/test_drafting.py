@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shipworthy.metrics.catalogue import lookup
@@ -204,9 +204,7 @@ def profiles(draw: st.DrawFn) -> list[ColumnProfile]:
     return found
 
 
-@settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=400)
 @given(profiles(), WEIRD, WEIRD)
 @example([column("sex", "float", 25, minimum=-1e308, maximum=1e308), number("score", -1e308, 1e308, 30, "float"),
           number("y", 0, 1e300, 2, "float")], "x", "y")  # fmt: skip

@@ -2,7 +2,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipworthy.errors import Fault, PlanError
@@ -319,14 +319,14 @@ CLUTTER = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(st.binary(max_size=80))
 def test_any_bytes_give_faults_properties(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(PlanError):
         load(tmp_path, content)
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=600)
 @given(st.lists(st.one_of(CLUTTER, st.text(max_size=4)), min_size=1, max_size=4), st.data())
 def test_any_change_of_a_good_plan_loads_or_gives_faults_properties(
     tmp_path: Path, pieces: list[str], data: st.DataObject
@@ -344,7 +344,19 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_text_that_was_read_lately_is_told_of_by_the_name_of_its_own_file() -> None:
+    from shipworthy.plan.tree import parse
+
+    plan, copy = (parse(GOOD, name) for name in ("plan.yaml", "copy.yaml"))
+    assert plan.root is copy.root
+    assert (plan.where(("system",)), copy.where(("system",))) == ("plan.yaml:1:9  system", "copy.yaml:1:9  system")
+    for name in ("plan.yaml", "copy.yaml"):
+        with pytest.raises(PlanError) as caught:
+            parse("a: 1\na: 2\n", name)
+        assert [fault.where for fault in caught.value.faults] == [f"{name}:2:1  a"]
+
+
+@settings(max_examples=400)
 @given(st.data())
 def test_any_value_at_any_place_loads_or_gives_located_faults_properties(tmp_path: Path, data: st.DataObject) -> None:
     import json

@@ -138,3 +138,15 @@ def test_no_lock_is_none_and_a_clock_needs_a_zone(tmp_path: Path) -> None:
     assert read_lock(tmp_path / "plan.lock.json") is None
     with pytest.raises(ValueError, match="time zone"):
         write_lock(load(tmp_path), now=datetime(2026, 1, 1))
+
+
+def test_a_long_list_is_shown_where_it_changed(tmp_path: Path) -> None:
+    slices = ", ".join(f"attribute_{n}" for n in range(12))
+    plan = PLAN.replace("slices: [sex]", f"slices: [sex, {slices}]")
+    write_lock(load(tmp_path, plan), now=NOW)
+    lock = read_lock(tmp_path / "plan.lock.json")
+    assert lock is not None
+    (fault,) = lock.covers(load(tmp_path, plan.replace("attribute_9", "other_9")))
+    was, _, now = fault.what.partition(", and is ")
+    assert "attribute_9" in was
+    assert "other_9" in now

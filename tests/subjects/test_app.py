@@ -278,7 +278,7 @@ def test_asks_a_real_server(endpoint):
     subject = make(http=endpoint.url, request={"q": "{prompt}"})
     request = subject.request(CASE, [user("why?")], trial=0, session="s")
     asked = urllib.request.Request(request.url, data=request.body, headers=dict(request.headers), method=request.method)
-    with urllib.request.urlopen(asked, timeout=5) as response:
+    with urllib.request.urlopen(asked, timeout=120) as response:
         assert read(subject, response.read()).text == "WHY?"
 
 

@@ -427,7 +427,7 @@ def test_a_long_line_in_small_pieces_takes_linear_time(chat):
 @given(
     st.binary(max_size=200) | st.builds(lambda junk: b"data: " + junk + b"\n\n", st.binary(max_size=100)), st.booleans()
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_bytes_raise_properties(body, stream):
     declared = Subject(chat="http://h/v1", model="m", stream=stream)
     reader = open_chat("assistant", declared, folder=None).reader()
@@ -471,7 +471,7 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["choices", "usage", "error"]), json_values), json_values)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_no_shape_raises_properties(said, message):
     declared = Subject(chat="http://h/v1", model="m", stream=True)
     subject = open_chat("assistant", declared, folder=None)

@@ -407,3 +407,84 @@ def test_a_column_that_only_some_rows_have_is_no_slip(log):
     rows = [{"prompt": "p", "response": "r"}, {"prompt": "p", "response": "r", "docs": "d"}]
     found = list(log("a.jsonl", rows, fields={"passages": "docs"}).exchanges())
     assert [each.answer.passages for each in found] == [(), ("d",)]
+
+
+CHAT = {
+    "choices": [{"message": {"role": "assistant", "content": "Hi."}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 9, "completion_tokens": 2},
+}
+CLAUDE = {
+    "type": "message",
+    "role": "assistant",
+    "content": [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "Hi."}],
+    "stop_reason": "end_turn",
+    "usage": {"input_tokens": 4, "cache_read_input_tokens": 5, "output_tokens": 2},
+}
+RESPONSES = {
+    "object": "response",
+    "status": "completed",
+    "output": [
+        {"type": "reasoning", "summary": []},
+        {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hi."}]},
+    ],
+    "usage": {"input_tokens": 9, "output_tokens": 2},
+}
+TURNS = [{"role": "user", "content": "Hello?"}]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"request": {"messages": [{"role": "system", "content": "Be brief."}, *TURNS]}, "response": CHAT},
+        {"request": {"body": {"messages": TURNS}}, "response": {"status_code": 200, "body": CHAT}, "error": None},
+        {"messages": TURNS, **CHAT},
+        {"prompt": "Hello?", "response": json.dumps(CHAT)},
+        {"request": {"messages": TURNS, "system": [{"type": "text", "text": "Be brief."}]}, "response": CLAUDE},
+        {"request": {"input": "Hello?", "instructions": "Be brief."}, "response": RESPONSES},
+        {"input": TURNS, **RESPONSES},
+        {"prompt": "Hello?", "response": CHAT | {"choices": [{"text": "Hi.", "finish_reason": "stop"}]}},
+    ],
+)
+def test_answers_as_providers_log_them(log, row):
+    one = only(log("a.jsonl", [row]))
+    assert (one.case.prompt, one.answer.text, one.answer.status) == ("Hello?", "Hi.", "ok")
+    assert (one.answer.tokens_in, one.answer.tokens_out) == (9, 2)
+    assert one.case.system in (None, "Be brief.")
+
+
+@pytest.mark.parametrize(
+    ("response", "status"),
+    [
+        ({"choices": [{"message": {"content": ""}, "finish_reason": "length"}]}, "empty"),
+        ({"choices": [{"message": {"content": None, "refusal": "No."}, "finish_reason": "stop"}]}, "refused"),
+        ({"choices": [{"message": {"content": "Su"}, "finish_reason": "content_filter"}]}, "filtered"),
+        (CLAUDE | {"content": [], "stop_reason": "refusal"}, "filtered"),
+        ({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, "error"),
+        (RESPONSES | {"output": [], "incomplete_details": {"reason": "content_filter"}}, "filtered"),
+        (RESPONSES | {"output": [], "error": {"code": "server_error", "message": "boom"}}, "error"),
+    ],
+)
+def test_how_a_providers_answer_ended_is_its_status(log, response, status):
+    assert only(log("a.jsonl", [{"prompt": "x", "response": response}])).answer.status == status
+
+
+def test_calls_in_a_providers_answer_and_what_its_tools_said(log):
+    tool = {"type": "tool_use", "id": "t", "name": "lookup", "input": {"q": "tea"}}
+    given = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "Tea is hot."}]}
+    asked = [*TURNS, {"role": "assistant", "content": [tool]}, given]
+    one = only(log("a.jsonl", [{"request": {"messages": asked}, "response": CLAUDE | {"content": [tool]}}]))
+    assert (one.case.prompt, one.answer.status) == ("Hello?", "ok")
+    assert one.answer.tool_calls == (ToolCall(name="lookup", arguments={"q": "tea"}),)
+    assert one.answer.passages == ("Tea is hot.",)
+
+
+def test_another_object_in_the_place_of_a_text_is_refused_and_its_part_can_be_named(log):
+    row = {"prompt": "x", "output": {"answer": "Hi.", "score": 3}, "meta": {"channel": "web"}}
+    found = fault(log("a.jsonl", [row]))
+    assert (found.code, "answer" in found.what) == ("RECD002", True)
+    assert "fields: {response: output.answer}" in found.mend
+    one = only(log("b.jsonl", [row], fields={"response": "output.answer", "tags": "meta"}))
+    assert one.answer.text == "Hi."
+    assert one.case.tags["channel"] == "web"
+    assert fault(log("c.jsonl", [row], fields={"response": "output.text"})).code == "RECD003"
+    assert fault(log("d.jsonl", [{"prompt": {"q": "x"}, "response": "y"}])).code == "RECD002"

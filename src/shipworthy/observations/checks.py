@@ -26,6 +26,7 @@ from shipworthy.subjects.faults import gist
 MOST_COLUMNS = 60  # that proxies are looked for in
 MOST_LEVELS = 50  # of a column that is taken as categories
 MANY_UNLABELLED = 0.05  # share of rows in scope from which it is a warning that nobody knows the truth about them
+FEW_BEYOND = 0.1  # share of scores outside of 0 to 1 below which the others are meant as probabilities
 STRONG_PROXY = 0.3  # Cramér's V from which a column gives a protected attribute away
 
 
@@ -41,6 +42,9 @@ def check_rows(observations: Observations) -> Iterator[Finding]:
         questions["distinct case"], questions["missing case"] = table["case"].nunique(), table["case"].isnull().sum()
     if "cluster" in observations.roles:
         questions["distinct cluster"] = table["cluster"].nunique()
+    improbable = [column for column, ends in observations.score_ranges.items() if ends[0] < 0 or ends[1] > 1]
+    for column in improbable:
+        questions[f"beyond {column}"] = ((table[column] < 0) | (table[column] > 1)).sum()
     yield from _unlabelled(observations)
     yield from _unpredicted(observations)
     found: Mapping[str, Any] = backend.to_pyarrow(table.aggregate(**questions)).to_pylist()[0] if questions else {}
@@ -52,6 +56,13 @@ def check_rows(observations: Observations) -> Iterator[Finding]:
             )
         elif kind == "distinct" and count == 1 and column in ("label", "prediction", "score"):
             yield _warn(name, "constant column", f"every row has the same {column}", observations.rows)
+        elif kind == "beyond" and 0 < count < FEW_BEYOND * observations.rows:
+            low, high = observations.score_ranges[column]
+            what = (
+                f"{count:,} of {observations.rows:,} rows have a {_plain(column)} that is no probability, unlike the "
+            )
+            what += f"others: they run from {low:.4g} to {high:.4g}"
+            yield _warn(name, "improbable scores", what, count)
     if "case" in observations.roles:
         twice = observations.rows - (found["missing case"] or 0) - found["distinct case"]
         if twice:

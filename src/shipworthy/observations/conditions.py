@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import difflib
 import operator
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import ibis
@@ -71,6 +72,14 @@ _PARTS: Mapping[type[exp.Expression], frozenset[str]] = {
     exp.Round: frozenset({"this", "decimals"}),
 }
 _LONGEST = 4_000  # characters; a condition longer than this is not a condition
+# What is quoted, or a word that calls nothing and introduces no literal.
+_WORD = re.compile(r"""'[^']*'|"[^"]*"|(?<![\w.])[^\W\d]\w*(?![\w.])(?!\s*[('])""")
+_OURS = frozenset(  # words of an expression, which a column of that name does not take over
+    word
+    for line in ("and or not in is null true false like ilike between", "case when then else end as distinct from")
+    for word in line.split()
+)
+_COMPARES = re.compile(r"[<>=]")
 
 
 def translate(text: str, table: ir.Table, *, where: str) -> ir.Value:
@@ -83,23 +92,16 @@ def translate(text: str, table: ir.Table, *, where: str) -> ir.Value:
     if text in table.columns:
         return table[text]
     try:
-        if len(text) > _LONGEST:
-            raise _NotUnderstood(f"it is longer than {_LONGEST} characters")
-        statements = sqlglot.parse(text, read="duckdb")
-        if len(statements) != 1 or statements[0] is None:
-            raise _NotUnderstood("it is not a single expression")
-        return _build(statements[0], table, where)
+        return _build(_parsed(text, table.columns), table, where)
     except (sqlglot.errors.SqlglotError, _NotUnderstood, RecursionError) as error:
         deep = isinstance(error, RecursionError) or "recursion" in str(error)
-        reason = "it is nested too deeply" if deep or not str(error) else str(error).splitlines()[0]
+        reason = "it is nested too deeply" if deep or not str(error) else _said(error)
         raise DataError(
             Fault(
                 code="DATA003",
                 what=f"{shorten(text)!r} is neither a column nor an expression over columns: {reason}",
                 where=where,
-                mend=suggest(text, table.columns)
-                if text.strip().isidentifier()
-                else "write a column name, or comparisons joined by and/or, e.g. age >= 18 and region = 'north'",
+                mend=suggest(text, table.columns) if text.strip().isidentifier() else _MEND,
             )
         ) from error
     except DataError:
@@ -121,11 +123,55 @@ def columns_in(text: str, columns: Sequence[str]) -> frozenset[str]:
     if text in columns:
         return frozenset({text})
     try:
-        statements = sqlglot.parse(text[:_LONGEST], read="duckdb")
-    except (sqlglot.errors.SqlglotError, RecursionError):
+        used = _parsed(text, columns).find_all(exp.Column)
+    except (sqlglot.errors.SqlglotError, _NotUnderstood, RecursionError):
         return frozenset()
-    used = (node for one in statements if one is not None for node in one.find_all(exp.Column))
     return frozenset(".".join(part.name for part in node.parts) for node in used) & frozenset(columns)
+
+
+def refuse_broken(text: str, *, where: str) -> None:
+    """Refuse a comparison that no columns could make one, before the data is opened. Raises DataError (DATA003)."""
+    words = {word for word in _WORD.findall(text) if word.lower() not in _OURS}
+    try:
+        _parsed(text, words)
+    except (sqlglot.errors.SqlglotError, _NotUnderstood, RecursionError) as error:
+        if _COMPARES.search(text):  # else it may be a column of an odd name
+            what = f"{shorten(text)!r} is no expression over columns: {_said(error)}"
+            raise DataError(Fault(code="DATA003", what=what, where=where, mend=_MEND)) from error
+
+
+def _parsed(text: str, columns: Collection[str]) -> Any:
+    """The tree of one expression. A column's name that stands as a bare word is that column, also where SQL has a
+    command or keyword of that name. Raises SqlglotError, _NotUnderstood, RecursionError.
+    """
+    if len(text) > _LONGEST:
+        raise _NotUnderstood(f"it is longer than {_LONGEST} characters")
+
+    def spelled(found: re.Match[str]) -> str:
+        word, before = found[0], text[: found.start()].split()[-1:]
+        is_type = bool(before) and before[0].lower() == "as"
+        is_column = word in columns and word.isidentifier() and word.lower() not in _OURS
+        return f'"{word}"' if is_column and not is_type else word
+
+    statements = sqlglot.parse(_WORD.sub(spelled, text), read="duckdb")
+    if len(statements) != 1 or statements[0] is None:
+        raise _NotUnderstood("it is not a single expression")
+    return statements[0]
+
+
+def _said(error: Exception) -> str:
+    """Why a text is no expression, without the parser's own names of things."""
+    if not isinstance(error, sqlglot.errors.ParseError) or not error.errors:
+        return shorten(str(error).splitlines()[0], 160)
+    found = error.errors[0]
+    place = str(found.get("highlight") or found.get("start_context") or "its start")
+    return f"it does not parse near {shorten(place, 40)!r}"
+
+
+_MEND = (
+    "write a column name, or comparisons joined by and/or, e.g. age >= 18 and region = 'north'; the name of a column "
+    'that is no plain word, or a word of SQL, goes in double quotes: "from" = 1'
+)
 
 
 def shorten(text: str, longest: int = 80) -> str:
@@ -135,6 +181,9 @@ def shorten(text: str, longest: int = 80) -> str:
 
 class _NotUnderstood(Exception):
     pass
+
+
+_COMPARED = 1_000  # columns whose names are compared
 
 
 def suggest(name: str, columns: Sequence[str]) -> str:
@@ -149,7 +198,8 @@ def suggest(name: str, columns: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, columns, n=1)
     if near:
         return f"did you mean {near[0]!r}?"
-    shown = ", ".join(repr(shorten(column, 40)) for column in columns[:12])
+    nearest = difflib.get_close_matches(name, columns[:_COMPARED], n=12, cutoff=0.0) if len(columns) > 12 else columns
+    shown = ", ".join(repr(shorten(column, 40)) for column in nearest)
     return f"the columns are {shown}{' …' if len(columns) > 12 else ''}"
 
 

@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from shipworthy.errors import DataError, Fault
 from shipworthy.exchange import Exchange
+from shipworthy.integrity.persons import identity
 from shipworthy.scorers.protocol import Measure
 from shipworthy.scorers.protocol import Value as Said
 
@@ -202,7 +203,7 @@ def read_labels(
                 trial = unknown.tried("trial", row.get("trial") or "0", int, line=reader.line_num)
                 word = unknown.tried("label", row["label"] or "", vocabulary.value, line=reader.line_num)
                 key = (unquoted(row["case"] or ""), unquoted(row.get("attack") or "none"), trial or 0)
-                rater = row.get("rater") or ""
+                rater = identity(row.get("rater") or "")
                 given = words.setdefault(key, {}).setdefault(row.get("response") or None, {})
                 given[rater or f"line {reader.line_num}"] = word
                 raters |= {rater} if word is not None else set()

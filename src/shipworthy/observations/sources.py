@@ -6,6 +6,7 @@ import glob
 import hashlib
 import os
 import re
+import shlex
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -358,11 +359,23 @@ def _guarded(open_it: Callable[[], Source], data: str, where: str) -> Source:
                 code="DATA001",
                 what=f"{shorten(_display(data))!r} cannot be read: {shorten(why, 240)}",
                 where=where,
-                mend="mend the line, or say how it is to be read: data: SELECT * FROM read_csv(...)"
-                if why.startswith("line ")
-                else "check that the file is whole and has the format its ending says",
+                mend=_mend_unread(data, why),
             )
         ) from error
+
+
+def _mend_unread(data: str, why: str) -> str:
+    if "not utf-8" in why:
+        file = shorten(_display(data), 200)
+        literal = file.replace("'", "''")
+        return (
+            f"if it is Latin-1, write in the plan: data: SELECT * FROM read_csv('{literal}', encoding='latin-1'); or "
+            "convert it, which `init` needs: "
+            f"iconv -f latin1 -t utf-8 {shlex.quote(file)} > utf8.csv"
+        )
+    if why.startswith("line "):
+        return "mend the line, or say how it is to be read: data: SELECT * FROM read_csv(...)"
+    return "check that the file is whole and has the format its ending says"
 
 
 _UNKNOWN_FILE = re.compile(r"""No extension found that is capable of reading the file "([^"]+)\"""")

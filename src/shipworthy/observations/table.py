@@ -208,7 +208,9 @@ class _Builder:
             self._add_number(f"scores.{name}", column, "roles", "scores", name)
         for variant, model in self.model.variants.items():
             self._add_outcome(f"prediction@{variant}", model.prediction, "variants", variant, "prediction")
-            self._add_number(f"score@{variant}", model.score, "variants", variant, "score")
+            own = roles.model_copy(update={"score": model.score, "scores": model.scores})
+            score = score_of_positive(own) if self.task == "binary" else model.score
+            self._add_number(f"score@{variant}", score, "variants", variant, "score")
 
     def _add_outcome(self, column: str, text: str | None, *path: object) -> None:
         if text is None or (value := self.read(text, *path)) is None:
@@ -374,7 +376,7 @@ class _Builder:
         for across in extra:
             name = across if isinstance(across, str) else " × ".join(across)
             if name not in axes:
-                for axis in self._axes_of(across, ("slices",)):
+                for axis in self._axes_of(across, ("across", across)):
                     axes[axis.name] = axis
         return tuple(axes.values())
 

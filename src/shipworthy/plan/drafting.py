@@ -264,6 +264,11 @@ _MEANING = {
     "at": "when it was decided",
 }
 
+_WITHOUT = {  # what becomes of the rows that have none
+    **dict.fromkeys(("prediction", "score"), "; they count either way"),
+    **dict.fromkeys(("label", "cluster", "query", "weight"), "; they are left out, and counted"),
+}
+
 
 def _roles(parts: _Parts) -> Iterator[str]:
     if parts.task:
@@ -282,7 +287,7 @@ def _roles(parts: _Parts) -> Iterator[str]:
             also = f"; could also be {_named(others)}" if others else ""
             yield f"      {role}: {quoted(column.name)}  # {meaning}{doubt}{also}"
             if column.nulls:
-                yield f"      # {column.nulls:,} of {column.rows:,} rows have none, and will be counted as excluded"
+                yield f"      # {column.nulls:,} of {column.rows:,} rows have none{_WITHOUT.get(role, '')}"
         elif role == "prediction" and parts.cut is not None:
             condition = _condition(parts)
             yield f"      prediction: {quoted(condition)}  # DOUBT: no decision was found; put your threshold here"

@@ -161,7 +161,7 @@ def _fault(source: Source, top: type[Model], loc: Loc, errors: list[ErrorDetails
             code="PLAN015",
             what=f"{name} cannot be {shown(str(chosen['input']))}",
             where=where,
-            mend="use letters, digits and _ . : - only, starting with a letter or digit",
+            mend="use letters of ASCII (a to z, A to Z), digits and _ . : - only, starting with a letter or digit",
         )
     rule = _LIMITS[kind].format(**context) if kind in _LIMITS else chosen["msg"]
     return Fault(

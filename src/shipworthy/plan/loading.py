@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,10 +32,14 @@ class LoadedPlan:
     plan: Plan  # the plan's own requirements first, in its order, then those that packs add
     path: Path
     source: str  # the text of the file
-    digest: str  # of the plan as resolved: comments, order of keys and spelling do not change it
     notes: tuple[str, ...]  # what a pack asks that fits no evaluation here
     file: Source
     sites: tuple[Sited, ...]  # where each of plan.requirements is written
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the plan as resolved: comments, order of keys and spelling do not change it."""
+        return plan_digest(self.plan)
 
     def locate(self, loc: Loc) -> str:
         """`file:line:column  path` of a part of the plan; a requirement that a pack added stands in the pack."""
@@ -76,7 +81,6 @@ def _loaded(plan: Plan, path: Path, source: Source, sites: tuple[Sited, ...], in
         plan=resolved,
         path=path,
         source=source.text,
-        digest=plan_digest(resolved),
         notes=tuple(inherited.notes),
         file=source,
         sites=sites,

@@ -196,7 +196,8 @@ def _changed(loaded: LoadedPlan, loc: Loc, locked: Any, now: Any) -> Fault:
     elif now is _ABSENT:
         what = f"{name} was removed since the plan was locked"
     else:
-        what = f"{name} was {_brief(locked)} when the plan was locked, and is {_brief(now)}"
+        was, is_now = _briefly(locked, now)
+        what = f"{name} was {was} when the plan was locked, and is {is_now}"
     return Fault(code="PLAN062", what=what, where=loaded.locate(_sited(loaded, loc)), mend=_AGAIN)
 
 
@@ -208,6 +209,11 @@ def _sited(loaded: LoadedPlan, loc: Loc) -> Loc:
     return ("requirements", ids.index(str(loc[1])), *loc[2:]) if loc[1] in ids else ("requirements",)
 
 
-def _brief(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _briefly(*values: Any) -> Iterator[str]:
+    """Values as JSON, cut to where they begin to differ."""
+    texts = [json.dumps(value, ensure_ascii=False) for value in values]
+    alike = next((i for i, pair in enumerate(zip(*texts, strict=False)) if len(set(pair)) > 1), min(map(len, texts)))
+    start = max(alike - 20, 0) if max(map(len, texts)) > 60 else 0
+    for text in texts:
+        said = "..." * (start > 0) + text[start:]
+        yield said if len(said) <= 60 else said[:57] + "..."

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -34,6 +35,7 @@ Loc: TypeAlias = tuple[str | int, ...]  # the way from the top of a file to a va
 Scalar: TypeAlias = bool | int | float | str | None
 
 MAX_BYTES = 5_000_000
+_SHORT = 20_000  # characters of a text whose tree is kept for a while
 MAX_DEPTH = 32
 MAX_VALUES = 100_000  # counted after aliases are followed
 EXACT = 2**53 - 1  # the largest whole number that JSON readers agree on
@@ -170,6 +172,21 @@ def read_text(path: Path, file: str) -> str:
 
 def parse(text: str, file: str) -> Source:
     """The tree of a YAML text. Raises PlanError with every fault that can be told from the text alone."""
+    known = _known(text) if len(text) <= _SHORT else None
+    return Source(file=file, text=text, root=known or _tree(text, file))
+
+
+@lru_cache(maxsize=8)
+def _known(text: str) -> Node | None:
+    """The tree of a text: a plan is read again as the copy in its run's folder. None where it has faults, which name
+    the file."""
+    try:
+        return _tree(text, "")
+    except PlanError:
+        return None
+
+
+def _tree(text: str, file: str) -> Node:
     builder = _Builder(file=file)
     events = _events(text, file)
     root: Node | None = None
@@ -189,7 +206,7 @@ def parse(text: str, file: str) -> Source:
         builder.faults.append(Fault(code="PLAN006", what=what, where=place(file, line, column), mend=mend))
     if builder.faults or root is None:
         raise PlanError(builder.faults)
-    return Source(file=file, text=text, root=root)
+    return root
 
 
 _SEVERAL = ("a second document starts here", "one file holds one plan: remove the `---`, or split the file")

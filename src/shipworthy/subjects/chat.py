@@ -278,6 +278,22 @@ def _offered(tool: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"type": "function", "function": tool}
 
 
+def read_completion(said: Mapping[str, Any], *, secrets: Sequence[str] = ()) -> Answer | None:
+    """The answer of a completion's first choice, or the error in its place; None where there is neither."""
+    if said.get("error") and not said.get("choices"):
+        return Answer(status="error", error=_told(said["error"], secrets))
+    choices = said.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(choice, dict) or not isinstance(message, dict):
+        return None
+    parts = _Parts()
+    parts.usage(said.get("usage"))
+    parts.message(message)
+    parts.reason = choice.get("finish_reason")
+    return parts.answer()
+
+
 class _Whole:
     """Reads a completion in one JSON object."""
 
@@ -297,18 +313,10 @@ class _Whole:
             return _broken("it answered no whole JSON", body, self._secrets)
         if not isinstance(said, dict):
             return _broken("it answered no JSON object", body, self._secrets)
-        if said.get("error") and not said.get("choices"):
-            return Answer(status="error", error=_told(said["error"], self._secrets))
-        choices = said.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        message = choice.get("message") if isinstance(choice, dict) else None
-        if not isinstance(message, dict):
+        found = read_completion(said, secrets=self._secrets)
+        if found is None:
             return _broken("its answer has no choices[0].message", body, self._secrets)
-        parts = _Parts()
-        parts.usage(said.get("usage"))
-        parts.message(message)
-        parts.reason = choice.get("finish_reason") if isinstance(choice, dict) else None
-        answer: Answer = self._priced(parts.answer())
+        answer: Answer = self._priced(found)
         return answer
 
 

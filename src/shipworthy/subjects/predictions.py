@@ -126,5 +126,5 @@ def _check_finite(column: pa.ChunkedArray, title: str, name: str) -> None:
             "SUBJ009",
             f'its column "{quoted(title)}" has {nans} NaN, {infinite} infinite and {column.null_count} null values '
             f"among {len(column)}",
-            "answer null (None) for a row that has no answer; such rows are counted as excluded",
+            "answer null (None) for a row that has no answer; such rows count either way",
         )

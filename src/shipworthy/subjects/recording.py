@@ -2,9 +2,10 @@
 
 JSON Lines, JSON (a list, or one OTLP export), CSV, Parquet, OpenTelemetry `gen_ai` spans (`subjects.spans`), and logs
 of Inspect, promptfoo, garak and lm-eval (`subjects.imports`), which are known by their content. A row gives a prompt or
-messages, and a response; further columns are recognised by the names in `RECOGNISED` or named in `fields`. Columns that
-nobody names become tags where they hold short scalars. Rows stream: memory does not grow with the file, except for
-`.json`, which is read whole.
+messages, and a response; further columns are recognised by the names in `RECOGNISED` or named in `fields`. Requests and
+responses of providers, logged as objects, are read by `subjects.completions`; any other object in the place of a text
+is refused. Columns that nobody names become tags where they hold short scalars. Rows stream: memory does not grow with
+the file, except for `.json`, which is read whole.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import difflib
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,7 @@ from shipworthy.exchange import (
     ToolCall,
     tag_name,
 )
+from shipworthy.subjects.completions import read_request, read_response, read_whole
 from shipworthy.subjects.faults import listed, quoted
 from shipworthy.subjects.imports.detecting import tool_of
 from shipworthy.subjects.reading import DEEPEST, LARGEST, is_deep
@@ -94,7 +96,19 @@ _SUFFIXES: Final = (".eval", ".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 
 
 class _RowError(Exception):
-    """A row that is no exchange. Its message says why."""
+    """A row that is no exchange. Its message says why, and `mend` what to do."""
+
+    def __init__(self, why: str, mend: str = "mend the row, or name columns by fields:") -> None:
+        super().__init__(why)
+        self.mend = mend
+
+
+class _NoText(Exception):
+    """An object that holds a text under no name that is known."""
+
+    def __init__(self, value: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.value = value
 
 
 @dataclass(kw_only=True, slots=True)
@@ -102,7 +116,7 @@ class Recording:
     """A log on disk. Its counts hold once `exchanges()` has come to its end."""
 
     path: Path
-    fields: Mapping[str, str] = field(default_factory=dict)  # our name -> column
+    fields: Mapping[str, str] = field(default_factory=dict)  # our name -> column, or path in an object: output.text
     replaced: int = 0  # lines whose invalid UTF-8 was replaced
     passed_over: int = 0  # spans that are no exchange: tools, embeddings, retrieval
     unnamed: int = 0  # rows without an id
@@ -130,13 +144,15 @@ class Recording:
                     yield self._exchange(row, number, where)
                 except _RowError as error:
                     self._refuse_absent("prompt", "messages", "response")
-                    raise _fault("RECD002", str(error), where, "mend the row, or name columns by fields:") from error
+                    raise _fault("RECD002", str(error), where, error.mend) from error
         if number:
             self._refuse_absent(*self.fields)
 
     def _look_for(self, row: Mapping[str, Any]) -> None:
         """Note which columns of `fields` a row has; the header of a table holds for all of its rows."""
         self._absent.difference_update(row)
+        if self._absent:
+            self._absent.difference_update([path for path in self._absent if _at(row, path) is not None])
         if len(self._seen) < MOST_COMPARED:
             self._seen.update(dict.fromkeys(str(key) for key in row))
         if self.path.suffix.lower() in (".csv", ".parquet"):
@@ -302,12 +318,13 @@ class Recording:
         if is_deep(row):
             raise _RowError(f"it has lists or objects inside each other more than {DEEPEST} levels deep")
         chosen = self._where_to_look(row, where)
-        value = {name: row.get(column) for name, column in chosen.items()}
+        value = {name: _at(row, column) for name, column in chosen.items()}
+        said = self._unwrap(row, value)
         messages = _messages(value.get("messages"))
         response, calls = value.get("response"), _calls(value.get("tool_calls"))
-        if response is None and len(messages) > 1 and messages[-1].role == "assistant":
+        if response is None and said is None and len(messages) > 1 and messages[-1].role == "assistant":
             response = messages.pop().content
-        system = _text(value.get("system"))
+        system = _told("system", value["system"], chosen) if value.get("system") else None
         if messages and messages[0].role == "system":
             first = messages.pop(0).content
             system = first if system is None else system
@@ -321,7 +338,7 @@ class Recording:
                 raise _RowError("it has no prompt, and its messages have none of the user's")
             prompt = messages.pop().content
         else:
-            prompt = _spoken(value["prompt"])
+            prompt = _told("prompt", value["prompt"], chosen)
         expect = _text(value.get("expect"))
         if expect is not None and expect not in get_args(Expectation):
             raise _RowError(f"expect is {quoted(expect)[:60]!r}, not comply or refuse")
@@ -343,21 +360,37 @@ class Recording:
             secrets=_list(value.get("secrets")),
             tags=self._tags(row, chosen, value.get("tags")),
         )
-        text, error = "" if response is None else _spoken(response), _text(value.get("error"))
-        answer = Answer(
-            status=_status(value.get("status"), text, error, bool(calls)),
-            text=text,
-            error=None if error is None else quoted(error),
-            tool_calls=calls,
+        error = _text(value.get("error"))
+        if said is None:
+            text = "" if response is None else _told("response", response, chosen)
+            said = Answer(status="ok" if text.strip() or calls else "empty", text=text)
+        answer = replace(
+            said,
+            status=_status(value.get("status"), error, said.status),
+            error=said.error if error is None else quoted(error),
+            tool_calls=calls or said.tool_calls,
             passages=(*passages, *retrieved),
             latency_ms=_number(value.get("latency_ms"), "latency_ms"),
             ttft_ms=_number(value.get("ttft_ms"), "ttft_ms"),
-            tokens_in=_count(value.get("tokens_in"), "tokens_in"),
-            tokens_out=_count(value.get("tokens_out"), "tokens_out"),
+            tokens_in=_first(_count(value.get("tokens_in"), "tokens_in"), said.tokens_in),
+            tokens_out=_first(_count(value.get("tokens_out"), "tokens_out"), said.tokens_out),
             cost=_number(value.get("cost"), "cost"),
             at=_time(value.get("at")),
         )
         return Exchange(case=case, answer=answer, trial=_count(value.get("trial"), "trial", below=MOST_TRIALS) or 0)
+
+    @staticmethod
+    def _unwrap(row: Mapping[str, Any], value: dict[str, Any]) -> Answer | None:
+        """A provider's response, whose request takes its place in `value`; None where the row has its texts itself."""
+        whole = read_whole(row)
+        if whole is not None:  # `status` and `error` are then the provider's own
+            value.update(status=None, error=None)
+        said = whole or read_response(_opened(value.get("response")))
+        asked = value.get("prompt")
+        request = read_request(asked if said is None else _opened(asked))
+        if request is not None:
+            value.update({"prompt": None} | {name: told for name, told in request.items() if told is not None})
+        return said
 
     @staticmethod
     def _tags(row: Mapping[str, Any], chosen: Mapping[str, str], given: Any) -> dict[str, str]:
@@ -435,19 +468,45 @@ def _messages(value: Any) -> list[Message]:
         if role is None:
             raise _RowError("a message needs a role, such as user or assistant, and a content")
         content = each.get("content", each.get("parts", each.get("value")))
-        found.append(Message(role=role, content="" if content is None else _spoken(content)))
+        found.append(Message(role=role, content="" if content is None else _told("messages", content, {})))
     return found
 
 
+def _at(row: Mapping[str, Any], path: str) -> Any:
+    """The value of a column; of a path such as output.text, where no column is called so, what stands at its end."""
+    if path in row:
+        return row[path]
+    value: Any = row
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def _told(name: str, value: Any, chosen: Mapping[str, str]) -> str:
+    """What somebody said. Raises _RowError for an object that does not say which of its parts it is."""
+    try:
+        return _spoken(value)
+    except _NoText as error:
+        keys = [str(key) for key in error.value]
+        path = f"{chosen.get(name, 'column')}.{next((k for k, v in error.value.items() if isinstance(v, str)), 'text')}"
+        raise _RowError(
+            f"its {name} holds an object with {listed(tuple(keys))} where a text is expected",
+            f"name the part that is the text, such as fields: {{{name}: {quoted(path, at_most=80)}}}, or write the "
+            "text itself",
+        ) from error
+
+
 def _spoken(value: Any) -> str:
-    """What somebody said: a text, a message, or a list of parts, of which the texts count."""
+    """What somebody said: a text, a message, or a list of parts, of which the texts count. Raises _NoText."""
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping):
-        for key in ("content", "text", "value", "parts", "response", "result"):
+        if value.get("type") in CUT_OFF:
+            return ""
+        for key in ("content", "text", "value", "parts", "response", "result", "refusal"):
             if value.get(key) is not None:
                 return _spoken(value[key])
-        return "" if value.get("type") in CUT_OFF else json.dumps(value, ensure_ascii=False, default=str)
+        raise _NoText(value)
     if isinstance(value, list | tuple):
         return "".join(map(_spoken, value))
     return "" if value is None else str(value)
@@ -483,14 +542,22 @@ def _list(value: Any) -> tuple[str, ...]:
     if isinstance(value, str) and value.lstrip().startswith("["):
         value = _unpacked(value)
     if isinstance(value, list | tuple):
-        return tuple(_spoken(each) for each in value)
-    return (_spoken(value),) if value not in (None, "") else ()
+        return tuple(_written(each) for each in value)
+    return (_written(value),) if value not in (None, "") else ()
 
 
 def _text(value: Any) -> str | None:
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return None
-    return value if isinstance(value, str) else _spoken(value)
+    return value if isinstance(value, str) else _written(value)
+
+
+def _written(value: Any) -> str:
+    """As `_spoken`, of what nobody said: an error, a passage. An object is written as JSON."""
+    try:
+        return _spoken(value)
+    except _NoText:
+        return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _tag(key: Any) -> str:
@@ -529,7 +596,16 @@ def _time(value: Any) -> str | None:
     return _text(value)
 
 
-def _status(given: Any, text: str, error: str | None, called: bool) -> Status:
+def _first(told: int | None, otherwise: int | None) -> int | None:
+    return otherwise if told is None else told
+
+
+def _opened(value: Any) -> Any:
+    """An object that a table wrote as JSON text; any other value as it is."""
+    return _unpacked(value) if isinstance(value, str) and value.startswith("{") else value
+
+
+def _status(given: Any, error: str | None, otherwise: Status) -> Status:
     told = _text(given)
     if told is not None:
         if told.lower() not in _STATES:
@@ -537,4 +613,4 @@ def _status(given: Any, text: str, error: str | None, called: bool) -> Status:
         return _STATES[told.lower()]
     if error is not None:
         return "error"
-    return "ok" if text.strip() or called else "empty"
+    return otherwise

@@ -11,7 +11,11 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 OPERATIONS: Final = frozenset({"chat", "generate_content", "text_completion", "invoke_agent"})
-CUT_OFF: Final = frozenset({"tool_call", "reasoning", "blob", "file", "uri"})  # parts of a message that are no text
+CUT_OFF: Final = frozenset(  # parts of a message that are no text: of the convention, then of the providers
+    {"tool_call", "reasoning", "blob", "file", "uri"}
+    | {"image_url", "input_audio", "input_image", "input_file", "image", "document"}
+    | {"tool_use", "function_call", "thinking", "redacted_thinking"}
+)
 RENAMED: Final[Mapping[str, str]] = {
     "gen_ai.system": "gen_ai.provider.name",
     "gen_ai.usage.prompt_tokens": "gen_ai.usage.input_tokens",
