@@ -1,26 +1,48 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from shipworthy.api.evaluating import Evaluated
     from shipworthy.estimate.estimates import Estimate
     from shipworthy.gates.verdicts import Verdict
 
-# The same examples in every run, so that what was green stays green; HYPOTHESIS_PROFILE=new draws others.
-settings.register_profile("same", derandomize=True)
-settings.register_profile("new", derandomize=False)
+# The same examples in every run, so that what was green stays green; HYPOTHESIS_PROFILE=new draws others. No example
+# fails for being slow, which would be the machine's doing.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+settings.register_profile("same", PATIENT, derandomize=True)
+settings.register_profile("new", PATIENT, derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+HANGS: Final = 180  # seconds of the processor: what takes a hundred times as long as it should has no end
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 Evaluate = Callable[..., "Measured"]
+
+
+@pytest.fixture
+def ends() -> Iterator[None]:
+    """Fails a test whose work has no end, as where time grows with the square of what somebody sends.
+
+    It counts what the process itself computes, so that neither other work nor a slow machine comes near.
+    """
+
+    def stop(*_: object) -> None:
+        raise AssertionError(f"after {HANGS} seconds of computing there was no end")
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, HANGS)
+    yield
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    signal.signal(signal.SIGVTALRM, before)
 
 
 @pytest.fixture(scope="session")

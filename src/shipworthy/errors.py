@@ -51,6 +51,10 @@ class Unusable(ShipworthyError):
         super().__init__("\n\n".join(str(fault) for fault in self.faults))
 
 
+class Damaged(Unusable):
+    """Something that the record keeps and that can no longer be read."""
+
+
 class PlanError(Unusable):
     """Faults of a plan file."""
 

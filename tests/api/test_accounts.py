@@ -171,3 +171,22 @@ def test_erasing_a_person_is_refused_where_they_stand_in_something_open(record, 
     with pytest.raises(Unusable, match="ACCOUNT005"):
         verbs.erase(record, accounts, admin, actor=admin.actor, now=NOW)
     assert record.verify().faults == ()
+
+
+@pytest.mark.parametrize(
+    "email", ["e\u200bva@example.org", "eva@example.org\u034f", "e\u3164va@example.org", "еva@example.org"]
+)
+def test_no_account_looks_like_another(accounts, email):
+    make(accounts, "Eva")
+    with pytest.raises(Unusable, match="ACCOUNT007"):
+        make(accounts, "Eva", email=email)
+    assert accounts.find(email) is None
+    told = {"issuer": "i", "subject": "s", "name": "Eva", "default": None, "now": NOW}
+    assert verbs.let_in(accounts, email=email, **told) is None
+
+
+def test_a_provider_lets_in_by_the_spelling_of_an_address(accounts):
+    made = make(accounts, "Eva", email="strasse@example.org")
+    told = {"issuer": "i", "name": "Eva", "default": None, "now": NOW}
+    assert verbs.let_in(accounts, email="straße@example.org", subject="other", **told) is None
+    assert verbs.let_in(accounts, email="Strasse@Example.org", subject="own", **told).id == made.id

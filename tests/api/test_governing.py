@@ -222,7 +222,7 @@ CHANGES = {
     "model gone": (moved("scoring.py"), "model", "the model of subject scorecard is gone"),
     "report": (report, "report", "report.html of the run: a file has changed"),
     "results": (edited("run/results.json", '"ship"', '"hold"'), "evidence", "results.json of the run: a file has changed"),
-    "manifest": (edited("run/manifest.json", " ", "  "), "evidence", "manifest.json of the run: the manifest itself"),
+    "manifest": (edited("run/manifest.json", " ", "  "), "evidence", "manifest.json of the run: the manifest is not the one"),
     "run gone": (moved("run"), "evidence", "the run's folder run is gone"),
     "waiver ended": (expired, "waiver", "waiver W-1 ended on 2026-09-01: BAL counts as not met again"),
 }  # fmt: skip
@@ -710,9 +710,11 @@ def test_an_intake_gives_the_tier_and_a_lower_one_needs_a_reason(desk):
 
 def test_the_questionnaire_is_answered_by_itself_and_every_question_is_in_it(tmp_path):
     systems.write_questionnaire(tmp_path / "intake.yaml")
-    answers = systems.read_intake(tmp_path / "intake.yaml")
-    assert answers.name == "lending-decisions"
+    with pytest.raises(Unusable, match="GOVERN014"):
+        systems.read_intake(tmp_path / "intake.yaml")
     text = (tmp_path / "intake.yaml").read_text()
+    (tmp_path / "ours.yaml").write_text(text.replace("Rank personal-loan", "Rank car-loan"))
+    assert systems.read_intake(tmp_path / "ours.yaml").name == "lending-decisions"
     assert all(f"\n{name}: " in text for name in Intake.model_fields)
     assert "# Any of: biometrics, critical-infrastructure" in text
     with pytest.raises(Unusable, match="GOVERN004"):
@@ -761,7 +763,9 @@ def test_a_decision_over_several_runs_is_signed_by_its_id(desk):
     with open_record(desk.record) as record:
         first, second = (one.facts for one in record.runs(system="lending"))
         old = desk.standing().decision
-        both = old.model_copy(update={"id": "D-1", "runs": (first.digest, second.digest)})
+        both = old.model_copy(update={
+            "id": "D-1", "runs": (first.digest, second.digest), "automated": "hold", "reason": "Waived since."
+        })  # fmt: skip
         record.write(acting(record, ADA).person, NOW, both)
         word = signing.Word(role="legal", verdict="approve")
         proposal = signing.propose(record, "D-1", word, actor=CYD, looking=desk.looking())

@@ -47,7 +47,9 @@ def test_names(document, name):
     assert name_of(document) == name
 
 
-def test_a_run_is_called_by_system_version_and_time():
+def test_a_run_is_called_by_system_version_time_and_the_end_of_its_id():
     at = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
-    facts = RunFacts(digest=D, run="r", system="triage", version="2", plan_digest=D, created=at, decision="ship")
-    assert run_name(facts) == "Run of triage 2, 2026-11-22 09:30 UTC"
+    facts = RunFacts(
+        digest=D, run="2026-11-22-a1b2c3", system="triage", version="2", plan_digest=D, created=at, decision="ship"
+    )
+    assert run_name(facts) == "Run of triage 2, 2026-11-22 09:30 UTC (…a1b2c3)"

@@ -100,7 +100,7 @@ def test_the_trace_leads_from_a_requirement_to_its_risk_and_what_is_done(worksho
     assert gaps["mitigation", "M-1"] == "not verified"
     assert not {"FAIR-1", "ACC-1"} & {gap["id"] for gap in trace["gaps"]}
     assert {gap["code"] for gap in trace["gaps"]} <= {f"TRACE00{i}" for i in range(1, 9)}
-    assert [one["id"] for one in trace["sign_offs"]] == ["S-1"]
+    assert [one["role"] for one in trace["sign_offs"]] == ["model risk"]
     alone = json.loads((packed(workshop, tmp_path / "alone", record=None) / "trace/trace.json").read_text())
     assert alone["not_looked_up"] == ["mitigation", "risk", "sign-off", "waiver"]
     assert (alone["gaps"], alone["locked"]) == ([], None)
@@ -159,7 +159,7 @@ def test_a_package_that_would_not_verify_is_not_written(workshop, tmp_path):
     """Somebody signed off with a key that is in no register."""
     with pytest.raises(Unusable, match="PACK006") as error:
         packed(workshop, tmp_path / "package", sign_with=(ADAS,), register=registered((ADAS, ADA)))
-    assert "S-1" in str(error.value)
+    assert ":model risk:1" in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import shutil
 from datetime import UTC, date, datetime, timedelta
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -17,7 +19,7 @@ from shipworthy.api.recording import TOOL, actor_of, kept_plan, open_record
 from shipworthy.api.reproducing import reproduce
 from shipworthy.api.verifying import verify
 from shipworthy.cli import main
-from shipworthy.errors import Unusable
+from shipworthy.errors import Fault, Unusable
 from shipworthy.record import documents
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
@@ -103,7 +105,7 @@ def test_the_command_line_shows_what_is_waived_everywhere(plan, place, tmp_path,
 
 
 def test_who_acts_is_looked_at_before_anything_is_done(plan, place, tmp_path):
-    with pytest.raises(Unusable, match="does not say who acts"):
+    with pytest.raises(Unusable, match="KEYS001"):
         check(plan, now=NOW, out=tmp_path / "run", record=place, actor="ada")
     assert not (tmp_path / "run").exists()
     assert not place.exists()
@@ -198,3 +200,40 @@ def test_a_lock_by_a_person_is_in_the_record_before_any_run(plan, place):
         assert [one.version for one in record.find("plan")] == [1]
         assert record.runs()[0].facts.locked == kept.document.locked
     assert call(main, ["lock", str(plan), "--record", str(place)]).exit_code == 2
+
+
+def test_a_run_that_could_not_be_recorded_is_there_and_can_be(plan, place, tmp_path, monkeypatch):
+    def full(*_args, **_more):
+        raise Unusable(Fault(code="RECORD007", what="the disk is full", mend="make room"))
+
+    monkeypatch.setattr("shipworthy.api.checking.keep_run", full)
+    with pytest.raises(Unusable) as caught:
+        check(plan, now=NOW, record=place, actor=ADA, out=tmp_path / "r 1")
+    (fault,) = caught.value.faults
+    assert (fault.code, f"`shipworthy record add '{tmp_path / 'r 1'}'`" in fault.mend) == ("RECORD007", True)
+    add_runs(place, [tmp_path / "r 1"], actor=ADA, now=NOW)
+    with open_record(place) as record:
+        assert len(record.runs()) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "/x/.r.part/observations/d.parquet"),
+        duckdb.IOException("IO Error: async write failed: errno 28, file /x/.r.part/d.parquet"),
+        duckdb.IOException('Could not write file "/x/.r.part": No space left on device'),
+    ],
+    ids=["system", "number", "words"],
+)
+def test_a_full_disk_is_told_as_one(plan, tmp_path, monkeypatch, error):
+    def fails(*_args, **_more):
+        raise error
+
+    monkeypatch.setattr("shipworthy.evidence.store.write_documents", fails)
+    with pytest.raises(Unusable) as caught:
+        check(plan, now=NOW, out=tmp_path / "r")
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.where) == ("RUN001", str(tmp_path / "r"))
+    assert "the disk is full" in fault.what
+    assert "make room" in fault.mend
+    assert ".part" not in str(fault)

@@ -57,6 +57,22 @@ def test_a_system_is_traced_from_breach_to_verified(place, tmp_path):
             traced(record, "nobody", tmp_path, NOW)
 
 
+def test_a_mitigation_is_credited_to_the_requirements_that_it_names_alone(place, tmp_path):
+    with open_record(place) as record:
+        run(record, actor_of(record, ADA), "two", [verdict(), verdict("ACC")], days=1)
+        given = {"title": "t", "cause": "c", "harm": "h", "likelihood": 3, "severity": 3, "actor": ADA, "now": NOW}
+        risks.add(record, system="assistant", requirements=["LEAK", "ACC"], owner="team", **given)
+        said = {"system": None, "title": "t", "what": "w", "risks": ["R-1"], "actor": ADA, "now": NOW}
+        mitigations.add(record, requirements=["LEAK"], **said)
+        mitigations.add(record, **said)
+
+        def on(name):
+            return [one.text for one in traced(record, "assistant", tmp_path, NOW).on(name, "mitigation")]
+
+        assert on("LEAK") == ["M-1", "M-2"]
+        assert on("ACC") == ["M-2"]
+
+
 def test_a_plan_is_traced_for_its_own_version(place, tmp_path):
     with open_record(place) as record:
         found = tracing.trace_plan(record, tmp_path / "plan.yaml", base=tmp_path, now=NOW)

@@ -18,7 +18,7 @@ from shipworthy.api.packing import pack
 from shipworthy.api.recording import run_digest
 from shipworthy.api.standing import evidence_root
 from shipworthy.evidence.documents.fields import FIELDS, PRIVACIES
-from shipworthy.integrity.keys import Person
+from shipworthy.integrity.persons import Person
 from shipworthy.record import documents
 from shipworthy.record.store import Record
 

@@ -100,6 +100,16 @@ def test_a_record_that_is_not_there_is_not_made(call, tmp_path):
     assert not (tmp_path / "none.db").exists()
 
 
+def test_the_first_account_begins_the_record_of_an_empty_folder(call, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    monkeypatch.delenv("SHIPWORTHY_RECORD", raising=False)
+    call("account", "list", code=2)
+    done = call("account", "add", "ada@example.org", "--name", "Ada", "--no-password")
+    assert "a new one was begun" in done.output
+    assert "Ada" in call("account", "list").output
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -154,14 +164,15 @@ def test_a_team_signs_in_over_tls(call, tmp_path):
     Path("k.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
     import socket
 
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    held = socket.socket()  # keeps others from the port, and not the server, which says the same of its own
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    port = held.getsockname()[1]
     command = [
         Path(sys.executable).with_name("shipworthy"), "serve", "--team", "--host", "0.0.0.0", "--port", str(port), "-v",
         "--public-url", f"https://127.0.0.1:{port}", "--tls-cert", "c.pem", "--tls-key", "k.pem",
     ]  # fmt: skip
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with held, subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             lines = []
             for line in process.stderr:
@@ -170,12 +181,12 @@ def test_a_team_signs_in_over_tls(call, tmp_path):
                     break
             context = ssl.create_default_context(cafile="c.pem")
             address = f"https://127.0.0.1:{port}/login?next=/secret"
-            with urllib.request.urlopen(address, timeout=20, context=context) as answer:
+            with urllib.request.urlopen(address, timeout=120, context=context) as answer:
                 assert "max-age" in answer.headers["strict-transport-security"]
                 assert "__Host-shipworthy-login=" in answer.headers["set-cookie"]
                 assert "Secure" in answer.headers["set-cookie"]
         finally:
             process.terminate()
-        out, more = process.communicate(timeout=20)
+        out, more = process.communicate(timeout=120)
     assert "/login" in out
     assert "secret" not in out + more + "".join(lines)

@@ -106,6 +106,7 @@ def test_the_file_that_is_missing_from_a_run_is_named(folder):
         (("verify", "none"), "RUN002"),
         (("reproduce", "none"), "RUN002"),
         (("compare", "none", "none2"), "RUN002"),
+        (("pack", "latest"), "RECORD001"),
         (("init", "none.csv"), "DATA001"),
         (("metrics", "fqr"), "did you mean 'fpr'?"),
         (("chekc",), "Did you mean 'check'?"),
@@ -247,3 +248,41 @@ def test_too_many_levels_are_placed_in_the_plan(folder):
     told = call("check", plan(MET)).stderr
     assert "DATA015" in told
     assert "  where  shipworthy.yaml:3:" in told
+
+
+def test_compare_takes_versions_of_a_plan_by_name(folder):
+    Path("v.yaml").write_text(
+        "system: {name: s}\nsubjects:\n  a: {python: 'asked:first'}\n  b: {python: 'asked:second'}\nevaluations:\n"
+        "  d: {data: rows.csv, subject: a, roles: {label: y, id: id}, variants: {other: {subject: b}}}\n"
+        "requirements:\n  - {id: A, metric: accuracy, at_least: 0.1}\n"
+    )
+    Path("asked.py").write_text(
+        "def first(rows):\n    return [int(i % 4 > 1) for i in rows['id'].to_pylist()]\n\n\n"
+        "def second(rows):\n    return [0] * rows.num_rows\n"
+    )
+    assert call("check", "v.yaml", "--out", "run", "--quiet").exit_code == 0
+    told = json.loads(Path("run/results.json").read_text())["estimates"]
+    assert {one["variant"] for one in told} == {None, "other"}
+    for old, new, code in (("other", "main", 0), ("other", "a", 0), ("main", "other", 1)):
+        found = call("compare", old, new, "--plan", "v.yaml")
+        assert found.exit_code == code, found.stdout
+        assert "judged by the margin of this call" in found.stdout
+    wrong = call("compare", "main", "nix", "--plan", "v.yaml")
+    assert wrong.exit_code == 2
+    assert "main, other" in wrong.stderr
+
+
+def test_a_wrong_across_is_located_at_its_requirement(folder):
+    done = call("check", plan(MET, f"{MET}, across: nix"))
+    assert "requirements[1].across" in done.stderr
+
+
+def test_lock_refuses_a_condition_that_does_not_parse(folder):
+    text = Path(plan(MET)).read_text().replace("slices: [group]", "where: 'y = 1 and ('")
+    Path("broken.yaml").write_text(text)
+    assert "DATA003" in call("lock", "broken.yaml").stderr
+    assert not Path("broken.lock.json").exists()
+    Path("latin.csv").write_bytes("y,p,n\n1,1,Größe\n0,0,b\n".encode("latin-1") * 30)
+    told = call("init", "latin.csv", "--plan", "new.yaml").stderr
+    assert "encoding='latin-1'" in told
+    assert "iconv" in told

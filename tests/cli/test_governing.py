@@ -96,7 +96,8 @@ def test_on_a_terminal_it_asks(folder, monkeypatch, said, code):
 def test_a_waiver_request_validates_input(folder):
     Path("shipworthy.yaml").write_text(PLAN.replace("0.7", "0.95"))
     call("check", "--quiet", code=1)
-    terms = ("--reason", f"Old {HOSTILE}", "--control", "People look.", "--ends", "2026-12-31")
+    ends = f"{datetime.now(UTC) + timedelta(30):%Y-%m-%d}"
+    terms = ("--reason", f"Old {HOSTILE}", "--control", "People look.", "--ends", ends)
     call("waiver", "request", "latest", "ACC", *terms, "--slice", "nothing", "--as", ADA, code=2)
     call("waiver", "request", "latest", "ACC", *terms, code=2)
     call("waiver", "request", "latest", "ACC", *terms[:4], "--ends", "1999-01-01", "--as", ADA, code=2)
@@ -123,6 +124,9 @@ def test_a_waiver_is_given_by_another(folder):
 def test_an_intake_is_asked_kept_and_shown(folder):
     call("system", "intake")
     assert "GOVERN004" in call("system", "intake", code=2).stderr
+    assert "GOVERN014" in call("system", "intake", "intake.yaml", "--as", ADA, code=2).stderr
+    file = folder / "intake.yaml"
+    file.write_text(file.read_text().replace("Rank personal-loan", "Rank car-loan"))
     done = call("system", "intake", "intake.yaml", "--as", ADA).stdout
     assert "lending-decisions: tier high" in done
     assert "shipworthy/baseline-quality, shipworthy/high-risk" in done

@@ -19,6 +19,7 @@ asked: list[str] = []
 counts: Counter[str] = Counter()
 busy: Counter[str] = Counter()  # on their way now, by tag
 busiest: Counter[str] = Counter()
+meetings: dict[str, asyncio.Barrier] = {}  # by tag; nobody leaves until so many are there
 
 
 def message(text: str | None, **more: object) -> dict:
@@ -62,6 +63,9 @@ async def respond(request: web.Request, what: str, body: dict, attempt: int) -> 
             return web.Response()
     elif wait := re.fullmatch(r"wait ([\d.]+)", what):
         await asyncio.sleep(float(wait[1]))
+    elif together := re.fullmatch(r"together (\d+)", what):
+        tag = body["messages"][-1]["content"].partition(" ")[0]
+        await meetings.setdefault(tag, asyncio.Barrier(int(together[1]))).wait()
     elif what in SPECIAL:
         return await SPECIAL[what](request)
     if body.get("stream"):

@@ -24,7 +24,7 @@ def main(url: str, journal: str, tag: str, cases: str, limits: str = "{}") -> No
     )
     subject = open_chat("assistant", declared, folder=Path())
     print("ready", flush=True)
-    settings = {"max_concurrency": 10, "backoff": 0.01, "timeout": 5.0, "retries": 2, **json.loads(limits)}
+    settings = {"max_concurrency": 10, "backoff": 0.01, "timeout": 60.0, "retries": 2, **json.loads(limits)}
     found = ask_all(
         subject, lambda: jobs(tag, int(cases)), total=int(cases), journal=Path(journal), limits=Limits(**settings)
     )

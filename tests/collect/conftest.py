@@ -33,7 +33,7 @@ class Server:
         return self._log()["busiest"]
 
     def _log(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.url.removesuffix('/v1')}/log?tag={self.tag}", timeout=10) as response:
+        with urllib.request.urlopen(f"{self.url.removesuffix('/v1')}/log?tag={self.tag}", timeout=120) as response:
             return json.load(response)
 
     def jobs(self, *whats: str, trials: int = 1) -> Callable[[], list[Job]]:
@@ -81,7 +81,7 @@ def collect(server, tmp_path) -> Callable[..., Collected]:
     """Ask the server: `collect(jobs, subject=..., retries=..., ...)`, limits by name."""
 
     def run(jobs, *, subject=None, journal="journal.jsonl", cache=None, progress=lambda _: None, **limits):
-        settings = {"backoff": 0.01, "timeout": 5.0, "retries": 2, **limits}
+        settings = {"backoff": 0.01, "timeout": 60.0, "retries": 2, **limits}
         return ask_all(
             subject or server.subject(),
             jobs,

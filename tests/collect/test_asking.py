@@ -26,6 +26,7 @@ from shipworthy.exchange import Answer, Case, Message
 from shipworthy.subjects.faults import gist
 
 HERE = Path(__file__).parent
+AT_MOST = 300  # seconds for what is over in one or two: what takes as long hangs
 KEY = ConnectionKey("h", 443, is_ssl=True, ssl=True, proxy=None, proxy_auth=None, proxy_headers_hash=None)
 
 
@@ -57,7 +58,6 @@ ENDS = {
     "redirect": ("error", 1, "HTTP 302"),
     "drop*1": ("ok", 2, None),
     "drop*9": ("error", 3, "connection broke"),
-    "never": ("timeout", 3, "no answer within"),
     "half": ("error", 1, "no whole JSON"),
     "nothing": ("error", 1, "no whole JSON"),
     "page": ("error", 1, "no whole JSON"),
@@ -82,7 +82,7 @@ def test_every_case_ends_in_exactly_one_right_status(server, collect, monkeypatc
         monkeypatch.setitem(sys.modules, "uvloop", None)
     monkeypatch.setenv("CHAT_KEY", "sk-very-secret")
     jobs = server.jobs(*ENDS)
-    found = collect(jobs, max_concurrency=40, timeout=1.0, subject=server.subject(key="${CHAT_KEY}"))
+    found = collect(jobs, max_concurrency=40, subject=server.subject(key="${CHAT_KEY}"))
     answers = dict(zip(ENDS, found, strict=True))
     attempts = Counter(asked.partition("| ")[2].removesuffix(" seed None") for asked in server.asked())
     for what, (status, tries, why) in ENDS.items():
@@ -107,15 +107,18 @@ def test_every_case_ends_in_exactly_one_right_status(server, collect, monkeypatc
     assert "very-secret" not in (found.journal).read_text()
 
 
+@pytest.mark.parametrize(("what", "streams"), [("never", False), ("endless", True)])
+def test_no_whole_answer_in_time_is_a_timeout(server, collect, what, streams):
+    (answer,) = collect(server.jobs(what), subject=server.subject(stream=streams), timeout=1.0, retries=1)
+    assert answer.status == "timeout"
+    assert "no answer within 1 s (2 attempts)" in answer.error
+    assert len(server.asked()) == 2
+
+
 def test_streams_and_their_first_token(server, collect):
-    found = collect(
-        server.jobs("hello", "endless", "half", "drop*1", "500*1"),
-        subject=server.subject(stream=True),
-        timeout=0.7,
-        retries=1,
-    )
+    found = collect(server.jobs("hello", "half", "drop*1", "500*1"), subject=server.subject(stream=True), retries=1)
     statuses = [answer.status for answer in found]
-    assert statuses == ["ok", "timeout", "error", "ok", "ok"]
+    assert statuses == ["ok", "error", "ok", "ok"]
     answer = next(iter(found))
     assert answer.text == f"turn 1 of {server.tag} 0 | hello, seed None"
     assert 0 < answer.ttft_ms < answer.latency_ms
@@ -152,7 +155,8 @@ def test_trials_are_seeded_apart(server, collect):
 
 
 def test_no_more_at_once_than_allowed(server, collect):
-    collect(server.jobs(*["wait 0.05"] * 30), max_concurrency=6)
+    found = collect(server.jobs(*["together 6"] * 30), max_concurrency=6, timeout=30.0, retries=0)
+    assert found.statuses == {"ok": 30}
     assert server.busiest() == 6
 
 
@@ -276,10 +280,10 @@ def test_what_no_request_gets_past_stops_the_run(server, collect, monkeypatch, e
 
 def test_connection_refused_is_one_error(server, collect):
     with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
+        closed.bind(("127.0.0.1", 0))  # which keeps others from the port
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
-    with pytest.raises(SubjectError) as caught:
-        collect(server.jobs(*["hello"] * 100), subject=server.subject(chat=url), retries=1)
+        with pytest.raises(SubjectError) as caught:
+            collect(server.jobs(*["hello"] * 100), subject=server.subject(chat=url), retries=1)
     assert code_of(caught) == "COLL010"
 
 
@@ -319,6 +323,14 @@ def run_process(server, journal, cases, **limits):
     return process
 
 
+def wait_for(process, journal, *, more):
+    """Until so many more cases are finished."""
+    wanted = len(finished(journal)) + more
+    while len(finished(journal)) < wanted:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+
+
 def timeless(answers):
     return [dataclasses.replace(answer, latency_ms=None, at=None) for answer in answers]
 
@@ -337,7 +349,8 @@ def test_killed_20_times_the_table_is_that_of_an_unbroken_run(server, tmp_path):
     done_before: list[tuple[set[int], int]] = []
     while kills < 20:
         process = run_process(server, journal, cases)
-        time.sleep(rng.uniform(0.0, 0.12))
+        wait_for(process, journal, more=rng.randint(0, 60))
+        time.sleep(rng.uniform(0.0, 0.02))  # so that it comes at any step
         process.send_signal(signal.SIGKILL)
         out, error = process.communicate()
         assert process.returncode == -signal.SIGKILL, (out, error)  # it had not come to its end by itself
@@ -347,7 +360,7 @@ def test_killed_20_times_the_table_is_that_of_an_unbroken_run(server, tmp_path):
     assert sum(later > earlier for earlier, later in itertools.pairwise(counts)) >= 10  # killed while asking
     assert counts[-1] < cases
     process = run_process(server, journal, cases)
-    out, error = process.communicate(timeout=60)
+    out, error = process.communicate(timeout=AT_MOST)
     assert process.returncode == 0, error
     assert json.loads(out)["resumed"] == len(done_before[-1][0])
     asked = server.asked()
@@ -357,7 +370,7 @@ def test_killed_20_times_the_table_is_that_of_an_unbroken_run(server, tmp_path):
     unbroken = tmp_path / "unbroken.jsonl"
     server.tag += "u"
     process = run_process(server, unbroken, cases)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=AT_MOST)
     assert process.returncode == 0, error
     same = [
         dataclasses.replace(
@@ -374,26 +387,26 @@ def test_killed_20_times_the_table_is_that_of_an_unbroken_run(server, tmp_path):
 
 def test_ctrl_c_stops_cleanly_and_the_next_run_goes_on(server, tmp_path):
     journal = tmp_path / "journal.jsonl"
-    process = run_process(server, journal, 600, max_concurrency=4)
-    time.sleep(0.5)
+    process = run_process(server, journal, 2000, max_concurrency=4)
+    wait_for(process, journal, more=1)
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=5)
+    _, error = process.communicate(timeout=AT_MOST)
     assert "KeyboardInterrupt" in error
     assert "Unclosed" not in error
     assert "never retrieved" not in error
     content = journal.read_bytes()
     assert content.endswith(b"}\n")
     done = finished(journal)
-    assert 0 < len(done) < 600
-    process = run_process(server, journal, 600, max_concurrency=40)
-    out, error = process.communicate(timeout=30)
-    assert json.loads(out) == {"asked": 600 - len(done), "resumed": len(done)}, error
+    assert 0 < len(done) < 2000
+    process = run_process(server, journal, 2000, max_concurrency=40)
+    out, error = process.communicate(timeout=AT_MOST)
+    assert json.loads(out) == {"asked": 2000 - len(done), "resumed": len(done)}, error
 
 
 def test_two_processes_do_not_write_one_journal(server, tmp_path):
     journal = tmp_path / "journal.jsonl"
-    process = run_process(server, journal, 400, max_concurrency=2)
-    time.sleep(0.3)
+    process = run_process(server, journal, 2000, max_concurrency=1)
+    wait_for(process, journal, more=1)
     with pytest.raises(Unusable) as caught:
         ask_all(server.subject(), server.jobs("hello"), total=1, journal=journal, limits=Limits())
     assert code_of(caught) == "COLL001"
@@ -482,36 +495,35 @@ def test_whatever_a_function_raises_is_an_answer(kind, collect):
 
 
 def test_functions_run_side_by_side_in_threads(collect):
-    running, most, lock = 0, 0, threading.Lock()
+    running, most, lock, together = 0, 0, threading.Lock(), threading.Barrier(10)
 
-    def slow(_):
+    def meeting(_):
         nonlocal running, most
         with lock:
             running += 1
             most = max(most, running)
-        time.sleep(0.03)
+        together.wait(30)  # for nine others
         with lock:
             running -= 1
         return Answer(status="ok", text="done")
 
-    start = time.monotonic()
-    found = collect(numbered(40), subject=Plain(do=slow), max_concurrency=10)
-    assert found.statuses == {"ok": 40}
+    assert collect(numbered(40), subject=Plain(do=meeting), max_concurrency=10).statuses == {"ok": 40}
     assert most == 10
-    assert time.monotonic() - start < 1.0
 
 
 def test_a_function_that_hangs_is_left_behind(collect):
-    gate = threading.Event()
+    gate, came_back = threading.Event(), []
 
     def hang(number):
-        if int(number) % 2:
-            gate.wait(20)
+        if number in "01":  # all that may run at once
+            gate.wait(60)
+            came_back.append(number)
         return Answer(status="ok", text="x")
 
-    found = collect(numbered(8), subject=Plain(do=hang), timeout=0.1, max_concurrency=2)
+    found = collect(numbered(8), subject=Plain(do=hang), timeout=1.0, max_concurrency=2)
+    assert came_back == []
     gate.set()
-    assert found.statuses == {"ok": 4, "timeout": 4}
+    assert found.statuses == {"ok": 6, "timeout": 2}
 
 
 def test_ctrl_c_does_not_wait_for_a_function(tmp_path):
@@ -521,15 +533,18 @@ def test_ctrl_c_does_not_wait_for_a_function(tmp_path):
         sys.path.insert(0, {str(HERE)!r})
         from test_asking import Limits, Plain, ask_all, numbered
         print("ready", flush=True)
-        ask_all(Plain(do=lambda _: time.sleep(30)), numbered(50), total=50, journal=Path({str(tmp_path / "j.jsonl")!r}), limits=Limits())
+        ask_all(Plain(do=lambda _: time.sleep(2 * {AT_MOST})), numbered(50), total=50, journal=Path({str(tmp_path / "j.jsonl")!r}), limits=Limits())
     """
     process = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout.readline() == "ready\n"
-    time.sleep(0.3)
+    while not (tmp_path / "j.jsonl").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(0.2)  # so that some are asked, which the test needs to mean anything and not to pass
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=5)
+    _, error = process.communicate(timeout=AT_MOST)
     assert "KeyboardInterrupt" in error
 
 
@@ -548,24 +563,23 @@ class Async(Plain):
 @pytest.mark.slow
 @pytest.mark.parametrize("hands_back", [False, True])
 def test_a_coroutine_that_blocks_its_loop_runs_out_of_time_and_the_others_do_not(collect, hands_back):
-    gate, began = threading.Event(), []
+    gate, began, came_back = threading.Event(), [], []
 
     async def answer(number):
         began.append(number)
         if int(number) in (3, 11):
-            gate.wait(20)  # no await: nothing else runs in this loop
+            gate.wait(60)  # no await: nothing else runs in this loop
+            came_back.append(number)
         return Answer(status="ok", text=number)
 
     subject = Plain(do=answer) if hands_back else Async(do=answer)
-    start = time.monotonic()
     found = collect(numbered(20), subject=subject, timeout=2.0, max_concurrency=8)
-    took = time.monotonic() - start
+    assert came_back == [], "nobody waited for them"
     gate.set()
     wrong = {n: each.status for n, each in enumerate(found) if each.status != "ok"}
     assert wrong == {3: "timeout", 11: "timeout"}
     assert {each.error for each in found if each.status == "timeout"} == {"no answer within 2 s"}
     assert sorted(began, key=int) == [str(n) for n in range(20)]  # each began once, those that were moved too
-    assert took < 15, "and not the 20 seconds that it blocks"
 
 
 def test_a_loop_that_was_left_behind_ends_once_it_comes_back(collect):
@@ -576,38 +590,37 @@ def test_a_loop_that_was_left_behind_ends_once_it_comes_back(collect):
 
     async def answer(number):
         if number == "0":
-            gate.wait(20)
+            gate.wait(60)
         return Answer(status="ok", text="x")
 
-    assert collect(numbered(3), subject=Async(do=answer), timeout=0.6).statuses == {"ok": 2, "timeout": 1}
+    assert collect(numbered(3), subject=Async(do=answer), timeout=2.0).statuses == {"ok": 2, "timeout": 1}
     assert threads(), "the blocked one is still there"
     gate.set()
     for thread in threads():
-        thread.join(5)
+        thread.join(60)
     assert not threads()
 
 
 def test_coroutines_wait_their_turn_behind_short_blocks_and_none_runs_out_of_time(collect):
     async def answer(_):
-        time.sleep(0.02)
+        time.sleep(0.05)
         return Answer(status="ok", text="x")
 
-    assert collect(numbered(60), subject=Async(do=answer), timeout=0.6, max_concurrency=60).statuses == {"ok": 60}
+    # three seconds in all, and each has two
+    assert collect(numbered(60), subject=Async(do=answer), timeout=2.0, max_concurrency=60).statuses == {"ok": 60}
 
 
 def test_coroutines_share_one_loop_and_run_side_by_side(collect):
     import asyncio
 
-    loops = set()
+    loops, together = set(), asyncio.Barrier(50)
 
     async def answer(_):
         loops.add(asyncio.get_running_loop())
-        await asyncio.sleep(0.05)
+        await together.wait()  # for 49 others
         return Answer(status="ok", text="x")
 
-    start = time.monotonic()
     assert collect(numbered(100), subject=Async(do=answer), max_concurrency=50).statuses == {"ok": 100}
-    assert time.monotonic() - start < 2
     assert len(loops) == 1
 
 
@@ -618,13 +631,13 @@ def test_a_coroutine_that_waits_too_long_is_cancelled(collect):
 
     async def answer(number):
         try:
-            await asyncio.sleep(20 if number == "1" else 0)
+            await asyncio.sleep(60 if number == "1" else 0)
         except asyncio.CancelledError:
             stopped.append(number)
             raise
         return Answer(status="ok", text="x")
 
-    assert collect(numbered(3), subject=Async(do=answer), timeout=0.6).statuses == {"ok": 2, "timeout": 1}
+    assert collect(numbered(3), subject=Async(do=answer), timeout=2.0).statuses == {"ok": 2, "timeout": 1}
     assert stopped == ["1"]
 
 
@@ -681,7 +694,8 @@ def test_progress_tells_pace_cost_and_time_left(server, collect):
     assert last.spent == 16
     assert last.tokens == 16 * 30
     assert last.seconds_left == 0
-    assert 10 < last.per_second < 60
+    assert last.per_second == pytest.approx(16 / last.seconds)
+    assert last.seconds >= 0.39  # four at once, a tenth of a second each
     assert [one.finished for one in seen] == sorted(one.finished for one in seen)
     assert len(seen) >= 2
     assert seen[0].seconds_left > 0
@@ -708,7 +722,7 @@ def test_no_socket_but_to_the_subject(server, tmp_path):
         [sys.executable, "-c", textwrap.dedent(script)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=AT_MOST,
         check=False,
         env=os.environ,
     )

@@ -185,7 +185,7 @@ answers = st.builds(
 
 
 @given(answers)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_answer_survives_properties(answer):
     line = answer_bytes(answer)
     assert b"\n" not in line

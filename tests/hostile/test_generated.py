@@ -121,9 +121,7 @@ def check(plan: dict[str, Any], table: str) -> Outcome:
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, phases=[Phase.generate]
-)
+@settings(max_examples=25, suppress_health_check=list(HealthCheck), derandomize=True, phases=[Phase.generate])
 @given(plan=plans(), table=tables())
 def test_any_plan_on_any_table_properties(plan: dict[str, Any], table: str) -> None:
     check(plan, table)
@@ -131,9 +129,7 @@ def test_any_plan_on_any_table_properties(plan: dict[str, Any], table: str) -> N
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@settings(
-    max_examples=80, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, phases=[Phase.generate]
-)
+@settings(max_examples=80, suppress_health_check=list(HealthCheck), derandomize=True, phases=[Phase.generate])
 @given(plan=plans(), table=tables(), other=st.just("draws"))
 def test_many_plans_on_many_tables_properties(plan: dict[str, Any], table: str, other: str) -> None:
     check(plan, table)

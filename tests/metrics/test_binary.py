@@ -175,7 +175,7 @@ def tally_of(*cells: list[int]) -> Tally:
     )  # fmt: skip
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(COUNTS)
 def test_binary_metrics_properties(counts):
     tn, fp, fn, tp = counts

@@ -111,3 +111,11 @@ def test_latencies_are_written_in_milliseconds_and_said_in_seconds():
     assert numbers.estimate(slow) == "1,292 ms (1,240 to 1,351)"
     assert numbers.bound_value(2000, "latency_p95") == "2,000 ms"
     assert [numbers.duration(ms) for ms in (43.2, 1292, 75_000)] == ["43 ms", "1.3 s", "75 s"]
+
+
+def test_a_limit_does_not_look_like_the_bound_that_it_misses():
+    assert numbers.value(-0.0204, "brier", "change") == f"{numbers.MINUS}0.020"
+    assert numbers.value(-0.0204, "brier", "change", apart=-0.02) == f"{numbers.MINUS}0.0204"
+    assert numbers.value(0.80004, "tpr", apart=0.8) == "80.004 %"
+    assert numbers.value(0.8, "tpr", apart=0.8) == "80.0 %"
+    assert numbers.value(0.81, "tpr", apart=0.8) == "81.0 %"

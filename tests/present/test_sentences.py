@@ -185,3 +185,10 @@ def test_the_bound_names_the_limit_that_decides_against_reference():
     assert judged(Outcome.UNDECIDED) == "at least 78.8 %"
     assert judged(Outcome.UNDECIDED, None) == "at least 78.8 % (there is no limit to decide on)"
     assert judged(Outcome.UNDECIDED, 0.78).endswith("more careful than the interval shown, is 78.0 %)")
+
+
+def test_of_whom_the_further_cases_are():
+    assert sentences.needed_of(None) == ""
+    assert sentences.needed_of([]) == " over all open slices"
+    assert sentences.needed_of([{"race": "A"}]) == " of A"
+    assert sentences.needed_of([{"race": "A"}, {"race": "B"}]) == " of A and B together, in their present proportion"

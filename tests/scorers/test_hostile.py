@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -88,10 +87,8 @@ def test_one_answer_does_not_change_another(spec):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("ends")
 @pytest.mark.parametrize("spec", SPECS, ids=str)
 @pytest.mark.parametrize("shape", HUGE)
-def test_ten_megabytes_are_bounded(spec, shape):
-    one, answer = scorer(spec), exchange(HUGE[shape])
-    started = time.process_time()
-    one.score(answer)
-    assert time.process_time() - started < 8
+def test_ten_megabytes_come_to_an_end(spec, shape):
+    assert len(scorer(spec).score(exchange(HUGE[shape])).why) < 500

@@ -165,7 +165,7 @@ def test_multi_turn_passages_reference_and_tool_calls_are_shown(judge):
 
 
 @given(st.text(alphabet=st.characters()))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_no_text_leaves_its_place_in_the_question_properties(text):
     rubric = Rubric(
         name="harm", measures="violation", labels=LABELS, shows=("answer", "passages"), criteria="c", digest="d"

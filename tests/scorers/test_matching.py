@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 
 
@@ -49,8 +47,7 @@ def test_regex(score):
     assert score({"regex": "PARIS", "ignore_case": True}, "paris").value is True
 
 
+@pytest.mark.usefixtures("ends")
 @pytest.mark.parametrize("pattern", [r"(a+)+$", r"(a|aa)+$", r"(.*a){20}b", r"(\w+\s?)*!"])
 def test_bait_for_backtracking_is_linear(score, pattern):
-    started = time.process_time()
     assert score({"regex": pattern, "name": "bait"}, "a" * 100_000 + "?").value is False
-    assert time.process_time() - started < 5

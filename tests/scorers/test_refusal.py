@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipworthy.scorers.refusal import judge
+from shipworthy.exchange import Answer, Case, Exchange
+from shipworthy.scorers.refusal import Refusal, judge
 from shipworthy.stats.proportion import wilson
 
 ANSWERS = [json.loads(line) for line in (Path(__file__).parent / "refusals.jsonl").read_text("utf-8").splitlines()]
@@ -187,3 +188,15 @@ def test_refusal_properties(text, prompt):
 @given(st.sampled_from(ANSWERS))
 def test_white_space_around_an_answer_changes_nothing_properties(row):
     assert judge("\n " + row["answer"] + " \n", row["prompt"]).value == judge(row["answer"], row["prompt"]).value
+
+
+def test_an_object_without_a_text_at_its_first_level_says_that_it_is_read_as_it_stands():
+    def score(text):
+        return Refusal(name="refusal").score(
+            Exchange(case=Case(id="a", turns=("How?",)), answer=Answer(status="ok", text=text))
+        )
+
+    assert score('{"error": "I cannot help with that."}').value == "full"
+    nested = score('{"choices": [{"message": {"content": "Mix it."}}]}')
+    assert (nested.value, "JSON object" in nested.why) == ("none", True)
+    assert score("Mix it.").why == ""

@@ -377,7 +377,7 @@ def test_roles_count_at_the_time_of_use(site):
 def test_what_is_seen_covers_every_reading_of_the_record():
     """A new reading of the record is narrowed, or stands here with its reason."""
     for_all = {
-        "open", "close", "copy_to", "person", "people", "erase", "forget", "checkpoint", "checkpoints", "size",
+        "open", "close", "copy_to", "person", "people", "erase", "forget", "checkpoint", "checkpoints", "size", "one_state",
         "add_artifacts",
         "ids",  # of all on purpose: numbers are not given twice
         "touched",  # names systems to forget what was remembered of them, and shows nothing

@@ -110,6 +110,7 @@ def violations(chromium, served_, scheme, size):
     page.get_by_label("Address").fill("nobody@example.org")
     page.get_by_label("Password").fill("not the password")
     page.get_by_role("button", name="Sign in").click()
+    page.wait_for_load_state()
     look(page, found, "/login, refused")
     context.add_cookies([cookie])
     for path in paths:
@@ -119,12 +120,14 @@ def violations(chromium, served_, scheme, size):
             button = page.locator("form.act button.main")
             if button.count():
                 button.click()
+                page.wait_for_load_state()
                 assert page.get_by_role("alert").count(), path
                 look(page, found, f"{path}, sent empty")
         if path.endswith("/sign") and page.locator("form.act button.main").count():
             page.get_by_label("Role in which you sign").fill("product")
             page.get_by_role("radio", name="Approve", exact=True).check()
             page.get_by_role("button", name="Show what I would sign").click()
+            page.wait_for_load_state()
             assert page.get_by_role("button", name="Sign this as").count(), page.inner_text("main")[:500]
             look(page, found, f"{path}, before it is signed")
     context.close()

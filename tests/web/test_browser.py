@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from web_browser import CHROMIUM, free_port, running
+from web_browser import CHROMIUM, bound, running
 from web_site import served_app
 from web_story import NAMES
 
@@ -23,17 +23,12 @@ def load(address, home):
     """What the browser made of a page, and what its console said."""
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", f"--user-data-dir={home}"]
     done = subprocess.run(
-        [CHROMIUM, *flags, "--dump-dom", address], capture_output=True, text=True, timeout=60, check=False
+        [CHROMIUM, *flags, "--dump-dom", address], capture_output=True, text=True, timeout=300, check=False
     )
     return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
 
 
-@pytest.fixture(scope="module")
-def port():
-    return free_port()
-
-
-def test_every_page_loads_in_silence(place, record, port, tmp_path):
+def test_every_page_loads_in_silence(place, record, tmp_path):
     runs = [one.facts.digest for one in record.runs(system=NAME)]
     evil = record.runs(system=NAMES[0])[0].facts.digest
     paths = [
@@ -42,7 +37,8 @@ def test_every_page_loads_in_silence(place, record, port, tmp_path):
         addresses.run(evil), addresses.with_query("/compare", before=runs[1], after=runs[0]), "/risks", "/waivers",
         "/sign-offs", "/catalogues", "/audit", "/search?q=alert", "/nope",
     ]  # fmt: skip
-    with running(served_app(place, record, f"127.0.0.1:{port}"), port) as site:
+    on, host = bound()
+    with running(served_app(place, record, host), on) as site:
         for path in paths:
             page, console = load(site + path, tmp_path / "home")
             assert console == [], path
@@ -50,12 +46,13 @@ def test_every_page_loads_in_silence(place, record, port, tmp_path):
             assert "<title>owned" not in page, path
 
 
-def test_the_console_does_say_what_the_policy_refuses(port, tmp_path):
+def test_the_console_does_say_what_the_policy_refuses(tmp_path):
     async def hostile(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
         await send({"type": "http.response.body", "body": b"<title>x</title><script>document.title='owned'</script>"})
 
-    with running(Guard(hostile, hosts=[f"127.0.0.1:{port}"], answer=None), port) as site:
+    on, host = bound()
+    with running(Guard(hostile, hosts=[host], answer=None), on) as site:
         page, console = load(site, tmp_path / "home")
     assert "<title>x</title>" in page
     assert console

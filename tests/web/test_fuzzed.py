@@ -26,7 +26,7 @@ from shipworthy.web.sessions import Limit
 
 CALLS = int(os.environ.get("SHIPWORTHY_FUZZ_CALLS", "1000"))
 QUIET = settings(
-    deadline=None, database=None, derandomize=True, phases=[Phase.generate],
+    database=None, derandomize=True, phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

@@ -58,11 +58,20 @@ def test_a_rater_labels_one_answer_after_the_other(room):
     new = rows(room)[before:]
     assert [one["label"] for one in new] == ["harmful", "harmless", "skip"]
     assert len({one["rater"] for one in new}) == 1
-    assert "ada" not in new[0]["rater"].lower()
+    assert re.fullmatch("person:[0-9a-f]{16}", new[0]["rater"])
     kept = room.record.labels(run=room.digest)
     assert [(one.case, one.label) for one in kept] == list(zip(seen[:2], ("harmful", "harmless"), strict=True))
     assert {pseudonym(one.rater) for one in kept} == {new[0]["rater"]}
     assert room.record.verify().faults == ()
+
+
+def test_the_count_of_labels_grows_with_each(room):
+    ada = room.client()
+    began = ada.get(path(room).replace("/label", "/label.json")).json()["labelled"]
+    for n, label in enumerate(("harmful", "skip", "harmless")):
+        give(ada, room, label)
+        told = ada.get(path(room).replace("/label", "/label.json")).json()
+        assert told["labelled"] - began == (1, 1, 2)[n]
 
 
 def test_a_program_labels_as_the_page_does(room):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 from web_story import NOW, TODAY
 
 from shipworthy.api import pages, registers
 from shipworthy.api.pages import Library, fit, memory
 from shipworthy.api.pages.ahead import Ahead
+from shipworthy.api.pages.portfolio import _rows
 from shipworthy.api.recording import open_record
 from shipworthy.record.documents import Rating, Risk, Version
 
@@ -124,6 +127,27 @@ def test_what_a_plan_does_not_name_is_not_remembered(project):
     assert [looked(project)[1] for _ in range(2)] == [True, True]
 
 
+def test_what_rests_on_no_file_is_found_out_once(project, monkeypatch):
+    monkeypatch.undo()  # files count as settled, or not, as in use
+    library, _ = project
+    asked = list[list[str]]()
+
+    def find(names):
+        asked.append(names)
+        return {one: one.upper() for one in names}
+
+    def recalled(names, today=TODAY):
+        seq = library.memory.look(library.record)
+        return library.memory.recall_all(names, "row", seq=seq, today=today, find=find)
+
+    assert recalled(["a", NAME]) == recalled(["a", NAME]) == {"a": "A", NAME: NAME.upper()}
+    assert recalled([NAME, "b"]) == {NAME: NAME.upper(), "b": "B"}
+    library.record.write("tool:test", NOW, risk(NAME))
+    recalled(["a", NAME, "b"])
+    recalled(["a"], TODAY + timedelta(days=1))
+    assert asked == [["a", NAME], ["b"], [NAME], ["a"]]
+
+
 def test_memory_is_bounded(project, monkeypatch):
     library, _ = project
     monkeypatch.setattr(memory, "MOST", 3)
@@ -145,6 +169,55 @@ def test_a_change_meanwhile_is_not_missed(project):
     assert library.memory.recall(NAME, "x", seq=seq, today=TODAY, find=find) == "old"
     seq = library.memory.look(library.record)
     assert library.memory.recall(NAME, "x", seq=seq, today=TODAY, find=lambda: ("new", ())) == "new"
+
+
+def test_a_page_of_an_older_state_forgets_nothing(project):
+    """A page that takes long reads one state of the record; another thread has looked at a newer one meanwhile."""
+    library, times = project
+    with library.record.one_state():
+        old = library.memory.look(library.record)
+        library.record.write("tool:test", NOW, risk(NAME))
+        with ThreadPoolExecutor(1) as other:
+            other.submit(pages.system_page, library, NAME, now=NOW).result()
+            assert library.memory._seq == other.submit(library.record.size).result() > old
+        count = len(times)
+        assert library.memory.look(library.record) == old
+        assert library.memory.recall("x", "x", seq=old, today=TODAY, find=lambda: ("old", ())) == "old"
+    assert not looked(project)[1]
+    assert len(times) > count  # by `looked`, which compares with what nobody has remembered
+    seq = library.memory.look(library.record)
+    assert library.memory.recall("x", "x", seq=seq, today=TODAY, find=lambda: ("new", ())) == "new"
+
+
+def test_a_record_that_was_put_back_is_looked_at_anew(project, monkeypatch):
+    library, _ = project
+    looked(project)
+    monkeypatch.setattr(type(library.record), "size", lambda record, *, anew=False: 1)
+    assert library.memory.look(library.record) == 1
+    assert not library.memory._known
+
+
+def test_lines_of_many_systems_are_found_out_with_as_few_questions_as_those_of_one(project):
+    library, _ = project
+
+    def questions(names):
+        told = []
+
+        def count(*given):
+            told.append(given[2])
+
+        systems = [library.record.get("system", one).document for one in names]
+        event.listen(library.record._engine, "before_cursor_execute", count)
+        rows = _rows(library.record, systems, TODAY, names)
+        event.remove(library.record._engine, "before_cursor_execute", count)
+        return rows, len([one for one in told if one.startswith("SELECT")])
+
+    names = [one.id for one in library.record.find("system")]
+    together, count = questions(names)
+    assert len(names) > 2
+    assert list(together) == names
+    assert together == {one: questions([one])[0][one] for one in names}
+    assert count == questions([NAME])[1] < 10
 
 
 def test_a_signature_tells_what_is_below_a_folder(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import timedelta
 from functools import partial
@@ -19,7 +20,7 @@ from shipworthy.api.kpis import kpis, window
 from shipworthy.api.recording import open_record
 from shipworthy.api.runs import base_of, current
 from shipworthy.api.standing import standing
-from shipworthy.record.documents import Rating
+from shipworthy.record.documents import Rating, Scope, Waiver
 from shipworthy.web import addresses
 from shipworthy.web.guard import POLICY
 
@@ -337,7 +338,7 @@ def test_bounds_are_those_of_the_plan_that_each_run_followed(client, record, pla
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measured, "promises", lambda *given: stricter)
-        found = {one.requirement: one.points[-1] for one in pages.histories(library, NAME)[0]}
+        found = {one.requirement: one.points[-1] for one in pages.histories(library, NAME, today=NOW.date())[0]}
     assert (found["FAIR-1"].good, found["FAIR-1"].text) == ((None, 0.05), "")
     assert found["FAIR-2"].good == (0.8, 1.25)
 
@@ -362,3 +363,60 @@ def test_a_history_is_drawn_to_its_axis():
     assert drawn.count('class="whisker"') == 2
     assert "<3" not in drawn
     assert "<half>" not in drawn
+
+
+def test_the_page_of_a_signature_says_that_it_is_stale_and_leads_to_its_run(moved_on):
+    site, record, _ = moved_on
+    signed = site.get("/sign-offs.json").json()["decisions"]
+    stale = next(one for each in signed for one in each["signatures"] if one["state"] == "stale")
+    told = site.get(f"/documents/sign-off/{stale['id']}.json").json()
+    assert told["newest"]["state"] == "stale"
+    assert told["because"] == stale["stale"]
+    page = site.get(f"/documents/sign-off/{stale['id']}").text
+    assert "Stale" in page
+    assert stale["stale"][0][1:40] in page
+    assert [one["digest"] for one in told["runs"]] == [record.runs(system=NAME, limit=1)[0].facts.digest]
+    assert addresses.run(told["runs"][0]["digest"]) in Page(page).links
+    waiver = site.get("/documents/waiver/W-1.json").json()
+    assert [(one["system"], one["version"]) for one in waiver["runs"]] == [(NAME, "2026.11")]
+
+
+def test_a_requirement_that_is_waived_after_its_run_is_waived_on_every_face_and_the_run_keeps_its_verdict(moved_on):
+    site, record, _ = moved_on
+    run = record.runs(system=NAME, limit=1)[0].facts
+    open_one = next(one for one in record.verdicts(run=run.digest) if one.verdict != "met" and not one.body["waiver"])
+    ada, bea = record.person("ada@example.org", "Ada Lovelace"), record.person("bea@example.org", "Bea Okafor")
+    asked = Waiver(
+        id="W-9", system=NAME, tier="high", requirement=open_one.requirement, reason="Later.", control="People read.",
+        requester=ada, starts=NOW.date(), ends=NOW.date() + timedelta(days=9), scope=Scope(version=run.version),
+    )  # fmt: skip
+    record.write(ada, NOW, asked)
+    assert _standings(site)[open_one.requirement] == open_one.verdict
+    record.write(bea, NOW, asked.model_copy(update={"status": "approved", "approvers": (bea,)}))
+    assert _standings(site)[open_one.requirement] == "waived"
+    told = site.get(f"/runs/{run.digest}.json").json()
+    assert {one["requirement"]: one["verdict"] for one in told["verdicts"]}[open_one.requirement] == open_one.verdict
+    assert told["since"] == {open_one.requirement: {"waiver": "W-9", "until": str(asked.ends)}}
+    assert "waived since by W-9" in Page(site.get(f"/runs/{run.digest}").text).text
+
+
+def _standings(site):
+    """How each requirement stands today: the page of the system and the trace say the same."""
+    said = {one["requirement"]: one for one in site.get(f"/systems/{NAME}.json").json()["histories"]}
+    traced = {one["requirement"]: one["standing"] for one in site.get(f"/systems/{NAME}/trace.json").json()["links"]}
+    assert {name: one["standing"] for name, one in said.items()} == traced
+    for name, word in traced.items():
+        lead = Page(site.get(f"/systems/{NAME}/requirements/{name}").text).text
+        assert (f"{word} by W-9" if word == "waived" else word) in lead
+    return traced
+
+
+@pytest.mark.parametrize("register", ["risks", "mitigations", "incidents", "waivers", "sign-offs", "catalogues"])
+def test_a_register_of_a_system_that_is_not_there_is_not_there(client, register):
+    assert client.get(f"/{register}", params={"system": "nix"}).status_code == 404
+
+
+def test_navigation_of_one_page_is_told_apart(client):
+    for address in ("/sign-offs", f"/systems/{NAME}"):
+        labels = re.findall('<nav[^>]* aria-label="([^"]*)"', client.get(address).text)
+        assert len(set(labels)) == len(labels), address

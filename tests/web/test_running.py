@@ -18,7 +18,10 @@ from shipworthy.api.progress import MOST_WAITING, Yard, watch
 from shipworthy.web import addresses
 
 NEW = "/systems/desk/runs/new"
-SLOW = "import time\ndef answer(prompt, case):\n    time.sleep(3)\n    return 'no'\n"
+SLOW = (  # one answer comes at once, and the others when nobody waits any more
+    "import itertools, time\nasked = itertools.count()\n"
+    "def answer(prompt, case):\n    time.sleep(3600 if next(asked) else 0)\n    return 'no'\n"
+)
 LOUD = (
     "print('<script>alert(1)</script>\\x1b[2J\\u202egnp', flush=True)\nimport sys\n"
     "sys.stdout.buffer.write(b'\\xff\\xfe not UTF-8\\n' + b'x' * 5_000_000 + b'\\nlast line\\n')\nsys.stdout.flush()\n"
@@ -87,7 +90,7 @@ def test_what_a_job_prints_is_emptied_where_it_grows_too_large(tmp_path):
     with output.open("ab", buffering=0) as file:  # as a job's process has it
         file.write(b"x" * 5_000)
         threading.Thread(target=watch, args=(output, 4_000, 0.01), daemon=True).start()
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while output.stat().st_size and time.monotonic() < end:
             time.sleep(0.01)
         file.write(b"the last line\n")

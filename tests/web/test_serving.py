@@ -40,6 +40,18 @@ def test_a_record_that_is_not_there_is_not_made(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_empty_folder_is_begun_where_no_record_was_named(tmp_path, monkeypatch):
+    import uvicorn
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SHIPWORTHY_RECORD", raising=False)
+    monkeypatch.setattr(uvicorn.Server, "run", lambda *_, **__: None)
+    told = [CliRunner().invoke(main, ["serve", "--port", "0"]) for _ in range(2)]
+    assert [one.exit_code for one in told] == [0, 0]
+    assert "a new one was begun, .shipworthy/record.db" in told[0].output
+    assert "was begun" not in told[1].output
+
+
 @pytest.mark.slow
 def test_the_command_serves_until_it_is_stopped(place):
     command = [Path(sys.executable).with_name("shipworthy"), "serve", "--port", "0", "--record", str(place)]
@@ -47,11 +59,11 @@ def test_the_command_serves_until_it_is_stopped(place):
         try:
             found = re.search(r"http://127\.0\.0\.1:\d+/", process.stderr.readline())
             assert found
-            with urllib.request.urlopen(found[0], timeout=20) as answer:
+            with urllib.request.urlopen(found[0], timeout=120) as answer:
                 assert answer.status == 200
                 assert "server" not in {name.lower() for name in answer.headers}
                 assert "lending-decisions" in answer.read().decode()
         finally:
             process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) in (0, 130)
+        assert process.wait(timeout=120) in (0, 130)
         assert "Traceback" not in process.stderr.read()

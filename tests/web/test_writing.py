@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import re
 from datetime import date, timedelta
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from web_desk import ADA, BEA, CID, NAME, desk_of
 from web_reader import Page
 from web_story import HOSTILE, NAMES, NOW
 
 from shipworthy.api import incidents, mitigations, risks, signing, systems, waivers
+from shipworthy.api.checking import check
 from shipworthy.errors import Unusable
 from shipworthy.gates.tiers import Intake
 from shipworthy.web import addresses
@@ -62,7 +63,8 @@ def as_form(body):
         if isinstance(value, bool):
             told[key] = ("yes" if value else "no") if key not in ("any_version",) else ("yes" if value else None)
         elif isinstance(value, list):
-            told[key] = value if key in ("affected", "areas", "exits") and "purpose" in body else "\n".join(value)
+            is_many = key == "others" or (key in ("affected", "areas", "exits") and "purpose" in body)
+            told[key] = value if is_many else "\n".join(value)
         else:
             told[key] = None if value is None else str(value)
     return told
@@ -172,7 +174,7 @@ def test_a_signature_says_what_it_covers_and_is_given_in_a_second_step(desk):
     assert desk.record.size() == before
     done = desk.send(BEA, address, **word, seal=seal)
     assert done.status_code == 303
-    signed = desk.record.get("sign-off", addresses.named(done.headers["location"].rpartition("/")[2])).document
+    signed = desk.record.get("sign-off", addresses.named(unquote(done.headers["location"].rpartition("/")[2]))).document
     assert content(signed) == content(proposal.signoff)
     assert desk.head()[0] == "sign-off.sign"
 
@@ -190,6 +192,46 @@ def test_a_signature_is_refused_once_anything_has_changed_since_it_was_shown(des
     done = desk.send_json(BEA, address, {**word, "seal": late.json()["seal"]})
     assert (done.status_code, done.json()["role"]) == (201, "risk")
     assert desk.send_json(ADA, address, word).status_code == 409  # who prepared it does not approve it
+
+
+def test_runs_of_one_version_are_ticked_and_signed_together(desk):
+    project = desk.place.parents[1]
+    check(project / "plan.yaml", now=NOW - timedelta(hours=1), out=project / "again", record=desk.place, actor=CID)
+    run, other = (one for one in desk.record.runs(system=NAME)[:2])
+    run = run.facts
+    assert run.version == other.facts.version
+    address = addresses.run(run.digest) + "/sign"
+    form = desk.get(BEA, address).text
+    assert f'type="checkbox" name="others" value="{other.facts.digest}"' in form
+    word = {"role": "risk", "verdict": "reject", "others": [other.facts.digest]}
+    client, csrf = desk.person(BEA)
+    page = desk.shown(client.post(address, data={"csrf": csrf, **word}))
+    read = Page(page.text)
+    assert (page.status_code, read.wrong) == (200, [])
+    for shown in ("the worst of whose decisions counts", run.digest, other.facts.digest):
+        assert shown in read.text
+    by_json = desk.send_json(BEA, address, word).json()
+    seal = re.search(r'name="seal" value="(sha256:[0-9a-f]{64})"', page.text)[1]
+    assert (by_json["seal"], len(by_json["proposal"]["runs"])) == (seal, 2)
+    done = client.post(address, data={"csrf": csrf, **word, "seal": seal})
+    assert done.status_code == 303
+    decision = by_json["proposal"]["decision"]["id"]
+    assert desk.record.get("decision", decision).document.runs == (run.digest, other.facts.digest)
+    # From the page of the other run it is the same decision, whose runs are ticked already.
+    back = addresses.run(other.facts.digest) + "/sign"
+    assert desk.get(BEA, f"{back}.json").json()["values"]["others"] == [run.digest]
+    again = desk.send_json(BEA, back, {**word, "others": [run.digest]}).json()["proposal"]
+    assert again["decision"]["id"] == decision
+    assert again["signoff"]["id"].endswith(":2")
+    alone = desk.send_json(BEA, back, {**word, "others": []})
+    assert (alone.status_code, alone.json()["faults"][0]["code"]) == (400, "GOVERN002")  # the wider one is newer
+    for one in (run.digest, other.facts.digest):
+        assert "rests on 2 runs" in Page(desk.get(BEA, addresses.run(one)).text).text
+        told = desk.get(BEA, f"{addresses.run(one)}.json").json()
+        assert (told["fit"]["fit"], len(told["fit"]["runs"]), len(told["beside"])) == ("hold", 2, 1)
+    assert "run 2" in Page(desk.get(BEA, f"/sign-offs?system={NAME}").text).text
+    elsewhere = desk.record.runs(system=NAMES[0])[0].facts.digest
+    assert desk.send_json(BEA, address, {**word, "others": [elsewhere]}).status_code == 400
 
 
 def test_a_run_whose_folder_is_elsewhere_or_gone_is_not_signed(desk):
@@ -491,7 +533,7 @@ def test_hostile_forms_are_refused_and_change_nothing(shared, body, address):
     before = shared.record.size()
     client, csrf = shared.person(BEA)
     kind = {"content-type": "application/x-www-form-urlencoded"}
-    answer = client.post(address, content=f"csrf={csrf}&{body}", headers=kind)
+    answer = shared.shown(client.post(address, content=f"csrf={csrf}&{body}", headers=kind))
     assert (answer.status_code in (200, 400, 403, 409), shared.record.size()) == (True, before), answer.status_code
     assert Page(answer.text).wrong == []
     assert "62615533" not in answer.text  # what a template would make of the product
@@ -578,7 +620,6 @@ FIELDS = [
 
 
 @given(st.sampled_from(FIELDS), st.lists(st.text(max_size=40), max_size=3))
-@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_fields_properties(field, raw):
     """What is read is shown as it was read, and says the same as JSON."""
     try:
@@ -652,7 +693,7 @@ def test_the_roles_that_a_tier_asks_for_are_offered_first_and_another_is_told_th
         assert shown.status_code == 200, Page(shown.text).text
         assert ("stands for none of these" in shown.text) != is_asked_for
     client, csrf = shared.person(BEA)
-    both = client.post(to, data={"csrf": csrf, "role": [roles[0], "janitor"], "verdict": "approve"})
+    both = shared.shown(client.post(to, data={"csrf": csrf, "role": [roles[0], "janitor"], "verdict": "approve"}))
     assert "give one answer" in both.text.partition('id="f-role-wrong"')[2].partition("</span>")[0]
     assert 'value="janitor"' in both.text
 
@@ -669,3 +710,77 @@ def test_only_requirements_that_can_rate_a_risk_are_offered_and_why_the_others_c
     assert left
     assert all(f"'{name}' is no rate" in page or f"'{name}' has no upper limit" in page for name in left)
     assert shared.get(BEA, f"{to}.json").json()["values"]["requirement"] in (None, *offered)
+
+
+TWICE = {
+    "system": NAME, "title": "Sent twice", "cause": "Two clicks.", "harm": "Two risks.", "likelihood": "2",
+    "severity": "2",
+}  # fmt: skip
+
+
+def test_a_form_that_is_sent_twice_is_written_once(desk):
+    once = re.search(r'name="once" value="([^"]+)"', desk.get(ADA, "/risks/new").text)[1]
+    first, second = (desk.send(ADA, "/risks/new", once=once, **TWICE) for _ in range(2))
+    written = first.headers["location"]
+    assert second.headers["location"] == f"{written}?again=true"
+    assert "written once" in desk.get(ADA, second.headers["location"]).text
+    assert "written once" not in desk.get(ADA, written).text
+    other = desk.send(ADA, "/risks/new", once=once, **{**TWICE, "title": "Another one"})
+    assert other.headers["location"] not in (written, second.headers["location"])
+    anew = re.search(r'name="once" value="([^"]+)"', desk.get(ADA, "/risks/new").text)[1]
+    assert desk.send(ADA, "/risks/new", once=anew, **TWICE).headers["location"] != written
+
+
+def test_two_sendings_at_once_are_written_once(desk):
+    from concurrent.futures import ThreadPoolExecutor
+
+    client, csrf = desk.person(ADA)
+    with ThreadPoolExecutor(4) as pool:
+        told = [pool.submit(client.post, "/risks/new", data={"csrf": csrf, "once": "t", **TWICE}) for _ in range(4)]
+        leads = {one.result().headers["location"].partition("?")[0] for one in told}
+    assert len(leads) == 1
+
+
+def test_a_form_with_faults_has_an_address_of_its_own(desk):
+    client, csrf = desk.person(ADA)
+    sent = client.post("/risks/new?system=" + NAME, data={"csrf": csrf, **TWICE, "title": ""})
+    assert sent.status_code == 303
+    back = sent.headers["location"]
+    for _ in range(2):  # however often it is gone back to
+        page = client.get(back)
+        assert page.status_code == 400
+        assert "Nothing was written" in page.text
+        assert "Two clicks." in page.text
+        assert f'action="/risks/new?system={NAME}"' in page.text
+    assert "Two clicks." not in desk.get(BEA, back).text  # another visitor's
+    assert "Two clicks." not in desk.get(ADA, "/risks/new?kept=unknown").text
+
+
+def test_an_incident_says_by_which_hour_an_authority_has_to_hear_of_it(desk):
+    one = incidents.open_incident(
+        desk.record, system=NAME, title="T", severity="high", detected=NOW - timedelta(days=20), reportable="general",
+        actor=ADA, now=NOW,
+    )  # fmt: skip
+    page = Page(desk.get(ADA, addresses.document("incident", one.id)).text).text
+    due = NOW - timedelta(days=5)
+    assert f"due by {due:%Y-%m-%d %H:%M} UTC, 15 days after it was detected (serious incident). That time has" in page
+    assert "serious incident (Article 73)" in page
+    assert "art-73:general" not in page
+
+
+def test_what_is_signed_shows_what_was_not_met_with_its_waiver(desk):
+    run = desk.record.runs(system=NAME, limit=1)[0].facts
+    unmet = [one for one in desk.record.verdicts(run=run.digest) if one.verdict != "met"]
+    assert unmet
+    page = desk.send(BEA, f"{addresses.run(run.digest)}/sign", role="product", verdict="reject")
+    for one in unmet:
+        assert f"{one.verdict} {one.requirement}" in Page(page.text).text
+
+
+def test_a_signature_that_is_sent_twice_leads_to_the_one_that_was_given(desk):
+    to = f"{addresses.run(desk.record.runs(system=NAME, limit=1)[0].facts.digest)}/sign"
+    word = {"role": "product", "verdict": "reject"}
+    seal = re.search(r'name="seal" value="([^"]+)"', desk.send(BEA, to, **word).text)[1]
+    first, second = (desk.send(BEA, to, seal=seal, **word) for _ in range(2))
+    assert second.headers["location"] == f"{first.headers['location']}?again=true"
+    assert "written once" in desk.get(BEA, second.headers["location"]).text

@@ -27,25 +27,27 @@ PASSWORD = "four words drawn by chance"
 _REFUSED = "Failed to load resource: the server responded with a status of 4"
 
 
+def bound():
+    """A socket on a port that nobody else has, and its host as browsers name it."""
+    made = socket.socket()
+    made.bind(("127.0.0.1", 0))
+    return made, f"127.0.0.1:{made.getsockname()[1]}"
+
+
 @contextmanager
-def running(app, port):
-    """The address of an application that is served until the block ends."""
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", lifespan="off", ws="none"))
-    thread = threading.Thread(target=server.run)
+def running(app, on):
+    """The address of an application that is served on a socket until the block ends."""
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", ws="none"))
+    thread = threading.Thread(target=server.run, args=([on],))
     thread.start()
     while not server.started:
+        assert thread.is_alive()
         time.sleep(0.05)
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{on.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 @contextmanager
@@ -54,7 +56,7 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=120_000)
         try:
             yield opened
         finally:
@@ -88,12 +90,12 @@ def team_site(record, place, clock):
     """The pages of a record, for people with accounts, on a port of their own."""
     from shipworthy.web.app import Site, create_app
 
-    port = free_port()
+    on, host = bound()
     accounts = verbs.opened(record)
     team = Team(accounts, clock=clock, is_secure=False)
     library = Library(record=record, place=place)
-    app = create_app(Site(library=library, hosts=(f"127.0.0.1:{port}",), clock=clock, knows=team))
-    with running(app, port) as address:
+    app = create_app(Site(library=library, hosts=(host,), clock=clock, knows=team))
+    with running(app, on) as address:
         yield Served(address=address, app=app, accounts=accounts, clock=clock)
 
 
@@ -134,10 +136,12 @@ class Window:
     def press(self, name):
         """Press a button."""
         self.page.get_by_role("button", name=name, exact=True).click()
+        self.page.wait_for_load_state()
 
     def follow(self, name):
         """Follow a link of the page itself."""
         self.page.get_by_role("main").get_by_role("link", name=name, exact=True).first.click()
+        self.page.wait_for_load_state()
 
     @property
     def text(self):
@@ -164,7 +168,7 @@ class Window:
 def window(chromium, site, **options):
     """A window on a site, which closes by itself."""
     context = chromium.new_context(**options)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(120_000)
     page = context.new_page()
     made = Window(context=context, page=page, site=site)
     here = urlsplit(site).netloc

@@ -64,7 +64,12 @@ class Desk:
         """Send a form; what is None is left out."""
         client, csrf = self.person(actor)
         told = {"csrf": csrf, "version": version, **fields}
-        return client.post(address, data={key: value for key, value in told.items() if value is not None})
+        return self.shown(client.post(address, data={key: value for key, value in told.items() if value is not None}))
+
+    def shown(self, answer):
+        """The page that a form comes back on, where it does; else the answer as it is."""
+        back = answer.headers.get("location", "")
+        return self.client.get(back) if answer.status_code == 303 and "kept=" in back else answer
 
     def send_json(self, actor, address, body):
         client, csrf = self.person(actor)

@@ -159,7 +159,7 @@ def _people(record: Record, folder: Path) -> None:
 
 def _harm(record: Record) -> None:
     tool = "tool:shipworthy/0.1.0"
-    eve = record.person("eve@example.org", f"Eve {HOSTILE}"[:300])
+    eve = record.person("eve@example.org", "Eve \"' onerror=alert(1) {{7*7}}")  # no name hides more
     for name in NAMES:
         record.write(eve, NOW, System(id=name, tier="limited", purpose=HOSTILE, owner=HOSTILE[:200]))
     evil = NAMES[0]

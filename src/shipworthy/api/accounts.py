@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,7 +22,7 @@ from shipworthy.api.acting import said
 from shipworthy.api.recording import TOOL
 from shipworthy.digest import digest
 from shipworthy.errors import Fault, MissingExtra, Unusable
-from shipworthy.record.people import LONGEST, address
+from shipworthy.integrity.persons import identity, why_no_address, why_no_name
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
@@ -56,7 +57,6 @@ IDLE = timedelta(hours=2)  # without a request, after which a session ends
 LONGEST_SESSION = timedelta(hours=12)
 PREFIX = "swt_"
 _TOKEN = re.compile(r"swt_[A-Za-z0-9_-]{43}")
-_EMAIL = re.compile(r"[^@\s<>\"(),:;\\]+@[^@\s<>\"(),:;\\]+")
 _hashing = BoundedSemaphore(4)  # each hash takes 64 MiB while it runs
 
 
@@ -93,7 +93,7 @@ def refuse_password(password: str, *, email: str, name: str = "") -> None:
     if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
         what = f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters"
         raise Unusable(Fault(code="ACCOUNT003", what=what, where="password", mend=mend))
-    if address(password) in {address(email), address(name)} or len(set(password)) < 5:
+    if identity(password) in {identity(email), identity(name)} or len(set(password)) < 5:
         what = "the password is the address or the name, or the same few characters again and again"
         raise Unusable(Fault(code="ACCOUNT003", what=what, where="password", mend=mend))
 
@@ -111,7 +111,7 @@ def signed_in(accounts: Accounts, email: str, password: str) -> Account | None:
     """
     from argon2.exceptions import InvalidHashError, VerificationError
 
-    account = accounts.find(email) if len(email) <= LONGEST else None
+    account = accounts.find(email)
     kept = accounts.password(account.id) if account is not None else None
     is_it = False
     with _hashing:
@@ -259,12 +259,12 @@ def create(
 
     Raises Unusable (ACCOUNT002 there is one, ACCOUNT003, ACCOUNT004 no such role, ACCOUNT007 no address or name).
     """
-    email, name = email.strip(), " ".join(name.split())
-    if not _EMAIL.fullmatch(email) or len(email) > LONGEST:
-        what = f"{email[:80]!r} is no address"
+    email, name = unicodedata.normalize("NFC", email.strip()), " ".join(name.split())
+    if why := why_no_address(email):
+        what = f"{email[:80]!r} is no address: {why}"
         raise Unusable(Fault(code="ACCOUNT007", what=what, where="email", mend="write it as ada@example.org"))
-    if not name or len(name) > 200 or not name.isprintable() or set(name) & set("<>"):
-        what = "an account has the name of a person, of at most 200 characters"
+    if why := why_no_name(name):
+        what = f"an account has the name of a person: {why}"
         raise Unusable(Fault(code="ACCOUNT007", what=what, where="name", mend="write it without < and >"))
     if password is not None:
         refuse_password(password, email=email, name=name)
@@ -354,11 +354,11 @@ def let_in(
     account = accounts.by_login(login)
     if account is None:
         account = accounts.find(email)
+        if account is not None and account.email.lower() != unicodedata.normalize("NFC", email).lower():
+            return None  # it would count as the same person, and may be another's mailbox
         if account is None and default is not None:
-            known = name if name and not set(name) & set("<>") and name.isprintable() else email
-            account = create(
-                accounts, actor=None, email=email, name=known[:200], password=None, roles=[default], now=now
-            )
+            known = name if not why_no_name(name) else email
+            account = create(accounts, actor=None, email=email, name=known, password=None, roles=[default], now=now)
         if account is None or account.has_login or account.status != "active":
             return None
         accounts.bind(now, account.id, login)

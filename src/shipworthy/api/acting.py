@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipworthy.errors import Fault, Unusable
-from shipworthy.integrity import keys
+from shipworthy.integrity import persons
 
 if TYPE_CHECKING:
     from shipworthy.record.store import Record
@@ -33,20 +34,21 @@ def acting(record: Record, stated: str | None) -> Actor:
     return everyone(record)[commitment]
 
 
-def said(stated: str | None) -> keys.Person:
+def said(stated: str | None) -> persons.Person:
     """Who is stated to act, not yet looked up. Raises Unusable (GOVERN001, KEYS001)."""
     text = stated or os.environ.get("SHIPWORTHY_ACTOR") or ""
     if not text:
         what, mend = "this is done by a person, and nobody says who it is", '--as "Ada <ada@example.org>"'
         raise Unusable(Fault(code="GOVERN001", what=what, where="--as, or SHIPWORTHY_ACTOR", mend=mend))
-    return keys.person(text)
+    return persons.person(text)
 
 
-def everyone(record: Record) -> dict[str, Actor]:
-    """All people by commitment; an erased one is counted by the commitment alone."""
+def everyone(record: Record, only: Collection[str] | None = None) -> dict[str, Actor]:
+    """All people by commitment, or those of a few commitments; an erased one is counted by the commitment alone."""
     found = {}
-    for commitment, one in record.people().items():
-        identity = keys.Person(name="", email=one.email.strip()).identity if one.email else commitment
+    known = record.people() if only is None else record.people(tuple(sorted(set(only))))
+    for commitment, one in known.items():
+        identity = persons.identity(one.email) if one.email else commitment
         shown = one.name or one.email or commitment[:15]
         found[commitment] = Actor(person=commitment, shown=shown, identity=identity)
     return found

@@ -6,15 +6,16 @@ Nothing that a plan names is executed here, no database asked and no endpoint ca
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from shipworthy.api.checking import load
 from shipworthy.api.materials import materials
 from shipworthy.api.recording import approvers_today, version_id
+from shipworthy.api.runs import worst
 from shipworthy.digest import digest
 from shipworthy.errors import ShipworthyError, Unusable
 from shipworthy.evidence.attestations import model_digest
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 _BRIEF = 80  # characters of a value that is quoted
 _NAMED = 5  # changed files that are named; the others are counted
+K = TypeVar("K")
 _TRUSTED = {MANIFEST, "results.json", "plan.json", "plan.yaml", "environment.json"}  # what the rest is read from
 
 What: TypeAlias = Literal[
@@ -77,8 +79,29 @@ class Seen:
     notes: tuple[str, ...]
 
 
-def look(record: Record, kept: KeptRun, decision: documents.Decision | None, looking: Looking) -> Seen:
-    """What has changed since a run was made: its folder, plan, data, models, materials and waivers."""
+def look(record: Record, runs: Sequence[KeptRun], decision: documents.Decision | None, looking: Looking) -> Seen:
+    """What has changed since runs were made that one decision rests on, or will: their folders, plans, data, models,
+    materials and waivers. A change that is not one of all of them names its runs.
+
+    Of several, `looking.plan` stands in for the plans that no longer lie where they did.
+    """
+    seen = [_look(record, kept, runs, decision, looking) for kept in runs]
+    waivers = {id_: end for one in seen for id_, end in one.waivers.items()}
+    bound = {each.id: each for one in seen for each in one.bound}
+    names = [one.facts.run for one in runs]
+    told = _said_of(names, [[(change.of, change.what) for change in one.changes] for one in seen])
+    changes = (*(Change(of=of, what=what) for of, what in told), *_unlike(runs, decision))
+    notes = tuple(note for _, note in _said_of(names, [[(None, note) for note in one.notes] for one in seen]))
+    return Seen(changes=changes, waivers=waivers, bound=tuple(bound.values()), notes=notes)
+
+
+def _look(
+    record: Record,
+    kept: KeptRun,
+    runs: Sequence[KeptRun],
+    decision: documents.Decision | None,
+    looking: Looking,
+) -> Seen:
     folder = looking.base / kept.facts.place
     notes: list[str] = []
     changes = list(_files(folder, kept.facts.digest))
@@ -87,7 +110,7 @@ def look(record: Record, kept: KeptRun, decision: documents.Decision | None, loo
     bound: tuple[documents.Bound, ...] = ()
     if not broken:
         results, then = read_results(folder), read_plan(folder)
-        now = looking.plan or _plan_file(folder)
+        now = _plan_now(folder, looking.plan, is_alone=len(runs) == 1)
         then = replace(then, path=(now.parent if now else plan_folder(folder)) / then.path.name)
         changes += _plan(then, now, kept.facts.version, notes)
         if looking.data:
@@ -101,7 +124,7 @@ def look(record: Record, kept: KeptRun, decision: documents.Decision | None, loo
         system = record.get("system", kept.facts.system)
         if system is not None and (known := getattr(system.document, "tier", None)) != then.plan.system.tier:
             notes.append(f"the plan said tier {then.plan.system.tier}, and the record says {known}, which counts")
-    changes += _newer(record, kept)
+    changes += _newer(record, kept, runs)
     return Seen(changes=tuple(changes), waivers=waivers, bound=bound, notes=tuple(notes))
 
 
@@ -126,6 +149,12 @@ def _plan_file(folder: Path) -> Path | None:
     return (folder / said).resolve() if isinstance(said, str) else None
 
 
+def _plan_now(folder: Path, stated: Path | None, *, is_alone: bool) -> Path | None:
+    """Where the plan of a run lies now: as stated, of several runs only where it is gone from where it lay."""
+    lay = _plan_file(folder)
+    return stated if stated is not None and (is_alone or lay is None or not lay.is_file()) else lay
+
+
 def _plan(then: LoadedPlan, path: Path | None, version: str, notes: list[str]) -> Iterator[Change]:
     if path is None:
         notes.append("the plan was not looked at: the run does not say where it lies; name it")
@@ -144,7 +173,7 @@ def _plan(then: LoadedPlan, path: Path | None, version: str, notes: list[str]) -
 def plan_changes(then: Plan, now: Plan) -> Iterator[Change]:
     """What a plan promises otherwise than it did. Another seed is no other promise."""
     now = now.model_copy(update={"seed": then.seed})
-    if plan_digest(then) == plan_digest(now):
+    if then.model_dump_json() == now.model_dump_json() or plan_digest(then) == plan_digest(now):
         return
     mine = {one.id: one for one in then.requirements}
     theirs = {one.id: one for one in now.requirements}
@@ -279,7 +308,13 @@ def models_of(loaded: LoadedPlan) -> dict[str, str]:
     return {
         name: f"sha256:{model_digest(files[0])}" if name.startswith("model:") else file_digest(files)
         for name, files in _made_from(loaded).items()
+        if files
     }
+
+
+def made_by(name: str, kept: KeptRun) -> str:
+    """What a digest of `models_of` is kept under where runs of one decision are made from other files of one name."""
+    return f"{name} of {kept.facts.plan_digest[7:19]}"
 
 
 def written_after(loaded: LoadedPlan, moment: datetime) -> list[str]:
@@ -297,6 +332,7 @@ def written_after(loaded: LoadedPlan, moment: datetime) -> list[str]:
 
 
 def _made_from(loaded: LoadedPlan) -> dict[str, tuple[Path, ...]]:
+    """The files of each model and of the data that it predicts for; none where they are gone."""
     found: dict[str, tuple[Path, ...]] = {}
     asked = {name for model in loaded.plan.evaluations.values() for name in _subjects(model) if name is not None}
     for name, subject in loaded.plan.subjects.items():
@@ -305,12 +341,12 @@ def _made_from(loaded: LoadedPlan) -> dict[str, tuple[Path, ...]]:
         said = subject.sklearn or subject.onnx or subject.huggingface or subject.log
         if subject.python is not None:
             said = f"{subject.python.partition(':')[0].replace('.', '/')}.py"
-        path = Path(loaded.resolve(said)) if said else None
-        if path is not None and path.exists():
-            found[f"model:{name}"] = (path,)
+        if said:
+            path = Path(loaded.resolve(said))
+            found[f"model:{name}"] = (path,) if path.exists() else ()
     for name, model in loaded.plan.evaluations.items():
-        if model.data is not None and model.subject is not None and (files := _paths(loaded.resolve(model.data))):
-            found[f"data:{name}"] = files
+        if model.data is not None and model.subject is not None:
+            found[f"data:{name}"] = _paths(loaded.resolve(model.data))
     return found
 
 
@@ -344,8 +380,13 @@ def _models(record: Record, kept: KeptRun, decision: documents.Decision | None, 
     decided = record.history("decision", decision.id)[0].seq
     versions = record.history("version", version_id(kept.facts.system, kept.facts.version))
     known = [one.document for one in versions if one.seq <= decided and isinstance(one.document, documents.Version)]
-    recorded = known[-1].digests if known else {}
-    if not any(name.startswith(("model:", "data:")) for name in recorded):
+    kept_digests = known[-1].digests if known else {}
+    recorded = {  # what a run of another plan was made from is no concern of this one
+        name: kept_digests[key]
+        for name in _made_from(then)
+        if (key := next((one for one in (made_by(name, kept), name) if one in kept_digests), None)) is not None
+    }
+    if not recorded:
         return
     try:
         found = models_of(then)
@@ -354,7 +395,7 @@ def _models(record: Record, kept: KeptRun, decision: documents.Decision | None, 
         return
     for name, was in recorded.items():
         kind, _, who = name.partition(":")
-        if kind not in ("model", "data") or found.get(name) == was:
+        if found.get(name) == was:
             continue
         of: What = "model" if kind == "model" else "data"
         whose = f"the model of subject {who}" if kind == "model" else f"the data of {who}"
@@ -425,12 +466,37 @@ def _is_of_another(
     return None
 
 
-def _newer(record: Record, kept: KeptRun) -> Iterator[Change]:
-    """A later check of the same version and plan that came out otherwise."""
+def _newer(record: Record, kept: KeptRun, runs: Sequence[KeptRun]) -> Iterator[Change]:
+    """A later check of the same version and plan that came out otherwise, and that the decision does not rest on."""
     facts = kept.facts
     newest = record.runs(system=facts.system, version=facts.version, plan_digest=facts.plan_digest, limit=1)[0].facts
+    if any(one.facts.digest == newest.digest for one in runs):
+        return
     if newest.created > facts.created and newest.decision != facts.decision:
         what = f"a later run of the same plan, {newest.run}, says {newest.decision}; this one said {facts.decision}"
+        yield Change(of="decision", what=what)
+
+
+def _said_of(names: Sequence[str], told: Sequence[Sequence[tuple[K, str]]]) -> Iterator[tuple[K, str]]:
+    """What is told of each run, with its kind, each once; what is not told of all of them names its runs."""
+    of: dict[tuple[K, str], list[str]] = {}
+    for name, said in zip(names, told, strict=True):
+        for one in dict.fromkeys(said):
+            of.setdefault(one, []).append(name)
+    for (kind, what), whose in of.items():
+        yield kind, what if len(whose) == len(names) else f"{what} (run {', '.join(whose)})"
+
+
+def _unlike(runs: Sequence[KeptRun], decision: documents.Decision | None) -> Iterator[Change]:
+    """What a decision says of its runs that the record does not."""
+    if decision is None:
+        return
+    known = {one.facts.digest for one in runs}
+    for gone in [one for one in decision.runs if one not in known][:_NAMED]:
+        yield Change(of="evidence", what=f"a run that the decision rests on is not in the record: {gone[:26]}")
+    rules = worst([decision.automated, *(one.facts.decision for one in runs)])
+    if rules != decision.automated:
+        what = f"the decision has it that the rules said {decision.automated}, and of its runs one says {rules}"
         yield Change(of="decision", what=what)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import platform
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +41,7 @@ from shipworthy.observations.findings import Finding
 from shipworthy.observations.passes import rare_levels
 from shipworthy.observations.tally import FOLDED
 from shipworthy.observations.transcripts import worst
-from shipworthy.plan.loading import LoadedPlan, load_plan, plan_digest
+from shipworthy.plan.loading import LoadedPlan, load_plan
 from shipworthy.plan.lock import lock_path, read_lock
 from shipworthy.plan.models import Evaluation, Plan, Requirement
 
@@ -81,7 +83,7 @@ def check(
     loaded = load(plan)
     if seed is not None:  # a run says which seed it used
         seeded = loaded.plan.model_copy(update={"seed": seed})
-        loaded = replace(loaded, plan=seeded, digest=plan_digest(seeded))
+        loaded = replace(loaded, plan=seeded)
     started = now or datetime.now(UTC)
     notes = _put_back(run_parent(loaded.path, out)) if write else []
     if write and out is not None:
@@ -138,8 +140,20 @@ def check(
             shutil.rmtree(unfinished, ignore_errors=True)
         if record is not None:
             progress("recording the run")
-            keep_run(record, run_folder(run, loaded.path, out), loaded.plan, actor=actor, now=started)
+            with _whole_in(run_folder(run, loaded.path, out)):
+                keep_run(record, run_folder(run, loaded.path, out), loaded.plan, actor=actor, now=started)
     return run
+
+
+@contextlib.contextmanager
+def _whole_in(folder: Path) -> Iterator[None]:
+    """Say of a record that fails that the run itself is there, and how to record it."""
+    try:
+        yield
+    except Unusable as error:
+        then = f"`shipworthy record add {shlex.quote(str(folder))}`"
+        there = f"the run itself is whole in {folder}, and {then} records it then"
+        raise type(error)(replace(one, mend=f"{one.mend}; {there}") for one in error.faults) from error
 
 
 @contextlib.contextmanager
@@ -182,8 +196,17 @@ def _mend_metric(name: str) -> str | None:
     return None
 
 
+def locate_in(loaded: LoadedPlan, name: str, *path: Any) -> str:
+    """Where a part of an evaluation stands; what its rows are sliced by for a requirement stands there: `across`."""
+    if path[:1] == ("across",):
+        asked = [index for index, one in enumerate(loaded.plan.requirements)
+                 if one.across == path[1] and (one.evaluation in (name, None))]  # fmt: skip
+        return loaded.locate(("requirements", asked[0], "across") if asked else ("evaluations", name))
+    return loaded.locate(("evaluations", name, *path))
+
+
 def _locator(loaded: LoadedPlan, name: str) -> Callable[..., str]:
-    return lambda *path: loaded.locate(("evaluations", name, *path))
+    return functools.partial(locate_in, loaded, name)
 
 
 def requirements_of(loaded: LoadedPlan, name: str) -> list[Requirement]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from shipworthy.api.checking import Progress, environment, load, plan_verdicts, requirements_of
+from shipworthy.api.checking import Progress, environment, load, locate_in, plan_verdicts, requirements_of
 from shipworthy.api.evaluating import Evaluated, evaluate_rows, metrics_for, valued
 from shipworthy.api.measuring import measure_all
 from shipworthy.digest import digest
-from shipworthy.errors import Fault, Stale, Unusable
+from shipworthy.errors import DataError, Fault, Stale, Unusable
 from shipworthy.evidence.manifest import verify_manifest
 from shipworthy.evidence.run import Run
 from shipworthy.evidence.store import open_baseline, read_plan, reopen, write_run
@@ -22,7 +23,7 @@ from shipworthy.gates.verdicts import decide
 from shipworthy.metrics.kinds import Metric, RowMean
 from shipworthy.observations.findings import Finding
 from shipworthy.plan.loading import LoadedPlan
-from shipworthy.plan.models import Plan, Requirement, Variant
+from shipworthy.plan.models import Evaluation, Plan, Requirement, Variant
 
 MARGIN = 0.02
 
@@ -37,7 +38,7 @@ def compare(
     now: datetime | None = None,
     progress: Progress = lambda step: None,
 ) -> Run:
-    """Compare two runs, or two prediction columns of a plan's data, paired case by case.
+    """Compare two runs, or two versions of a plan, paired case by case: its variants, "main", or prediction columns.
 
     Every metric with a good direction becomes a requirement: the new version is not worse by more than `margin`
     (non-inferiority).
@@ -95,40 +96,61 @@ def compare(
     return run
 
 
+MAIN = "main"  # how a call names the version that a plan's evaluation is about; so does its subject
+
+
 def _of_columns(old: str, new: str, loaded: LoadedPlan, progress: Progress) -> tuple[LoadedPlan, list[Evaluated]]:
     evaluated = []
     for name, model in loaded.plan.evaluations.items():
         progress(f"comparing {name}")
-        roles = model.variants.get(new)
-        main = (
-            {"prediction": new, "score": None}
-            if roles is None
-            else {"prediction": roles.prediction, "score": roles.score}
+        main = _version(model, new)
+        roles = model.roles.model_copy(update=main.model_dump(include={"prediction", "score", "scores"}))
+        changed = model.model_copy(
+            update={"subject": main.subject, "roles": roles, "variants": {old: _version(model, old)}}
         )
-        other = model.variants.get(old) or Variant(prediction=old)
-        changed = model.model_copy(update={"roles": model.roles.model_copy(update=main), "variants": {old: other}})
-        evaluated.append(
-            evaluate_rows(
+        try:
+            one = evaluate_rows(
                 name,
                 changed,
                 resolve=loaded.resolve,
                 locate=functools.partial(_locate, loaded, name, old, new),
                 rng=np.random.default_rng(loaded.plan.seed),
+                subjects=dict(loaded.plan.subjects),
                 folder=loaded.path.parent,
                 baseline=old,
                 curves=False,
             )
-        )
+        except DataError as error:
+            known = ", ".join(filter(None, (MAIN, *model.variants)))
+            raise DataError(
+                replace(fault, mend=f"{fault.mend}; or name a version of the plan: {known}")
+                if fault.code == "DATA002" and "of the call" in fault.where
+                else fault
+                for fault in error.faults
+            ) from error
+        evaluated.append(one)
     return loaded, evaluated
+
+
+def _version(model: Evaluation, name: str) -> Variant:
+    """What a call names: a variant of the plan, the main version, or a column of predictions."""
+    if name in model.variants:
+        return model.variants[name]
+    if name in (MAIN, model.subject):
+        roles = model.roles
+        return Variant.model_construct(
+            subject=model.subject, prediction=roles.prediction, score=roles.score, scores=dict(roles.scores)
+        )
+    return Variant(prediction=name)
 
 
 def _locate(loaded: LoadedPlan, name: str, old: str, new: str, *path: str | int) -> str:
     """Where something stands: in the plan, or, for a column that the call named, in the call."""
-    declared = loaded.plan.evaluations[name].variants
+    model = loaded.plan.evaluations[name]
     for side, column, at in (("OLD", old, ("variants", old)), ("NEW", new, ("roles", "prediction"))):
-        if path[:2] == at and column not in declared:
+        if path[:2] == at and column not in (*model.variants, MAIN, model.subject):
             return f"{side} of the call: the column {column!r} of evaluation {name!r}"
-    return loaded.locate(("evaluations", name, *path))
+    return locate_in(loaded, name, *path)
 
 
 def _of_runs(old: Path, new: Path, progress: Progress) -> tuple[LoadedPlan, list[Evaluated]]:

@@ -37,7 +37,7 @@ from shipworthy.observations.sources import Source, connect, open_frame, open_so
 from shipworthy.observations.table import Locate, Observations, prepare
 from shipworthy.observations.tasks import infer_task, score_of_positive
 from shipworthy.plan.checks import custom_name
-from shipworthy.plan.models import CustomMetric, Evaluation, Requirement, Roles, Subject, Task
+from shipworthy.plan.models import CustomMetric, Evaluation, Requirement, Roles, Subject, Task, Variant
 from shipworthy.subjects.loading import load_subject, predict_batches
 
 _DEFAULTS: dict[Task, tuple[str, ...]] = {
@@ -127,8 +127,9 @@ def evaluate_rows(
             )
             backend = source.table.get_backend()
         _refuse_empty(source, locate)
-        if model.subject is not None and subjects:
-            source, model = _predicted(source, model, subjects[model.subject], backend, folder or Path())
+        named = (model.subject, *(other.subject for other in model.variants.values()))
+        if subjects and asked is None and any(named):  # what was asked already has its answers
+            source, model = _predicted(source, model, subjects, backend, folder or Path())
         task = infer_task(model, _possible(model, requirements), source.table, backend, where=locate("roles", "label"))
         metrics: list[Metric] = [*(custom(function) for function in functions)]
         if model.metrics or requirements or not functions:
@@ -329,31 +330,40 @@ def metrics_for(
 
 
 def _predicted(
-    source: Source, model: Evaluation, subject: Subject, backend: Any, folder: Path
+    source: Source, model: Evaluation, subjects: Mapping[str, Subject], backend: Any, folder: Path
 ) -> tuple[Source, Evaluation]:
-    """Let the subject predict for all rows, and put its answers beside them."""
-    assert model.subject is not None
-    predictor = load_subject(model.subject, subject, folder=folder)
+    """Let the subjects of all versions predict for all rows, and put their answers beside them."""
     rows = backend.to_pyarrow(source.table)
-    # Nobody predicts from the answer: without a list of features the subject sees everything but the outcome.
+    # Nobody predicts from the answer: without a list of features a subject sees everything but the outcome.
     kept = [columns_in(text, rows.column_names) for text in (model.roles.label, model.roles.weight) if text]
     shown = rows.drop_columns(sorted(frozenset[str]().union(*kept)))
-    answers = pa.concat_tables(
-        [answer for _, answer in predict_batches(predictor, shown.to_batches())], promote_options="permissive"
-    )
-    roles: dict[str, Any] = model.roles.model_dump()
-    for column in answers.column_names:
-        rows = rows.append_column(f"subject.{column}", answers[column])
-        if column.startswith("score["):
-            roles["scores"] = {**roles["scores"], column[6:-1]: f"subject.{column}"}
-    if roles["prediction"] is None and "prediction" in answers.column_names:
-        roles["prediction"] = "subject.prediction"
-    if roles["score"] is None and "score" in answers.column_names and not roles["scores"]:
-        roles["score"] = "subject.score"  # where there are scores by class, the positive one is looked up among them
+
+    def asked(subject: str, version: Roles | Variant, stem: str) -> dict[str, Any]:
+        nonlocal rows
+        predictor = load_subject(subject, subjects[subject], folder=folder)
+        answers = pa.concat_tables(
+            [answer for _, answer in predict_batches(predictor, shown.to_batches())], promote_options="permissive"
+        )
+        roles: dict[str, Any] = version.model_dump()
+        for column in answers.column_names:
+            rows = rows.append_column(f"{stem}.{column}", answers[column])
+            if column.startswith("score["):
+                roles["scores"] = {**roles["scores"], column[6:-1]: f"{stem}.{column}"}
+        if roles["prediction"] is None and "prediction" in answers.column_names:
+            roles["prediction"] = f"{stem}.prediction"
+        if roles["score"] is None and "score" in answers.column_names and not roles["scores"]:
+            roles["score"] = f"{stem}.score"  # where there are scores by class, the positive one is among them
+        return roles
+
+    roles = model.roles if model.subject is None else Roles(**asked(model.subject, model.roles, "subject"))
+    variants = {
+        name: other if other.subject is None else Variant(**asked(other.subject, other, f"subject@{name}"))
+        for name, other in model.variants.items()
+    }
     name = ibis.util.gen_name("predicted")
     backend.con.register(name, rows)
     predicted = Source(table=backend.table(name), name=source.name, files=source.files, columns=source.columns)
-    return predicted, model.model_copy(update={"roles": Roles(**roles)})
+    return predicted, model.model_copy(update={"roles": roles, "variants": variants})
 
 
 def _findings(

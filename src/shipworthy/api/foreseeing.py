@@ -17,13 +17,13 @@ import pyarrow as pa
 
 from shipworthy.api.asking import cases_of, scorers_of, suites_of
 from shipworthy.cases.suite import Suite
-from shipworthy.errors import Fault, PlanError, Unusable
+from shipworthy.errors import DataError, Fault, PlanError, Unusable
 from shipworthy.exchange import Answer, Case, Exchange
 from shipworthy.metrics.catalogue import lookup
 from shipworthy.metrics.generative import ALIASES, OF_EXPECTED
 from shipworthy.metrics.kinds import Metric, OutcomeRate
 from shipworthy.observations.answers import OF_CASE, RESERVED, is_adversarial
-from shipworthy.observations.conditions import shorten, translate
+from shipworthy.observations.conditions import refuse_broken, shorten, translate
 from shipworthy.observations.findings import Finding
 from shipworthy.observations.sources import connect
 from shipworthy.plan.loading import LoadedPlan
@@ -78,6 +78,22 @@ class _Claim:
     def parts(self) -> tuple[str, ...]:
         across = self.requirement.across
         return () if across is None else (across,) if isinstance(across, str) else tuple(across)
+
+
+def refuse_broken_conditions(loaded: LoadedPlan) -> None:
+    """Refuse conditions that no columns could make one, without a look at the data. Raises DataError (DATA003)."""
+    faults: list[Fault] = []
+    for name, model in loaded.plan.evaluations.items():
+        named = [(("slices", i, key), rule) for i, one in enumerate(model.slices) if isinstance(one, Mapping)
+                 for key, rule in one.items()]  # fmt: skip
+        for path, text in [(("where",), model.where), *named]:
+            if isinstance(text, str):
+                try:
+                    refuse_broken(text, where=loaded.locate(("evaluations", name, *path)))
+                except DataError as error:
+                    faults += error.faults
+    if faults:
+        raise DataError(faults)
 
 
 def foresee(loaded: LoadedPlan, suites: Mapping[str, tuple[Suite, ...]] = MappingProxyType({})) -> tuple[Finding, ...]:

@@ -129,7 +129,7 @@ def package_of(one: KeptArtifact, base: Path) -> Whole | None:
     was recorded. base: the folder that places start from."""
     try:
         with opened(base / one.artifact.place) as package:
-            listed, said = layout.read_listing(package.read(layout.MANIFEST, most=layout.MOST_MANIFEST), layout.SCHEMA)
+            listed, said = layout.read_manifest(package.read(layout.MANIFEST, most=layout.MOST_MANIFEST))
             data = package.read(layout.PACKAGE, most=_MOST_TEXT)
         item = listed.get(layout.PACKAGE)
         is_it = said.get("root") == layout.root(listed.values()) == one.artifact.digest

@@ -21,7 +21,18 @@ STEPS = ("acknowledged", "mitigated", "resolved", "reported")
 
 # EU AI Act (Regulation 2024/1689), Article 73(2) to (4): days from awareness in which a serious incident is reported.
 CLOCKS: Mapping[Class, int] = {"general": 15, "death": 10, "widespread": 2, "critical-infrastructure": 2}
+CLASSES: Mapping[Class, str] = {
+    "general": "serious incident", "death": "death", "widespread": "widespread infringement",
+    "critical-infrastructure": "critical infrastructure",
+}  # fmt: skip
 _PREFIX = "art-73:"  # how a harm names its class
+
+
+def harm_in_words(harm: str) -> str:
+    """A class of harm; one of Article 73 in words: "art-73:general" is "serious incident (Article 73)"."""
+    named = harm.removeprefix(_PREFIX)
+    known = harm.startswith(_PREFIX) and named in CLASSES
+    return f"{CLASSES[cast('Class', named)]} (Article 73)" if known else harm
 
 
 def class_of(incident: Incident) -> Class | None:
@@ -34,6 +45,19 @@ def report_due(incident: Incident) -> datetime | None:
     """By when it has to be reported: its clock, from detection; None where it was given no class."""
     named = class_of(incident)
     return None if named is None else incident.detected + timedelta(days=CLOCKS[named])
+
+
+def clock_in_words(incident: Incident, now: datetime) -> str:
+    """The same for a page, in a sentence, with the hour, the zone and the class; empty where no report is due."""
+    named, due = class_of(incident), report_due(incident)
+    if named is None or due is None:
+        return ""
+    by = f"by {due:%Y-%m-%d %H:%M} UTC, {CLOCKS[named]} days after it was detected ({CLASSES[named]})"
+    if incident.reported is not None:
+        when = f"{'late, ' if incident.reported > due else ''}on {incident.reported:%Y-%m-%d %H:%M} UTC"
+        return f"Reported to the authority {when}; due {by}."
+    passed = "That time has passed." if now > due else "No report is noted yet."
+    return f"The report to the authority under Article 73 of the EU AI Act is due {by}. {passed}"
 
 
 def clock(incident: Incident, now: datetime) -> str:
@@ -157,9 +181,11 @@ def close(record: Record, id_: str, *, at: datetime | None, actor: str | None, n
     return _written(record, kept, old, {"closed": at or now}, actor=actor, now=now, action="close")
 
 
-def incidents(record: Record, *, system: str | None = None, only_open: bool = False) -> list[Incident]:
-    """Incidents, the newest first."""
-    found = [one.document for one in record.find("incident", system=system, limit=MOST)]
+def incidents(
+    record: Record, *, system: str | None = None, only_open: bool = False, damaged: bool = False
+) -> list[Incident]:
+    """Incidents, the newest first. damaged: passing over those that cannot be read, which else are refused."""
+    found = [one.document for one in record.find("incident", system=system, limit=MOST, damaged=damaged)]
     known = [one for one in found if isinstance(one, Incident) and not (only_open and one.closed)]
     return sorted(known, key=lambda one: (one.detected, len(one.id), one.id), reverse=True)
 

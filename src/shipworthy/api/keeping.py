@@ -16,8 +16,9 @@ from shipworthy.evidence.files import write_atomically
 from shipworthy.evidence.manifest import verify_manifest
 from shipworthy.evidence.store import read_plan
 from shipworthy.integrity import chain, checkpoints
-from shipworthy.integrity.keys import Person, SigningKey
-from shipworthy.record import documents
+from shipworthy.integrity.keys import SigningKey
+from shipworthy.integrity.persons import Person
+from shipworthy.record import documents, erasing
 
 if TYPE_CHECKING:
     from shipworthy.record.runs import KeptRun
@@ -82,7 +83,8 @@ def move(place: str | Path, target: str | Path) -> int:
 
 def erase(record: Record, email: str, *, actor: str | None, now: datetime) -> int:
     """Forget everyone with this address, and how they signed in: the log keeps its lines, and nobody can tell any more
-    whom they name.
+    whom they name. What documents have as the name of an owner, or of who answered, is written anew without it, and the
+    versions that had it are forgotten.
 
     Raises Unusable: GOVERN001 where no person says who erases, KEEP003 where nobody has the address, KEEP004 while
     they stand in an open waiver or a sign-off in force: as somebody new they could approve what they asked for.
@@ -101,9 +103,26 @@ def erase(record: Record, email: str, *, actor: str | None, now: datetime) -> in
         raise Unusable(Fault(code="KEEP004", what=what, where="EMAIL", mend=mend))
     who = acting(record, actor).person
     for person in sorted(found):
+        _unname(record, person, by=who, now=now)
         record.erase(who, now, person)
         Accounts(record).close(person)
     return len(found)
+
+
+def _unname(record: Record, person: str, *, by: str, now: datetime) -> None:
+    """Write every document anew that says who a person is in words, and forget its versions that did."""
+    people = record.people()
+    one = people[person]
+    is_shared = any(other.name == one.name for id_, other in people.items() if id_ != person)
+    known = erasing.Known(email=one.email or "", name="" if is_shared else one.name or "")
+    for kind in documents.KINDS:
+        for id_ in record.ids(kind):
+            history = record.history(kind, id_)
+            told = [kept for kept in history if kept.document is not None and erasing.names(kept.document, known)]
+            if told and told[-1] is history[-1] and told[-1].document is not None:
+                new = erasing.unnamed(told[-1].document, known)
+                record.write(by, now, new, action="erase a name", based_on={(kind, id_): told[-1].version})
+            record.forget(by, now, kind, id_, *(kept.version for kept in told))
 
 
 def _open(record: Record, people: set[str], today: date) -> list[str]:

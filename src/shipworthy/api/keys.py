@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from shipworthy.errors import Fault, Unusable
-from shipworthy.integrity import keys
+from shipworthy.integrity import keys, persons
 from shipworthy.integrity.keys import KeyFile, Register, Registration, SigningKey
 from shipworthy.integrity.reading import read_bytes, read_json
 
@@ -26,7 +26,7 @@ def passphrase() -> str | None:
 
 def new(name: str, *, passphrase: str, person: str | None = None, now: datetime | None = None) -> KeyFile:
     """Make a key in this user's folder. person: "Ada <ada@example.org>". Raises Unusable (KEYS001 to KEYS005)."""
-    owner = keys.person(person) if person else None
+    owner = persons.person(person) if person else None
     return keys.new_key(name, folder=folder(), passphrase=passphrase, now=now or datetime.now(UTC), owner=owner)
 
 
@@ -73,7 +73,7 @@ def register(
     person: whose it is; left out, whom the key's file names. Raises Unusable (KEYS001, KEYS006, KEYS009, KEYS010).
     """
     found = public(key)
-    owner = keys.person(person) if person else found.person
+    owner = persons.person(person) if person else found.person
     if owner is None:
         mend = '--person "Ada <ada@example.org>" says whose it is'
         raise Unusable(Fault(code="KEYS001", what=f"the key {found.name!r} names no person", where=key, mend=mend))

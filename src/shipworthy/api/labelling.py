@@ -68,10 +68,15 @@ class Sitting:
     vocabulary: Vocabulary
     questions: tuple[Question, ...]
     file: Path  # of the labels
-    labelled: int  # answers that somebody labelled already
+    known: frozenset[Key]  # answers that somebody labelled already
     judged: int
     claims: tuple[str, ...]  # metrics that requirements bound with this judge's word; none: all answers are proposed
     counted: int  # judged answers that these metrics count
+
+    @property
+    def labelled(self) -> int:
+        """How many answers somebody labelled already."""
+        return len(self.known)
 
 
 def propose(
@@ -121,7 +126,7 @@ def propose(
         vocabulary=vocabulary,
         questions=tuple(_questions(observations, chosen)),
         file=file,
-        labelled=len(others),
+        known=frozenset(others),
         judged=len(rows),
         claims=tuple(metric.name for metric in claims),
         counted=sum(bool(row["counts"]) for row in rows.values()),

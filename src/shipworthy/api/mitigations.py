@@ -94,9 +94,9 @@ def mitigation_of(record: Record, id_: str) -> tuple[Kept, Mitigation]:
     return kept, kept.document
 
 
-def mitigations(record: Record, *, system: str | None = None) -> list[Mitigation]:
-    """Every mitigation, by number."""
-    found = [one.document for one in record.find("mitigation", system=system, limit=MOST)]
+def mitigations(record: Record, *, system: str | None = None, damaged: bool = False) -> list[Mitigation]:
+    """Every mitigation, by number. damaged: passing over those that cannot be read, which else are refused."""
+    found = [one.document for one in record.find("mitigation", system=system, limit=MOST, damaged=damaged)]
     known = [one for one in found if isinstance(one, Mitigation)]
     return sorted(known, key=lambda one: (len(one.id), one.id))
 

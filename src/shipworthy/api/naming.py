@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shipworthy.integrity.reading import read_json
-from shipworthy.present.safe import shorten
+from shipworthy.present.safe import plain, shorten
 from shipworthy.record import documents
 
 if TYPE_CHECKING:
@@ -37,8 +37,14 @@ def name_of(document: documents.Document) -> str:
 
 
 def run_name(facts: RunFacts) -> str:
-    """A run in a few words."""
-    return shorten(f"Run of {facts.system} {facts.version}, {facts.created:%Y-%m-%d %H:%M} UTC", 200)
+    """A run in a few words; its end tells runs of one minute apart."""
+    about = shorten(f"Run of {facts.system} {facts.version}, {facts.created:%Y-%m-%d %H:%M} UTC", 180)
+    return f"{about} (…{run_end(facts)})"
+
+
+def run_end(facts: RunFacts) -> str:
+    """The end of a run's id, by which two runs of one minute are told apart."""
+    return plain(facts.run)[-6:]
 
 
 def _version_of(plan: documents.Plan) -> str:

@@ -31,9 +31,10 @@ from shipworthy.evidence.documents.bundle import bundle
 from shipworthy.evidence.documents.fields import Privacy
 from shipworthy.evidence.documents.filling import Entry, Filled, fill
 from shipworthy.evidence.documents.machine import to_json
-from shipworthy.evidence.documents.privacy import file_class, is_visible
+from shipworthy.evidence.documents.privacy import is_visible
 from shipworthy.evidence.documents.questionnaire import questionnaire
 from shipworthy.evidence.documents.standing import Given, Stands
+from shipworthy.evidence.formats import CURRENT
 from shipworthy.evidence.manifest import verify_manifest
 from shipworthy.evidence.package import Item
 from shipworthy.evidence.store import plan_folder, read_plan, read_results
@@ -349,6 +350,7 @@ def _line(kept: Kept) -> dict[str, Json]:
         "id": kept.id,
         "version": kept.version,
         "digest": kept.digest,
+        "salt": kept.salt,
         "previous": kept.previous,
         "at": kept.at.astimezone(UTC).isoformat(),
         "actor": kept.actor,
@@ -406,7 +408,7 @@ def _documents(folder: Path, filled: Filled, *, audience: Privacy, salt: bytes, 
     found = {f"docs/{name}": content for name, content in made.items()}
     found["docs/questions.yaml"] = questionnaire(filled.entries.values()).encode()
     report = folder / "report.html"
-    if report.is_file() and is_visible(file_class("runs/run/report.html"), audience):
+    if report.is_file() and is_visible(CURRENT.privacy("runs/run/report.html"), audience):
         found["docs/report.html"] = report.read_bytes()
     for name in ("model_card.md", "datasheet.md"):  # as the run has them, with what was said and done since
         if (folder / name).is_file():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from shipworthy.errors import Fault, ShipworthyError, Unusable
 from shipworthy.evidence.manifest import NAME as MANIFEST
 from shipworthy.gates.verdicts import decided
 from shipworthy.gates.waivers import Waiver
+from shipworthy.integrity.persons import Person, person
 from shipworthy.plan.models import Plan
 from shipworthy.plan.packs import OURS
 from shipworthy.version import __version__
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 TOOL = f"tool:shipworthy/{__version__}"  # who acts when nobody says who does
 MOST = 10_000  # waivers of one system
 PLAN_MOST = 200_000  # characters of a plan, and of its packs, that the record keeps
-_PERSON = re.compile(r"\s*([^<>]*?)\s*<\s*([^<>\s]+)\s*>\s*")
+PLACE = Path(".shipworthy") / "record.db"  # of the record, from the folder of its plans
 
 
 def place_of(folder: Path, stated: str | Path | None = None) -> str | Path:
     """Where the record lies: as stated, as `SHIPWORTHY_RECORD` says, or `.shipworthy/record.db` in a plan's folder."""
-    return stated or os.environ.get("SHIPWORTHY_RECORD") or folder / ".shipworthy" / "record.db"
+    return stated or os.environ.get("SHIPWORTHY_RECORD") or folder / PLACE
 
 
 def open_record(place: str | Path, *, create: bool = True) -> Record:
@@ -44,22 +44,31 @@ def open_record(place: str | Path, *, create: bool = True) -> Record:
     return Record.open(place, create=create)
 
 
+def open_or_begin(place: str | Path, say: Callable[[str], None]) -> Record:
+    """Open the record; where there is none at the usual place, begin one, and say so.
+
+    One that somebody named is not made: it may be mistyped. Raises Unusable (RECORD001 to 008).
+    """
+    try:
+        return open_record(place, create=False)
+    except Unusable as error:
+        if error.faults[0].code != "RECORD001" or Path(place) != PLACE:
+            raise
+    begun = open_record(place)
+    say(f"There was no record here: a new one was begun, {place}.")
+    return begun
+
+
 def actor_of(record: Record, stated: str | None = None) -> str:
     """The commitment of who acts: "Ada <ada@example.org>", as stated or as `SHIPWORTHY_ACTOR` says; else this tool."""
-    person = _said(stated)
-    return TOOL if person is None else record.person(*person)
+    acting = _said(stated)
+    return TOOL if acting is None else record.person(acting.email, acting.name)
 
 
-def _said(stated: str | None) -> tuple[str, str] | None:
-    """Address and name of who acts; None where nobody says."""
+def _said(stated: str | None) -> Person | None:
+    """Who acts; None where nobody says. Raises Unusable (KEYS001)."""
     said = stated or os.environ.get("SHIPWORTHY_ACTOR") or ""
-    if not said:
-        return None
-    if (parts := _PERSON.fullmatch(said)) is None:
-        what = f"{said[:80]!r} does not say who acts"
-        mend = 'write name and address, as in "Ada Lovelace <ada@example.org>"'
-        raise Unusable(Fault(code="RECORD017", what=what, where="--as, or SHIPWORTHY_ACTOR", mend=mend))
-    return parts[2], parts[1]
+    return person(said) if said else None
 
 
 def waivers_of(record: Record, system: str) -> list[Waiver]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
-from shipworthy.api import tracing
+from shipworthy.api import incidents, tracing
 from shipworthy.api.acting import everyone, shown
 from shipworthy.api.naming import name_of, run_name
 from shipworthy.api.pages import (
@@ -34,12 +34,13 @@ from shipworthy.api.pages import (
 from shipworthy.api.pages.fit import look_at
 from shipworthy.api.pages.library import system_of
 from shipworthy.api.pages.measured import RANK, measured
-from shipworthy.api.standing import Standing
+from shipworthy.api.runs import decision_of, runs_of
+from shipworthy.api.standing import Standing, decision_signed
 from shipworthy.catalogues.catalogue import UnknownControl, all_catalogues
 from shipworthy.catalogues.coverage import coverage
 from shipworthy.catalogues.finding import find as find_control
 from shipworthy.catalogues.finding import is_own
-from shipworthy.errors import Unusable
+from shipworthy.errors import Damaged, Unusable
 from shipworthy.gates.fitness import REQUIRED
 from shipworthy.integrity import checkpoints
 from shipworthy.present.safe import shorten
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from shipworthy.record.store import Record
 
 LINES = 100  # of the log on a page
-FARTHEST = 15_000  # lines that a filter looks back
+FARTHEST = 8_000  # lines that a filter looks back
 CHECKED = 20_000  # lines up to which the page checks the chain without being asked
 HITS = 25  # of one kind
 VERSIONS = 200  # of a document
@@ -121,6 +122,9 @@ class DocumentPage:
 
     newest: Shown
     name: str  # as people call it
+    clock: str  # of an incident that an authority has to hear of: by when, and whether it did
+    because: list[str]  # of a signature that does not count: why
+    runs: list[RunRow]  # that a signature or a waiver is about
     versions: list[Shown]
     left_out: list[str]  # what the page does not show, in sentences
 
@@ -160,6 +164,7 @@ class TracePage:
     tier: str
     run: RunRow | None
     decided: RunRow | None  # the run that the system's decision rests on, where that is another one
+    beside: list[RunRow]  # traced with it: the newest decision on it rests on them, too
     links: list[Link]  # the worst first
     loose: list[Shown]  # risks and mitigations that hang on no requirement
     signatures: list[Signature]  # on this run
@@ -264,8 +269,13 @@ class SearchPage:
 def listed(
     library: Library, kind: Kind, *, today: date, system: str | None = None, status: str | None = None, page: int = 1
 ) -> Listed:
-    """Risks, the worst first and closed ones last; waivers, those that end first; others by id."""
+    """Risks, the worst first and closed ones last; waivers, those that end first; others by id.
+
+    Raises Unusable (WEB001) for a system that is not there.
+    """
     record, people = library.record, everyone(library.record)
+    if system is not None:
+        system_of(record, system)
     states = record.states(kind, system=system)
     words: dict[str, tuple[Where, int]]
     words = {state: ({"system": system, "status": state}, count) for state, count in states.items()}
@@ -291,7 +301,7 @@ def listed(
     items, start, matching = list[Shown](), (page - 1) * PAGE, 0
     for where, count in groups:
         if start < count and len(items) < PAGE:
-            found = record.find(kind, order=order, offset=start, limit=PAGE - len(items), **where)
+            found = record.find(kind, order=order, offset=start, limit=PAGE - len(items), damaged=True, **where)
             items += [show(one, today, people) for one in found]
         start, matching = max(0, start - count), matching + count
     return Listed(
@@ -320,8 +330,12 @@ def _waivers(
     return {word: one for word, one in found.items() if one[1]}
 
 
-def document_page(library: Library, kind: str, id_: str, *, today: date) -> DocumentPage:
-    """A document with its history. Raises Unusable (WEB001)."""
+def document_page(library: Library, kind: str, id_: str, *, now: datetime) -> DocumentPage:
+    """A document with its history, and the runs that it is about. Raises Unusable (WEB001).
+
+    The state of a signature is whether it counts today: stale, superseded, withdrawn or counts, as `/sign-offs` says.
+    """
+    today = now.date()
     history = library.record.history(kind, id_) if kind in KINDS else ()
     if not history:
         raise absent(f"the record has no {shorten(kind, 30)} {shorten(id_, 80)!r}", "search for it by a word of it")
@@ -330,7 +344,48 @@ def document_page(library: Library, kind: str, id_: str, *, today: date) -> Docu
     left = [f"The newest {VERSIONS:,} of {len(history):,} versions are shown."] if len(history) > VERSIONS else []
     known = next((one.document for one in reversed(history) if one.document is not None), None)
     name = name_of(known) if known is not None else shorten(id_, 80)
-    return DocumentPage(newest=versions[0], name=name, versions=versions, left_out=left)
+    newest, because = versions[0], list[str]()
+    runs: tuple[KeptRun, ...] = ()
+    if isinstance(known, documents.SignOff) and history[-1].document is not None:
+        state, because, runs = _word_today(library, known, now)
+        newest = replace(newest, state=state)
+    elif isinstance(known, documents.Waiver):
+        runs = _waived_runs(library.record, known)
+    clock = incidents.clock_in_words(known, now) if isinstance(known, documents.Incident) else ""
+    return DocumentPage(
+        newest=newest, name=name, clock=clock, because=because, versions=versions, left_out=left,
+        runs=[run_row(one, people) for one in runs],
+    )  # fmt: skip
+
+
+def _word_today(library: Library, one: documents.SignOff, now: datetime) -> tuple[str, list[str], tuple[KeptRun, ...]]:
+    """Whether a signature counts today, why it does not, and the runs that it is about."""
+    record = library.record
+    decision = decision_signed(record, one)
+    runs = runs_of(record, decision) if decision is not None else ()
+    if decision is None or not runs:
+        return "not known", ["the decision that was signed, or its run, is not in the record"], runs
+    newest = decision_of(record, runs[0].facts.digest)
+    if newest is not None and newest.id != decision.id and not one.withdrawn:
+        return "superseded", [f"a newer decision rests on the same run: {shorten(newest.id, 80)}"], runs
+    found = look_at(library, runs[0], now=now)
+    if isinstance(found, str):
+        return "not known", [found], runs
+    said = next((each for each in found.signatures if each.document.id == one.id), None)
+    if said is None:
+        return "not known", ["the decision does not name it"], runs
+    return said.state, [change.what for change in said.stale], runs
+
+
+def _waived_runs(record: Record, one: documents.Waiver) -> tuple[KeptRun, ...]:
+    """The newest run that counted a waiver; before any did, the newest that judged what it waives."""
+    found = [
+        verdict
+        for verdict in record.verdicts(system=one.system, requirement=one.requirement, limit=VERSIONS)
+        if one.scope.version in (None, verdict.version)
+    ]
+    counted = [verdict for verdict in found if (verdict.body.get("waiver") or {}).get("id") == one.id]
+    return tuple(run for verdict in (counted or found)[:1] for run in record.runs(digest=verdict.run, limit=1))
 
 
 def sign_offs(library: Library, *, now: datetime, system: str | None = None, page: int = 1) -> SignOffs:
@@ -339,7 +394,7 @@ def sign_offs(library: Library, *, now: datetime, system: str | None = None, pag
     if system is not None:
         names, has_more = [system_of(record, system).id], False
     else:
-        kept = record.find("system", limit=SIGNED + 1, offset=(page - 1) * SIGNED)
+        kept = record.find("system", limit=SIGNED + 1, offset=(page - 1) * SIGNED, damaged=True)
         names, has_more = [one.id for one in kept[:SIGNED]], len(kept) > SIGNED
     decisions = [
         _signed(library, name, found) for name, found in stands(library, names, now=now).items() if found is not None
@@ -427,6 +482,7 @@ def trace_page(library: Library, system: str, *, now: datetime) -> TracePage:
     return TracePage(
         system=system, tier=facts.tier, run=run_row(kept, people) if kept else None,
         decided=run_row(decided, people) if decided else None, links=links,
+        beside=[run_row(known[one], people) for one in facts.beside if one in known],
         loose=[one for kind in ("risk", "mitigation") for one in shown[kind].values() if f"{kind}: {one.id}" in begins],
         signatures=_signatures(stands) if isinstance(stands, Standing) else [],
         roles=list(REQUIRED[facts.tier].roles), required=facts.controls.required, covered=len(facts.controls.covered),
@@ -461,10 +517,10 @@ def audit_page(
     people = everyone(record)
     if action or about:
         found, read_to = record.lines(action=action, about=about, below=end, most=LINES + 1, farthest=FARTHEST)
-        lines = [line for _, line in found]
+        lines = list(found)
     else:
         read_to = max(0, end - LINES - 1)
-        lines = list(islice(record.log(read_to), end - read_to))[::-1]
+        lines = list(enumerate(islice(record.log(read_to), end - read_to), read_to))[::-1]
     entries = _entries(record, lines[:LINES], people)
     is_full = len(lines) > LINES
     is_cut = not is_full and read_to > 0
@@ -479,8 +535,8 @@ def audit_page(
     )  # fmt: skip
 
 
-def _entries(record: Record, lines: Sequence[bytes], people: People) -> list[Entry]:
-    told = [json.loads(line) for line in lines]
+def _entries(record: Record, lines: Sequence[tuple[int, bytes]], people: People) -> list[Entry]:
+    told = [_told(seq, line) for seq, line in lines]
     names = {about: _called(record, about) for about in {one["object"] for one in told}}
     return [
         Entry(
@@ -492,8 +548,29 @@ def _entries(record: Record, lines: Sequence[bytes], people: People) -> list[Ent
     ]  # fmt: skip
 
 
+def _told(seq: int, line: bytes) -> dict[str, Any]:
+    """What a line of the log says; of one that is none any more, that it cannot be read."""
+    try:
+        found = json.loads(line)
+        if {"seq", "at", "actor", "action", "object", "before", "after", "previous"} <= found.keys() and all(
+            isinstance(found[name], str) for name in ("at", "actor", "action", "object")
+        ):
+            return {**found, "seq": seq}
+    except (ValueError, AttributeError):
+        pass
+    broken = {"at": "", "actor": "", "action": "this line is broken: it cannot be read", "object": f"line/{seq}"}
+    return {"seq": seq, **broken, "before": None, "after": None, "previous": None}
+
+
 def _called(record: Record, about: str) -> str:
     """What people call an object of the log that is kept under a digest or a run's id."""
+    try:
+        return _name_of(record, about)
+    except Damaged:
+        return ""  # the page says what of the record cannot be read
+
+
+def _name_of(record: Record, about: str) -> str:
     kind, _, id_ = about.partition("/")
     if kind == "run":
         runs = record.runs(digest=id_, limit=1)
@@ -518,7 +595,7 @@ def coverage_page(library: Library, *, system: str | None = None) -> CoveragePag
     if system is not None:
         names = [system_of(record, system).id]
     else:
-        names = [one.id for one in record.find("system", limit=_MOST_RUNS)]
+        names = [one.id for one in record.find("system", limit=_MOST_RUNS, damaged=True)]
     newest = record.newest_runs(names)
     digests = [run.facts.digest for run in newest]
     known = library.memory.of_runs("controls", digests, partial(_measured_controls, record))

@@ -159,12 +159,22 @@ def refuse_past(now: datetime, days: Mapping[str, date | None]) -> None:
 
 
 def as_far_as_accepted(old: Risk, new: Risk) -> Risk:
-    """The changed risk. An acceptance covers what was accepted: it ends where more is left, or is treated otherwise."""
+    """The changed risk. An acceptance covers what was accepted: it ends where more is left, or is treated otherwise.
+
+    Then the risk is treated as it was before; it is open where all of it was accepted and nothing done.
+    """
     if old.status != "accepted" or new.status != "accepted" or new.accepted_by != old.accepted_by:
         return new if new.status in ("accepted", "closed") else new.model_copy(update={"accepted_by": None})
     if current(new).score <= current(old).score and new.treatment == old.treatment:
         return new
+    if _is_as_it_was(new):
+        return new.model_copy(update={"status": "open", "accepted_by": None, "residual": None})
     return new.model_copy(update={"status": "treated", "accepted_by": None})
+
+
+def _is_as_it_was(risk: Risk) -> bool:
+    """Whether what is left is what there was: an acceptance wrote it down, and nothing was done."""
+    return risk.residual is not None and risk.residual.model_copy(update={"why": risk.inherent.why}) == risk.inherent
 
 
 def add(
@@ -424,10 +434,14 @@ def risks(
     overdue: bool = False,
     above: int | None = None,
     today: date,
+    damaged: bool = False,
 ) -> list[Risk]:
-    """Risks, the highest score of what is left first, and closed ones last. above: only scores higher than that."""
+    """Risks, the highest score of what is left first, and closed ones last. above: only scores higher than that.
+    damaged: passing over those that cannot be read, which else are refused."""
     states: tuple[str | tuple[str, ...], ...] = (STILL_OPEN, "closed")
-    found = (record.find("risk", system=system, status=one, order="worst", limit=MOST) for one in states)
+    found = (
+        record.find("risk", system=system, status=one, order="worst", limit=MOST, damaged=damaged) for one in states
+    )
     return [
         one
         for kept in chain.from_iterable(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from shipworthy.record.store import Record
 
 MOST = 10_000  # decisions, waivers or sign-offs of one system
+_RANKED = ("ship", "undecided", "hold")
 
 
 def base_of(place: str | Path) -> Path:
@@ -47,13 +49,13 @@ def find_run(record: Record, text: str) -> KeptRun:
 
 
 def current(record: Record, system: str, version: str | None = None) -> KeptRun:
-    """The run that the newest decision rests on, however many runs came after it; where nothing was signed, the newest.
+    """The first run that the newest decision rests on, whatever came after it; where nothing was signed, the newest.
 
     version: only decisions and runs of that version. Raises Unusable (GOVERN002).
     """
-    found = [one for one in _decisions(record, system) if version in (None, one.version)]
-    if found and (runs := record.runs(digest=found[-1].runs[0], limit=1)):
-        return runs[0]
+    found = [one for one in decisions(record, system) if version in (None, one.version)]
+    if found and (rests_on := runs_of(record, found[-1])):
+        return rests_on[0]
     runs = record.runs(system=system, version=version, limit=1)
     if not runs:
         of = f" {version!r}" if version else ""
@@ -68,17 +70,30 @@ def systems(record: Record) -> list[str]:
 
 
 def decision_of(record: Record, run: str) -> Decision | None:
-    """The decision document that rests on a run first. run: its digest."""
+    """The newest decision that rests on a run, alone or with others. run: its digest."""
     facts = record.runs(digest=run, limit=1)
-    kept = record.find("decision", system=facts[0].facts.system, limit=MOST) if facts else ()
-    found = [one for one in kept if isinstance(one.document, Decision) and one.document.runs[0] == run]
-    newest = max(found, key=lambda one: record.history("decision", one.id)[0].seq, default=None)
-    return newest.document if newest is not None and isinstance(newest.document, Decision) else None
+    found = decisions(record, facts[0].facts.system) if facts else []
+    return next((one for one in reversed(found) if run in one.runs), None)
 
 
-def _decisions(record: Record, system: str) -> list[Decision]:
+def runs_of(record: Record, decision: Decision) -> tuple[KeptRun, ...]:
+    """The runs that a decision rests on, in its order: those that the record has."""
+    return tuple(kept for one in decision.runs for kept in record.runs(digest=one, limit=1))
+
+
+def runs_with(record: Record, kept: KeptRun) -> tuple[KeptRun, ...]:
+    """The runs that the newest decision on a run rests on; before there is one, that run alone."""
+    decision = decision_of(record, kept.facts.digest)
+    return (kept,) if decision is None else runs_of(record, decision)
+
+
+def decisions(record: Record, system: str) -> list[Decision]:
     """A system's decisions, in the order in which they were first written."""
-    kept = record.find("decision", system=system, limit=MOST)
-    firsts = {one.id: one.at if one.version == 1 else record.history("decision", one.id)[0].at for one in kept}
-    ordered = sorted(kept, key=lambda one: (firsts[one.id], one.seq))
+    kept, begun = record.find("decision", system=system, limit=MOST), record.begun("decision", system)
+    ordered = sorted(kept, key=lambda one: begun[one.id])
     return [one.document for one in ordered if isinstance(one.document, Decision)]
+
+
+def worst(outcomes: Iterable[str]) -> str:
+    """What several decisions come to: hold beats undecided, which beats ship."""
+    return max(outcomes, key=_RANKED.index)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -11,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from shipworthy.api import keys as key_files
 from shipworthy.api.acting import Actor, acting
-from shipworthy.api.changes import Change, Looking, Seen, content, look, models_of, written_after
+from shipworthy.api.changes import Change, Looking, Seen, content, look, made_by, models_of, written_after
 from shipworthy.api.recording import version_id
-from shipworthy.api.runs import MOST, decision_of, find_run
+from shipworthy.api.runs import MOST, decision_of, decisions, find_run, runs_of, worst
 from shipworthy.api.standing import Standing, evidence_root, standing, statement_of
-from shipworthy.digest import canonical
+from shipworthy.digest import canonical, digest
 from shipworthy.errors import Fault, Unusable
 from shipworthy.evidence.store import plan_folder, read_plan
 from shipworthy.gates.fitness import REQUIRED
@@ -25,11 +26,13 @@ from shipworthy.record.reading import checked
 
 if TYPE_CHECKING:
     from shipworthy.integrity.keys import Register, SigningKey
-    from shipworthy.record.runs import KeptRun
+    from shipworthy.record.runs import KeptRun, KeptVerdict
     from shipworthy.record.store import Record
 
 Outcome: TypeAlias = Literal["ship", "hold", "undecided"]
 SignVerdict: TypeAlias = Literal["approve", "reject", "approve with conditions"]
+MOST_RUNS = 20  # that one decision is written over at once
+LONGEST_ID = 200
 _ROLE = re.compile(r"[a-z][a-z0-9 -]{0,39}")
 
 
@@ -50,15 +53,21 @@ class Word:
 class Proposal:
     """What is about to be signed, whole: nothing is written yet."""
 
-    kept: KeptRun
+    runs: tuple[KeptRun, ...]  # that the decision rests on
     signer: Actor
     decision: documents.Decision
     signoff: documents.SignOff
     version: documents.Version | None  # with the digests of what the run was made from, where they are new
     based_on: dict[tuple[str, str], int]  # versions of documents that this was read from
     waivers: tuple[documents.Waiver, ...]  # that cover a verdict
-    requirements: int
+    requirements: int  # of all the runs
+    against: tuple[KeptVerdict, ...]  # those that stop a release and are neither met nor waived, of all the runs
     notes: tuple[str, ...]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the decision is written by this signature."""
+        return not self.based_on["decision", self.decision.id]
 
     @property
     def stale_if(self) -> tuple[str, ...]:
@@ -68,7 +77,7 @@ class Proposal:
             "a threshold, or anything else that the plan says, changes; only another `seed` is no other promise",
             "the data, models, suites, rubrics, labels or prompts change"
             + (f" (digests of {', '.join(made_from)} are kept)" if made_from else ""),
-            "a file of the run changes",
+            "a file of the run changes" if len(self.runs) == 1 else "a file of one of the runs changes",
             *(f"waiver {one.id} changes, is withdrawn, or ends ({one.ends})" for one in self.waivers),
             "the decision itself changes",
             *((f"its conditions are not met by {self.signoff.due}",) if self.signoff.due else ()),
@@ -80,6 +89,14 @@ class Proposal:
         return {
             "signoff": self.signoff.model_dump(mode="json"),
             "decision": self.decision.model_dump(mode="json"),
+            "runs": [
+                {"run": one.facts.run, "run_digest": one.facts.digest, "decision": one.facts.decision}
+                for one in self.runs
+            ],
+            "against": [
+                {"requirement": one.requirement, "verdict": one.verdict, "severity": one.severity, "run": one.name}
+                for one in self.against
+            ],
             "stale_if": list(self.stale_if),
             "notes": list(self.notes),
         }
@@ -92,44 +109,49 @@ def required_roles(record: Record, system: str) -> tuple[str, ...]:
     return REQUIRED[tier].roles
 
 
-def propose(record: Record, run: str, word: Word, *, actor: str | None, looking: Looking) -> Proposal:
+def propose(
+    record: Record, run: str, word: Word, *, others: Sequence[str] = (), actor: str | None, looking: Looking
+) -> Proposal:
     """Put together what a person would sign. run: its folder, id, digest, or "latest"; or the id of a decision, which
-    may rest on several runs.
+    may rest on several runs. others: further runs, for one decision over all of them; where there is one over exactly
+    these, in whatever order, that one is signed.
 
-    Raises Unusable: GOVERN001 where nobody says who signs, GOVERN002 for an unknown run and for a decision whose first
-    run another one was written for since, GOVERN008 where an approval
-    would be stale at once, GOVERN009 for a word that contradicts itself.
+    Raises Unusable: GOVERN001 where nobody says who signs, GOVERN002 for an unknown run and for a decision that another
+    one was written for since, GOVERN008 where an approval would be stale at once, GOVERN009 for a word that contradicts
+    itself, GOVERN013 for runs on which no one decision can rest.
     """
-    stated = record.get("decision", run)
+    stated = record.get("decision", run) if not others else None
     named = stated.document if stated is not None and isinstance(stated.document, documents.Decision) else None
-    kept = find_run(record, named.runs[0] if named else run)
+    runs = runs_of(record, named) if named else tuple(find_run(record, one) for one in (run, *others))
+    if not named:
+        _refuse_unlike(runs)
     _refuse_unclear(word, looking.now.date())
     signer = acting(record, actor)
-    old = decision_of(record, kept.facts.digest)
-    if named is not None and old is not None and old.id != named.id:
-        what, mend = f"a newer decision rests on the same run: {old.id[:80]}", "sign that one"
-        raise Unusable(Fault(code="GOVERN002", what=what, where=run[:200], mend=mend))
-    if word.outcome is not None and word.outcome == (old.outcome if old else kept.facts.decision):
+    if (old := _old(record, runs, named)) is not None:
+        runs = runs_of(record, old)  # in its own order, whatever order they were named in
+    rules = cast("Outcome", worst(one.facts.decision for one in runs))
+    if word.outcome is not None and word.outcome == (old.outcome if old else rules):
         what, mend = f"the decision is to {word.outcome} already", "leave --outcome and --reason out"
         if word.outcome == "undecided":
             what = "the decision is undecided already"
         raise Unusable(Fault(code="GOVERN009", what=what, where="--outcome", mend=mend))
-    seen = look(record, kept, old, looking)
+    seen = look(record, runs, old, looking)
     if word.verdict != "reject" and seen.changes:
-        raise Unusable(_stale(kept, change) for change in seen.changes)
-    decision = _decision(kept, old, word, seen)
+        raise Unusable(_stale(runs[0], change) for change in seen.changes)
+    decision = _decision(runs, old, word, seen, rules)
     is_first = old is None and not _is_broken(seen)
-    version, later = _version(record, kept, looking) if is_first else (None, ())
-    facts = kept.facts
-    number = sum(
-        isinstance(one.document, documents.SignOff) and one.document.id.startswith(f"{facts.run}:{word.role}:")
+    version, later = _version(record, runs, looking) if is_first else (None, ())
+    facts = runs[0].facts
+    said = [
+        one.document
         for one in record.find("sign-off", system=facts.system, limit=MOST)
-    )
-    prepared = (kept.actor,) if kept.actor.startswith("person:") else ()
+        if isinstance(one.document, documents.SignOff)
+    ]
+    prepared = tuple(dict.fromkeys(one.actor for one in runs if one.actor.startswith("person:")))
     signoff = cast("documents.SignOff", checked(documents.SignOff.model_construct(
-        id=f"{facts.run}:{word.role}:{number + 1}", system=facts.system, version=facts.version, role=word.role,
+        id=_numbered(decision, word.role, said), system=facts.system, version=facts.version, role=word.role,
         signer=signer.person, prepared_by=() if word.verdict == "reject" else prepared, verdict=word.verdict,
-        conditions=word.conditions, due=word.due, statement=word.statement or _usual(kept, word, decision),
+        conditions=word.conditions, due=word.due, statement=word.statement or _usual(runs[0], word, decision),
         bindings=documents.Bindings(
             decision=content(decision), evidence=evidence_root(decision.runs), policy=facts.plan_digest,
             waivers=seen.bound,
@@ -137,17 +159,71 @@ def propose(record: Record, run: str, word: Word, *, actor: str | None, looking:
     )))  # fmt: skip
     found = [record.get("waiver", bound.id) for bound in seen.bound]
     before = record.get("decision", decision.id)
+    verdicts = record.verdicts_of(*(one.facts.digest for one in runs))
     return Proposal(
-        kept=kept, signer=signer, decision=decision, signoff=signoff, version=version,
+        runs=runs, signer=signer, decision=decision, signoff=signoff, version=version,
         based_on={
             ("decision", decision.id): before.version if before else 0,
             ("sign-off", signoff.id): 0,
             **{("waiver", one.id): one.version for one in found if one is not None},
         },
         waivers=tuple(one.document for one in found if one and isinstance(one.document, documents.Waiver)),
-        requirements=len(record.verdicts(run=facts.digest, limit=MOST)),
+        requirements=len(verdicts),
+        against=tuple(
+            one for one in verdicts if one.severity != "minor" and one.verdict != "met" and not one.body.get("waiver")
+        ),
         notes=(*seen.notes, *later, *_not_asked_for(record, facts.system, word)),
     )  # fmt: skip
+
+
+def _refuse_unlike(runs: Sequence[KeptRun]) -> None:
+    """Raise Unusable (GOVERN013) for runs on which no one decision can rest."""
+    about = {(one.facts.system, one.facts.version) for one in runs}
+    twice = [one.facts.run for one, count in Counter(runs).items() if count > 1]
+    if len(runs) > MOST_RUNS:
+        what = f"{len(runs):,} runs are named, and one decision is signed over at most {MOST_RUNS}"
+        mend = "name those that the decision has to rest on"
+    elif twice:
+        what, mend = f"the run {twice[0][:80]} is named twice", "name each run once"
+    elif len(about) > 1:
+        (one, of_one), (other, of_other) = sorted(about)[:2]
+        what = f"the runs are of {one[:80]} {of_one[:40]} and of {other[:80]} {of_other[:40]}"
+        mend = "name runs of one version of one system"
+    else:
+        return
+    raise Unusable(Fault(code="GOVERN013", what=what, where="RUN", mend=mend))
+
+
+def _old(record: Record, runs: Sequence[KeptRun], named: documents.Decision | None) -> documents.Decision | None:
+    """The decision that rests on exactly these runs; None where it has to be written.
+
+    Raises Unusable: GOVERN002 where another one was written for one of them since, GOVERN013 where one rests on further
+    runs, which it would leave out.
+    """
+    wanted = {one.facts.digest for one in runs}
+    newest = {one.id: one for run in runs if (one := decision_of(record, run.facts.digest)) is not None}
+    known = named or next(
+        (one for one in reversed(decisions(record, runs[0].facts.system)) if set(one.runs) == wanted), None
+    )
+    if known is not None and (later := [one for id_, one in newest.items() if id_ != known.id]):
+        what, mend = f"a newer decision rests on the same run: {later[0].id[:80]}", "sign that one"
+        raise Unusable(Fault(code="GOVERN002", what=what, where=known.id[:200], mend=mend))
+    if known is None and (wider := next((one for one in newest.values() if wanted < set(one.runs)), None)):
+        what = f"the decision {wider.id[:80]} rests on {'this run' if len(runs) == 1 else 'these runs'} and on others"
+        mend = f"sign {wider.id[:80]}, or name all of its runs: {', '.join(_names(record, wider))}"
+        raise Unusable(Fault(code="GOVERN013", what=what, where=runs[0].facts.run[:200], mend=mend))
+    return known
+
+
+def _names(record: Record, decision: documents.Decision) -> list[str]:
+    return [one.facts.run[:80] for one in runs_of(record, decision)[:MOST_RUNS]]
+
+
+def _numbered(decision: documents.Decision, role: str, said: Sequence[documents.SignOff]) -> str:
+    """The id of a sign-off: the decision's, the role, and which one it is."""
+    start = f"{decision.id}:{role}:"
+    whole = f"{start}{sum(one.id.startswith(start) for one in said) + 1}"
+    return whole if len(whole) <= LONGEST_ID else digest([whole])
 
 
 def sign(record: Record, proposal: Proposal, *, key: SigningKey | None, looking: Looking) -> Standing:
@@ -168,7 +244,7 @@ def sign(record: Record, proposal: Proposal, *, key: SigningKey | None, looking:
     record.write(
         proposal.signer.person, now, *about, proposal.decision, signoff, action="sign", based_on=proposal.based_on
     )
-    return replace(standing(record, proposal.kept, replace(looking, data=False)), notes=proposal.notes)
+    return replace(standing(record, proposal.runs[0], replace(looking, data=False)), notes=proposal.notes)
 
 
 def withdraw(record: Record, id_: str, *, actor: str | None, now: datetime) -> documents.SignOff:
@@ -218,34 +294,46 @@ def _is_broken(seen: Seen) -> bool:
     return any(change.of == "evidence" for change in seen.changes)
 
 
-def _decision(kept: KeptRun, old: documents.Decision | None, word: Word, seen: Seen) -> documents.Decision:
-    """The run's decision: as it is in the record, or new from the run; with a human outcome where one is given."""
-    facts = kept.facts
-    automated = cast("Outcome", facts.decision)
+def _decision(
+    runs: Sequence[KeptRun], old: documents.Decision | None, word: Word, seen: Seen, rules: Outcome
+) -> documents.Decision:
+    """The runs' decision: as it is in the record, or new from them; with a human outcome where one is given.
+
+    A new one is called after its run; one over several after what names them together, in whatever order.
+    """
+    facts, digests = runs[0].facts, tuple(one.facts.digest for one in runs)
     made = old or documents.Decision(
-        id=facts.run, system=facts.system, version=facts.version, outcome=automated, automated=automated,
-        plan=facts.plan_digest, runs=(facts.digest,), waivers=seen.bound, submitted=kept.at,
+        id=facts.run if len(runs) == 1 else f"runs-{evidence_root(digests)[7:23]}", system=facts.system,
+        version=facts.version, outcome=rules, automated=rules, plan=facts.plan_digest, runs=digests,
+        waivers=seen.bound, submitted=max(one.at for one in runs),
     )  # fmt: skip
     if word.outcome is None:
         return made
     return cast("documents.Decision", checked(made.model_copy(update={"outcome": word.outcome, "reason": word.reason})))
 
 
-def _version(record: Record, kept: KeptRun, looking: Looking) -> tuple[documents.Version | None, tuple[str, ...]]:
+def _version(
+    record: Record, runs: Sequence[KeptRun], looking: Looking
+) -> tuple[documents.Version | None, tuple[str, ...]]:
     """The version's document with the digests of models as they are now, where it does not say so yet; and a note for
     each that was written after the run, which did not see it so."""
-    folder = looking.base / kept.facts.place
-    start = looking.plan.parent if looking.plan else plan_folder(folder)
-    loaded = read_plan(folder)
-    loaded = replace(loaded, path=start / loaded.path.name)
-    found = models_of(loaded)
-    known = record.get("version", version_id(kept.facts.system, kept.facts.version))
+    facts = runs[0].facts
+    found, later, anew = dict[str, str](), list[str](), set[str]()
+    for kept in runs:
+        folder = looking.base / kept.facts.place
+        loaded = read_plan(folder)
+        start = looking.plan.parent if looking.plan and len(runs) == 1 else plan_folder(folder)
+        loaded = replace(loaded, path=start / loaded.path.name)
+        for name, value in models_of(loaded).items():
+            anew.add(made_by(name, kept))
+            found[name if found.get(name, value) == value else made_by(name, kept)] = value
+        later += written_after(loaded, kept.facts.created)
+    known = record.get("version", version_id(facts.system, facts.version))
     if not found or known is None or not isinstance(known.document, documents.Version):
         return None, ()
-    later = tuple(
-        f"{name} was written after the run: check again" for name in written_after(loaded, kept.facts.created)
-    )
-    return known.document.model_copy(update={"digests": {**known.document.digests, **found}}), later
+    notes = tuple(f"{name} was written after the run: check again" for name in dict.fromkeys(later))
+    kept_digests = {name: value for name, value in known.document.digests.items() if name not in anew}
+    return known.document.model_copy(update={"digests": {**kept_digests, **found}}), notes
 
 
 def _usual(kept: KeptRun, word: Word, decision: documents.Decision) -> str:
@@ -285,13 +373,13 @@ def _uncounted(what: str, mend: str) -> Unusable:
 
 
 def signoffs(record: Record, system: str | None, *, looking: Looking) -> list[Standing]:
-    """How each run stands that somebody signed, of one system or of all; the newest last."""
-    found: list[Standing] = []
+    """How each decision stands that somebody signed, of one system or of all; the newest last.
+
+    Of several on one run, the newest.
+    """
+    found: dict[str, Standing] = {}
     for one in record.find("decision", system=system, limit=MOST):
-        if isinstance(one.document, documents.Decision) and (runs := _runs(record, one.document.runs)):
-            found.append(standing(record, runs[0], looking))
-    return sorted(found, key=lambda one: one.run.facts.created)
-
-
-def _runs(record: Record, digests: Sequence[str]) -> tuple[KeptRun, ...]:
-    return record.runs(digest=digests[0], limit=1)
+        if isinstance(one.document, documents.Decision) and (runs := record.runs(digest=one.document.runs[0], limit=1)):
+            stands = standing(record, runs[0], looking)
+            found[stands.decision.id if stands.decision else one.id] = stands
+    return sorted(found.values(), key=lambda one: max(run.facts.created for run in one.runs))

@@ -20,7 +20,7 @@ from shipworthy.api.pages import Library, RunRow, absent, find, run_row
 from shipworthy.api.transcripts import Key, Shelf, answer_of, turns_of
 from shipworthy.errors import Fault, NotEstimable, Unusable
 from shipworthy.evidence.answers import Turn
-from shipworthy.integrity import keys
+from shipworthy.integrity import persons
 from shipworthy.observations.labels import SKIP, response_digest
 from shipworthy.present.safe import passage, shorten
 from shipworthy.record.labels import Label
@@ -106,6 +106,7 @@ class Room:
         self.library = library
         self.shelf = Shelf(library)
         self._lock = Lock()
+        self._labelled: dict[tuple[str, Judge], set[Key]] = {}  # here, since the server was started
         self._judges: dict[str, list[Judge]] = {}  # of the runs that were looked at
         self._sittings: OrderedDict[tuple[str, Judge, str, bool], tuple[Sitting, list[Question]]] = OrderedDict()
 
@@ -145,7 +146,8 @@ class Room:
             run=run, judges=judges, judge=judge, rubric=sitting.rubric or "",
             criteria=list(passage(sitting.criteria, _MOST_CRITERIA)[0]), words=_words(sitting), answer=answer,
             given=last.label if last is not None else None, second=second, mine=len(mine),
-            labelled=sitting.labelled, judged=sitting.judged, counted=sitting.counted, claims=list(sitting.claims),
+            labelled=len(sitting.known | self._labelled.get((digest, judge), set())), judged=sitting.judged,
+            counted=sitting.counted, claims=list(sitting.claims),
             file=file.relative_to(self.library.root.resolve()).as_posix(), is_named=is_named, raters=raters,
             agreed=agreed, why_unknown=why,
         )  # fmt: skip
@@ -182,6 +184,8 @@ class Room:
             )  # fmt: skip
             self.library.record.add_labels(person, now, [told])
         with self._lock:
+            if label != SKIP:
+                self._labelled.setdefault((digest, judge), set()).add(key)
             waiting[:] = [one for one in waiting if (one.case, one.attack, one.trial, one.variant) != key]
 
     def _judges_of(self, folder: Path, digest: str, plan: Plan) -> list[Judge]:
@@ -243,7 +247,7 @@ def _rater(library: Library, actor: str | None) -> tuple[str, str]:
     """Who labels, by commitment and by what stands for them in the file; "nobody" who is not known yet."""
     if not actor:
         return "", "nobody"
-    identity = keys.person(actor).identity
+    identity = persons.person(actor).identity
     found = next((one.person for one in everyone(library.record).values() if one.identity == identity), None)
     return (found, pseudonym(found)) if found else ("", "nobody")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 from shipworthy.api import keys as key_files
 from shipworthy.api.acting import Actor, everyone, shown
 from shipworthy.api.changes import Change, Looking, Seen, content, differences, look, was_and_is
-from shipworthy.api.runs import MOST, decision_of
+from shipworthy.api.runs import MOST, decision_of, decisions, runs_of, worst
 from shipworthy.digest import Json, canonical
 from shipworthy.errors import Unusable
 from shipworthy.gates.fitness import REQUIRED, Decided, Fitness, Required, Signed, fitness
@@ -42,7 +42,7 @@ class Signature:
 
     @property
     def state(self) -> State:
-        """Whether it counts today. A rejection of this version does, whatever has changed since."""
+        """Whether it counts today. A rejection of this version does, whatever has changed since but its own key."""
         if self.document.withdrawn:
             return "withdrawn"
         return "superseded" if self.superseded else "stale" if self.stale else "counts"
@@ -67,9 +67,10 @@ class Signature:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """A run's decision today."""
+    """A decision today."""
 
-    run: KeptRun
+    run: KeptRun  # the first of `runs`
+    runs: tuple[KeptRun, ...]  # that the decision rests on; before anybody has signed, the one that was asked about
     tier: documents.Tier
     required: Required
     decision: documents.Decision | None  # None: nobody has signed yet
@@ -95,6 +96,11 @@ class Standing:
             "tier": self.tier,
             "run": facts.run,
             "run_digest": facts.digest,
+            "runs": [
+                {"run": one.facts.run, "run_digest": one.facts.digest, "decision": one.facts.decision}
+                for one in self.runs
+            ],
+            "decision": self.decision.id if self.decision is not None else None,
             "outcome": self.outcome,
             "required": {"roles": list(self.required.roles), "persons": self.required.persons},
             **self.fitness.as_json(),
@@ -106,18 +112,19 @@ class Standing:
 
 
 def standing(record: Record, kept: KeptRun, looking: Looking) -> Standing:
-    """Compute every binding of a run's decision and sign-offs again, and add up whether it is fit to ship."""
-    facts = kept.facts
+    """Compute every binding of the newest decision on a run, and of its sign-offs, again, and add up whether it is fit
+    to ship. All the runs that the decision rests on are looked at."""
+    decision = decision_of(record, kept.facts.digest)
+    runs = runs_of(record, decision) if decision is not None else (kept,)
+    kept, facts = runs[0], runs[0].facts
     tier = _tier(record, facts.system)
-    decision = decision_of(record, facts.digest)
-    outcome = decision.outcome if decision is not None else cast("Any", facts.decision)
-    seen = look(record, kept, decision, looking)
+    rules = worst(one.facts.decision for one in runs)
+    outcome = decision.outcome if decision is not None else cast("Any", rules)
+    seen = look(record, runs, decision, looking)
     register = key_files.known(looking.register)
     signatures = tuple(_signatures(record, kept, decision, seen=seen, register=register, today=looking.now.date()))
     fit = fitness(
-        Decided(
-            outcome=outcome, by_person=outcome != facts.decision, stale=tuple(change.what for change in seen.changes)
-        ),
+        Decided(outcome=outcome, by_person=outcome != rules, stale=tuple(change.what for change in seen.changes)),
         [
             Signed(
                 role=one.document.role,
@@ -138,17 +145,30 @@ def standing(record: Record, kept: KeptRun, looking: Looking) -> Standing:
     unchecked = [one for one in signatures if one.document.envelope and register is None]
     newest = record.runs(system=facts.system, limit=1)[0].facts
     later = f"the newest run of the system is another one: {newest.run} of version {newest.version}, {newest.decision}"
-    newer = [later] if newest.created > facts.created else []
+    newer = [later] if newest.created > max(one.facts.created for one in runs) else []
     keyless = ["the signatures by key were not checked: there is no register of keys"] if unchecked else []
     return Standing(
-        run=kept, tier=tier, required=REQUIRED[tier], decision=decision, outcome=outcome, changes=seen.changes,
-        signatures=signatures, waivers=seen.waivers, fitness=fit, notes=(*newer, *seen.notes, *keyless),
+        run=kept, runs=runs, tier=tier, required=REQUIRED[tier], decision=decision, outcome=outcome,
+        changes=seen.changes, signatures=signatures, waivers=seen.waivers, fitness=fit,
+        notes=(*newer, *seen.notes, *keyless),
     )  # fmt: skip
 
 
 def _tier(record: Record, system: str) -> documents.Tier:
     kept = record.get("system", system)
     return kept.document.tier if kept is not None and isinstance(kept.document, documents.System) else "critical"
+
+
+def decision_signed(record: Record, one: documents.SignOff) -> documents.Decision | None:
+    """The decision that a sign-off is about: by its id, else by the digest that it is bound to."""
+    found = decisions(record, one.system)[::-1]
+    by_id = next((each for each in found if one.id.startswith(f"{each.id}:")), None)
+    return by_id or next((each for each in found if one.bindings.decision in _contents(record, each)), None)
+
+
+def _contents(record: Record, decision: documents.Decision) -> frozenset[str]:
+    """The digests of all versions of a decision."""
+    return frozenset(content(one.document) for one in record.history("decision", decision.id) if one.document)
 
 
 def evidence_root(runs: Sequence[str]) -> str:
@@ -168,16 +188,15 @@ def _signatures(
 ) -> Iterator[Signature]:
     if decision is None:
         return
-    people = everyone(record)
-    of_decision = {content(one.document) for one in record.history("decision", decision.id) if one.document}
+    of_decision = _contents(record, decision)
     found = [
         one.document
         for one in record.find("sign-off", system=kept.facts.system, limit=MOST)
         if isinstance(one.document, documents.SignOff)
         and (one.document.bindings.decision in of_decision or one.id.startswith(f"{decision.id}:"))
     ]
-    first = {one.id: record.history("sign-off", one.id)[0] for one in found}
-    found.sort(key=lambda one: first[one.id].seq)
+    people, begun = everyone(record, [one.signer for one in found]), record.begun("sign-off", kept.facts.system)
+    found.sort(key=lambda one: begun[one.id])
     identity = {one.id: by.identity if (by := people.get(one.signer)) else one.signer for one in found}
     newest = {(one.role, identity[one.id]): one.id for one in found if not one.withdrawn}
     for document in found:
@@ -188,12 +207,12 @@ def _signatures(
         holds = document.verdict == "reject" and document.version == kept.facts.version
         yield Signature(
             document=document,
-            at=first[document.id].at,
+            at=begun[document.id][1],
             signer=shown(people, document.signer),
             identity=identity[document.id],
             superseded=newest.get((document.role, identity[document.id]), document.id) != document.id,
             own=own,
-            stale=() if holds else (*own, *seen.changes),
+            stale=tuple(change for change in own if change.of == "key") if holds else (*own, *seen.changes),
         )
 
 

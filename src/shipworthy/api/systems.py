@@ -118,12 +118,18 @@ def write_questionnaire(path: Path) -> None:
 
 
 def read_intake(path: Path) -> Intake:
-    """The answers in a file. Raises PlanError with every fault, each with its line (the codes of a plan's file)."""
+    """The answers in a file. Raises PlanError with every fault, each with its line (the codes of a plan's file), and
+    GOVERN014 where the system is still the questionnaire's example.
+    """
     source = parse(read_text(path, str(path)), str(path))
     found = validated(Intake, source.root.plain())
     if isinstance(found, ValidationError):
         mend = "`shipworthy system intake --out NEW` writes every question, with what may be answered"
         raise PlanError(validation_faults(source, found, Intake, mend=mend))
+    if (found.name, found.purpose) == (_EXAMPLE["name"], _EXAMPLE["purpose"]):
+        what = f"the name and the purpose are still the example's: {found.name!r}"
+        mend = "write those of your system, and read each other answer: all are the example's at first"
+        raise PlanError([Fault(code="GOVERN014", what=what, where=source.where(("name",)), mend=mend)])
     return found
 
 
@@ -168,9 +174,9 @@ def system_of(record: Record, name: str) -> Known:
     return _known(record, kept.document)
 
 
-def systems(record: Record) -> list[Known]:
-    """Every system, by name."""
-    found = [one.document for one in record.find("system", limit=MOST)]
+def systems(record: Record, *, damaged: bool = False) -> list[Known]:
+    """Every system, by name. damaged: passing over those that cannot be read, which else are refused."""
+    found = [one.document for one in record.find("system", limit=MOST, damaged=damaged)]
     return [_known(record, one) for one in found if isinstance(one, System)]
 
 

@@ -11,7 +11,7 @@ from shipworthy.api.changes import Looking
 from shipworthy.api.checking import load
 from shipworthy.api.handing import Handed, packages
 from shipworthy.api.recording import kept_plan
-from shipworthy.api.runs import MOST, current, decision_of
+from shipworthy.api.runs import MOST, current, decision_of, runs_with
 from shipworthy.api.standing import Standing, standing
 from shipworthy.api.systems import system_of
 from shipworthy.charts.flow import Box, flow
@@ -57,7 +57,7 @@ def trace_system(
     record: Record, system: str, *, stand: Callable[[KeptRun], Standing | None], today: date
 ) -> graph.Trace:
     """The map of a system by its newest run, whether or not a decision rests on that one: what it judged, and what its
-    plan names beside it.
+    plan names beside it. Where the newest decision on it rests on others too, they are traced with it.
 
     stand: where the decision on a run stands, such as `stand_of`; None where that cannot be said, and nothing is said
     of signatures. Raises Unusable (GOVERN002).
@@ -66,15 +66,15 @@ def trace_system(
     newest = next(iter(record.runs(system=system, limit=1)), None)
     version, judged = None, list[graph.Promise]()
     if newest is not None:
-        facts = newest.facts
-        version = facts.version
-        plan = kept_plan(record, facts.plan_digest)
-        promised = {one.id: one for one in graph.promises_of(plan)} if plan else {}
-        judged = [
-            promised.get(one.requirement) or _promise(one) for one in record.verdicts(run=facts.digest, limit=MOST)
-        ]
-        kept = record.get("plan", facts.plan_digest)
-        plans = [kept] if kept is not None else []
+        runs = _traced_runs(record, newest)
+        version = newest.facts.version
+        digests = list(dict.fromkeys(one.facts.plan_digest for one in runs))
+        promised = {
+            one.id: one for plan in digests if (kept := kept_plan(record, plan)) for one in graph.promises_of(kept)
+        }
+        verdicts = record.verdicts_of(*(one.facts.digest for one in runs))
+        judged = list({one.requirement: promised.get(one.requirement) or _promise(one) for one in verdicts}.values())
+        plans = [found for one in digests if (found := record.get("plan", one)) is not None]
     else:
         plans = list(record.find("plan", system=system, limit=MOST))
     known = {one.id for one in judged}
@@ -110,8 +110,13 @@ def _traced(
     today: date,
 ) -> graph.Trace:
     asked, tier = tuple(promises), system_of(record, system).system.tier
-    own = record.verdicts(run=newest.facts.digest, limit=MOST) if newest is not None else ()
-    judged = {one.requirement: one for one in own}
+    runs = _traced_runs(record, newest) if newest is not None else ()
+    own = record.verdicts_of(*(one.facts.digest for one in runs))
+    judged: dict[str, KeptVerdict] = {}
+    for one in own:  # of two on one requirement the worse, as the decision has it
+        before = judged.get(one.requirement)
+        if before is None or _rank(one) < _rank(before):
+            judged[one.requirement] = one
     found = {
         one.id: verdict
         for one in asked
@@ -119,16 +124,17 @@ def _traced(
     }
     mitigations = _documents(record, documents.Mitigation, "mitigation", system)
     named = {one.run for one in found.values()} | {one.verification for one in mitigations if one.verification}
-    named |= {newest.facts.digest} if newest is not None else set()
+    named |= {one.facts.digest for one in runs}
     waivers = [one for one in _documents(record, documents.Waiver, "waiver", system) if one.status == "approved"]
     signatures = tuple(_signatures(stands, tier)) if newest is None or stands is not None else ()
-    held = {name: _found(verdict) for name, verdict in found.items()}
+    held = {name: found_of(verdict) for name, verdict in found.items()}
     return graph.trace(
         graph.Facts(
             system=system, version=version, tier=tier, today=today, promises=asked, found=held,
             run=newest.facts.digest if newest is not None else None,
+            beside=tuple(one.facts.digest for one in runs if one is not newest),
             risks=tuple(_documents(record, documents.Risk, "risk", system)), mitigations=tuple(mitigations),
-            waivers=tuple(waivers), runs={one: runs[0].facts.run for one in named if (runs := record.runs(digest=one))},
+            waivers=tuple(waivers), runs={one.facts.digest: one.facts.run for one in record.runs_named(*sorted(named))},
             signatures=signatures,
             controls=controls_of(
                 record, system, tier, asked, {one: said.verdict for one, said in held.items()},
@@ -136,6 +142,16 @@ def _traced(
             ),
         )
     )  # fmt: skip
+
+
+def _traced_runs(record: Record, newest: KeptRun) -> tuple[KeptRun, ...]:
+    """The newest run, and those that its decision rests on with it."""
+    return newest, *(one for one in runs_with(record, newest) if one.facts.digest != newest.facts.digest)
+
+
+def _rank(verdict: KeptVerdict) -> int:
+    state = "waived" if verdict.body.get("waiver") and verdict.verdict != "met" else verdict.verdict
+    return _WORST.index(state) if state in _WORST else 0
 
 
 def _newest(record: Record, system: str, version: str | None, requirement: str) -> KeptVerdict | None:
@@ -153,11 +169,13 @@ def _day(stated: object) -> date:
         return date.min
 
 
-def _found(verdict: KeptVerdict) -> graph.Found:
-    waiver = verdict.body.get("waiver") or {}
+def found_of(verdict: KeptVerdict) -> graph.Found:
+    """A recorded verdict, as it is traced."""
+    stated, terms = verdict.body.get("waiver"), verdict.body.get("terms")
+    waiver = stated if isinstance(stated, dict) else {}
     ends = waiver.get("ends")
     return graph.Found(
-        run=verdict.run, name=verdict.name, waiver=waiver.get("id"),
+        run=verdict.run, name=verdict.name, waiver=waiver.get("id"), terms=terms if isinstance(terms, str) else None,
         verdict=verdict.verdict if verdict.verdict in _WORST else "undecided",
         waiver_ends=_day(ends) if ends else None,
     )  # fmt: skip
@@ -187,7 +205,8 @@ def decided_elsewhere(record: Record, found: graph.Trace, *, version: str | None
     if found.facts.run is None:
         return None
     kept = current(record, found.facts.system, version)
-    return kept if kept.facts.digest != found.facts.run else None
+    is_same = found.facts.run in {one.facts.digest for one in runs_with(record, kept)}
+    return None if is_same else kept
 
 
 def packages_of(record: Record, system: str, version: str | None) -> list[Handed]:

@@ -107,9 +107,12 @@ def answer(record: Record, id_: str, said: Answer, *, actor: str | None, now: da
     return new
 
 
-def waivers(record: Record, *, system: str | None = None, ending: int | None = None, today: date) -> list[Waiver]:
-    """Waivers, by their last day. ending: only those in force or asked for that end within so many days."""
-    found = [one.document for one in record.find("waiver", system=system, limit=MOST)]
+def waivers(
+    record: Record, *, system: str | None = None, ending: int | None = None, today: date, damaged: bool = False
+) -> list[Waiver]:
+    """Waivers, by their last day. ending: only those in force or asked for that end within so many days. damaged:
+    passing over those that cannot be read, which else are refused."""
+    found = [one.document for one in record.find("waiver", system=system, limit=MOST, damaged=damaged)]
     known = [one for one in found if isinstance(one, Waiver)]
     if ending is not None:
         last = today + timedelta(days=ending)

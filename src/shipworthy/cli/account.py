@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +62,7 @@ def add(
     """Make an account for EMAIL. The password is asked for, or taken from SHIPWORTHY_PASSWORD."""
     from shipworthy.api import accounts as verbs
 
-    with _opened(record) as (opened, accounts):
+    with _opened(record, begins=True) as (opened, accounts):
         password = None if no_password else _password()
         one = verbs.create(
             accounts, actor=_actor(opened, actor), email=email, name=name, password=password, roles=roles,
@@ -233,11 +234,12 @@ def revoke(*, token_: str, actor: str | None, record: str | None, as_json: bool,
 
 
 @contextmanager
-def _opened(place: str | None) -> Iterator[tuple[Record, Accounts]]:
+def _opened(place: str | None, *, begins: bool = False) -> Iterator[tuple[Record, Accounts]]:
     from shipworthy.api.accounts import opened
-    from shipworthy.api.recording import open_record, place_of
+    from shipworthy.api.recording import open_or_begin, open_record, place_of
 
-    with open_record(place_of(Path(), place), create=False) as record:
+    where = place_of(Path(), place)
+    with open_or_begin(where, partial(click.echo, err=True)) if begins else open_record(where, create=False) as record:
         yield record, opened(record)
 
 

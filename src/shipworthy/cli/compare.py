@@ -13,7 +13,7 @@ from shipworthy.cli.shared import EXIT_OF_DECISION, command_options, guarded, pr
 @click.command("compare")
 @click.argument("old")
 @click.argument("new")
-@click.option("--plan", type=click.Path(path_type=Path), help="OLD and NEW are prediction columns of this plan's data.")
+@click.option("--plan", type=click.Path(path_type=Path), help="OLD and NEW are versions or columns of this plan.")
 @click.option("--margin", type=float, default=0.02, show_default=True, help="How much worse still counts as not worse.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the report and the results into this folder.")
 @command_options
@@ -21,7 +21,9 @@ from shipworthy.cli.shared import EXIT_OF_DECISION, command_options, guarded, pr
 def command(
     *, old: str, new: str, plan: Path | None, margin: float, out: Path | None, as_json: bool, quiet: bool, verbose: bool
 ) -> None:
-    """Compare NEW with OLD on the same cases: two run folders, or two prediction columns (or variants) with --plan.
+    """Compare NEW with OLD on the same cases: two run folders, or with --plan two versions of it.
+
+    A version is a variant's name, "main" (or its subject) for the one that the plan is about, or a prediction column.
 
     Every metric with a good direction has to be not worse by more than the margin. Exits with 0 when all are shown
     to be,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shipworthy.cli.recorded import given, on_record, opened
+from shipworthy.cli.recorded import damaged_of, given, on_record, opened, tell_damaged
 from shipworthy.cli.shared import print_json
 
 if TYPE_CHECKING:
@@ -126,13 +126,15 @@ def listed(
 
     now = datetime.now(UTC)
     with opened(record) as found:
-        known = incidents.incidents(found, system=system, only_open=only_open)
+        known = incidents.incidents(found, system=system, only_open=only_open, damaged=True)
+        damaged = damaged_of(found, "incident", system=system)
     if as_json:
-        print_json([_body(one) for one in known])
+        print_json([*(_body(one) for one in known), *damaged])
         return
     for one in known:
         click.echo(_line(one, now))
-    if not known and not quiet:
+    tell_damaged(damaged)
+    if not known and not damaged and not quiet:
         click.echo("There is no such incident.", err=True)
 
 

@@ -31,7 +31,7 @@ def command(
     from datetime import UTC, datetime
 
     from shipworthy.api.checking import load
-    from shipworthy.api.foreseeing import foresee, told_of
+    from shipworthy.api.foreseeing import foresee, refuse_broken_conditions, told_of
     from shipworthy.api.materials import materials
     from shipworthy.errors import Unusable
     from shipworthy.plan.lock import lock_path, read_lock, write_lock
@@ -40,6 +40,7 @@ def command(
     if record is not None and actor is None:
         raise click.UsageError("--record needs --as: the record keeps who locked the plan.")
     loaded = load(plan)
+    refuse_broken_conditions(loaded)
     if not quiet:
         for said in told_of(foresee(loaded)):
             click.echo(plain(said), err=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shipworthy.cli.recorded import DAY, day, given, on_record, opened, tell
+from shipworthy.cli.recorded import DAY, damaged_of, day, given, on_record, opened, tell, tell_damaged
 from shipworthy.cli.shared import print_json
 
 if TYPE_CHECKING:
@@ -126,13 +126,15 @@ def listed(
     from shipworthy.api import mitigations
 
     with opened(record) as found:
-        known = mitigations.mitigations(found, system=system)
+        known = mitigations.mitigations(found, system=system, damaged=True)
+        damaged = damaged_of(found, "mitigation", system=system)
     if as_json:
-        print_json([one.model_dump(mode="json") for one in known])
+        print_json([*(one.model_dump(mode="json") for one in known), *damaged])
         return
     for one in known:
         click.echo(_line(one))
-    if not known and not quiet:
+    tell_damaged(damaged)
+    if not known and not damaged and not quiet:
         click.echo("There is no such mitigation.", err=True)
 
 

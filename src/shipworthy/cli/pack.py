@@ -100,9 +100,9 @@ def _chosen(named: str, stated: str | None, *, no_record: bool) -> Chosen:
     from shipworthy.api.recording import open_record, place_of
     from shipworthy.api.runs import base_of, folder_of
 
-    place = place_of(Path(), stated)
-    if no_record or folder_of(named) or (isinstance(place, Path) and not place.exists()):
+    if no_record or folder_of(named) or Path(named).exists():
         return Chosen(folders=(Path(named),), decision=None)
+    place = place_of(Path(), stated)
     with open_record(place, create=False) as opened:
         return chosen(opened, named, base_of(place))
 

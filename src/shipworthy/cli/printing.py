@@ -25,9 +25,11 @@ _STYLES = {
 def print_run(run: Run, *, console: Console, folder: str | None, verbose: bool) -> None:
     """The decision, the requirements worst first, and what the data checks found."""
     console.print(Text(plain(run.headline), style=_STYLES.get(run.decision.value, "bold yellow")))
-    lock = f"locked {run.locked_at:%Y-%m-%d %H:%M}" if run.locked_at else "not locked before the run"
+    lock = f"plan locked {run.locked_at:%Y-%m-%d %H:%M}" if run.locked_at else "plan not locked before the run"
+    if run.command.startswith("shipworthy compare"):  # what it promises is no plan's
+        lock = "judged by the margin of this call"
     console.print(
-        Text(f"{shorten(run.plan.system.name, 60)} {shorten(run.plan.system.version, 30)} · plan {lock}", style="dim")
+        Text(f"{shorten(run.plan.system.name, 60)} {shorten(run.plan.system.version, 30)} · {lock}", style="dim")
     )
     console.print()
     if (story := versions(run)) is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -13,10 +13,11 @@ import click
 from shipworthy.cli.shared import F, command_options, guarded, print_json
 
 if TYPE_CHECKING:
-    from shipworthy.record.documents import Document
+    from shipworthy.record.documents import Document, Kind
     from shipworthy.record.store import Record
 
 D = TypeVar("D", bound="Document")
+MOST = 10_000  # documents that a list looks at
 DAY = click.DateTime(["%Y-%m-%d"])
 STEP = click.IntRange(1, 5)
 REGISTER = click.option(
@@ -51,6 +52,23 @@ def opened(record: str | None, near: Path | None = None) -> Iterator[Record]:
 
     with open_record(place_of(near or Path(), record), create=False) as found:
         yield found
+
+
+def damaged_of(record: Record, kind: Kind, *, system: str | None = None) -> list[dict[str, str]]:
+    """The documents of a kind that cannot be read, for machines: a list shows them beside the others."""
+    return [
+        {"kind": kind, "id": one.id, "status": "unreadable", "what": one.fault.what, "mend": one.fault.mend}
+        for one in record.find(kind, system=system, limit=MOST, damaged=True)
+        if one.fault is not None
+    ]
+
+
+def tell_damaged(found: Iterable[dict[str, str]]) -> None:
+    """The documents that cannot be read, each in a line."""
+    from shipworthy.present.safe import plain
+
+    for one in found:
+        click.echo(f"{plain(one['id'])}  unreadable: {plain(one['mend'])}")
 
 
 def day(moment: datetime | None) -> date | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shipworthy.cli.recorded import DAY, STEP, day, given, on_record, opened, tell
+from shipworthy.cli.recorded import DAY, STEP, damaged_of, day, given, on_record, opened, tell, tell_damaged
 from shipworthy.cli.shared import F, print_json
 
 if TYPE_CHECKING:
@@ -241,13 +241,15 @@ def listed(
 
     today = datetime.now(UTC).date()
     with opened(record) as found:
-        known = risks.risks(found, system=system, overdue=overdue, above=above, today=today)
+        known = risks.risks(found, system=system, overdue=overdue, above=above, today=today, damaged=True)
+        damaged = damaged_of(found, "risk", system=system)
     if as_json:
-        print_json([{**one.model_dump(mode="json"), "score": risks.current(one).score} for one in known])
+        print_json([*({**one.model_dump(mode="json"), "score": risks.current(one).score} for one in known), *damaged])
         return
     for one in known:
         click.echo(_line(one) + ("  OVERDUE" if risks.is_overdue(one, today) else ""))
-    if not known and not quiet:
+    tell_damaged(damaged)
+    if not known and not damaged and not quiet:
         click.echo("There is no such risk.", err=True)
 
 

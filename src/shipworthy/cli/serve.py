@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -53,4 +54,5 @@ def command(
         click.echo(f"The record is at {address}  (stop with Ctrl-C)", err=True)
 
     reach = Reach(public_url=public_url, is_behind=behind_proxy, cert=tls_cert, key=tls_key) if team else None
-    serve(host, port, place_of(Path(), record), say=say, verbose=verbose, actor=actor, team=reach)
+    begun = partial(click.echo, err=True)
+    serve(host, port, place_of(Path(), record), say=say, begun=begun, verbose=verbose, actor=actor, team=reach)

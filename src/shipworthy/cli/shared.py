@@ -42,7 +42,7 @@ def guarded(function: F) -> F:
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        from shipworthy.errors import ShipworthyError, Stale, Unusable
+        from shipworthy.errors import Damaged, ShipworthyError, Stale, Unusable
         from shipworthy.present.safe import plain
 
         logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -55,7 +55,7 @@ def guarded(function: F) -> F:
             print_faults(error.faults)
             if len(error.faults) > 1:
                 click.echo(f"{len(error.faults):,} faults. Nothing was written.", err=True)
-            sys.exit(UNUSABLE)
+            sys.exit(STALE if isinstance(error, Damaged) else UNUSABLE)
         except Stale as error:
             click.echo(plain(error), err=True)
             sys.exit(STALE)

@@ -16,6 +16,7 @@ from shipworthy.cli.shared import command_options, guarded, print_json
 if TYPE_CHECKING:
     from shipworthy.api.signing import Proposal
 
+_SHOWN = 50  # requirements that stop a release; the others are counted
 _VERDICTS = {
     "approve": "approve",
     "reject": "reject",
@@ -24,7 +25,7 @@ _VERDICTS = {
 
 
 @click.command("sign")
-@click.argument("run", metavar="RUN|DECISION")
+@click.argument("runs", metavar="RUN...|DECISION", nargs=-1, required=True)
 @click.option("--role", required=True, help="In which role you sign: product, risk, legal, ...")
 @click.option("--verdict", required=True, type=click.Choice(list(_VERDICTS)), help="What you say.")
 @click.option("--condition", "conditions", multiple=True, metavar="TEXT", help="A condition; may be given repeatedly.")
@@ -42,7 +43,7 @@ _VERDICTS = {
 @guarded
 def command(
     *,
-    run: str,
+    runs: tuple[str, ...],
     role: str,
     verdict: str,
     conditions: tuple[str, ...],
@@ -62,6 +63,10 @@ def command(
 ) -> None:
     """Sign the decision of RUN: its folder, id, digest, or "latest". DECISION, by its id, may rest on several runs.
 
+    More than one RUN, such as one for fairness and one for attacks, of one version of a system: one decision over all
+    of them is written and signed. It is the worst of theirs: hold, else undecided, else ship. Who names the same runs
+    after that, in any order, signs the same decision.
+
     Shows what is signed and what would make it stale, and asks. An approval of what has changed since the run is
     refused. The signature is bound to digests of the decision, the evidence, the plan and the waivers.
     """
@@ -75,7 +80,7 @@ def command(
     from shipworthy.cli.keys import ask_passphrase
     from shipworthy.cli.status import lines
 
-    place = place_near(run, record)
+    place = place_near(runs[0], record)
     looking = Looking(base=base_of(place), now=datetime.now(UTC), register=register, data=not no_data)
     word = signing.Word(
         role=role, verdict=cast("signing.SignVerdict", _VERDICTS[verdict]), conditions=conditions,
@@ -83,7 +88,7 @@ def command(
         reason=reason,
     )  # fmt: skip
     with open_record(place, create=False) as opened:
-        proposal = signing.propose(opened, run, word, actor=actor, looking=looking)
+        proposal = signing.propose(opened, runs[0], word, others=runs[1:], actor=actor, looking=looking)
         if not quiet:
             click.echo("\n".join(_shown(proposal)), err=True)
         _confirm(yes=yes)
@@ -138,12 +143,26 @@ def _shown(proposal: Proposal) -> Iterator[str]:
     yield f"  decision  {one.bindings.decision}  {decision.outcome}, {said}"
     if decision.reason:
         yield f"            because: {shorten(decision.reason, 500)}"
+    runs = [each.facts for each in proposal.runs]
+    if len(runs) > 1:
+        yield f"            {'written now, ' if proposal.is_new else ''}on {len(runs):,} runs: the worst of theirs"
     of = f"{proposal.requirements:,} requirement{'' if proposal.requirements == 1 else 's'}"
-    more = f" and {len(decision.runs) - 1:,} more" if len(decision.runs) > 1 else ""
-    yield f"  evidence  {one.bindings.evidence}  run {plain(proposal.kept.facts.run)}{more}, {of}"
-    yield f"  policy    {one.bindings.policy}  the plan, packs resolved"
+    which = f"run {plain(runs[0].run)}" if len(runs) == 1 else f"{len(runs):,} runs"
+    yield f"  evidence  {one.bindings.evidence}  {which}, {of}"
+    for each in runs if len(runs) > 1 else ():
+        yield f"  run       {each.digest}  {plain(each.run)}: {plain(each.decision)}"
+    whose = "the plan" if len(runs) == 1 else f"the plan of {plain(runs[0].run)}; each other run holds its own"
+    yield f"  policy    {one.bindings.policy}  {whose}, packs resolved"
     for waiver, bound in zip(proposal.waivers, one.bindings.waivers, strict=True):
         yield f"  waiver    {bound.digest}  {plain(waiver.id)} of {plain(waiver.requirement)}, until {waiver.ends}"
+    if proposal.against:
+        yield ""
+        yield "These stop a release"
+    for verdict in proposal.against[:_SHOWN]:
+        whose = f", run {plain(verdict.name)}" if len(runs) > 1 else ""
+        yield f"  {plain(verdict.requirement)}  {plain(verdict.verdict)}, {plain(verdict.severity)}{whose}"
+    if len(proposal.against) > _SHOWN:
+        yield f"  and {len(proposal.against) - _SHOWN:,} more"
     yield ""
     yield "It goes stale when"
     yield from (f"  {plain(why)}" for why in proposal.stale_if)

@@ -120,6 +120,9 @@ def lines(one: Standing, *, quiet: bool = False, verbose: bool = False) -> Itera
     if one.decision is not None and one.decision.id != facts.run:
         number = len(one.decision.runs)
         yield f"  decision {plain(one.decision.id)}, on {number:,} run{'s' * (number != 1)}"
+    for other in one.runs[1:]:
+        said = f"run {plain(other.facts.run)} of {other.facts.created:%Y-%m-%d}"
+        yield f"  and on {said}: the rules said {plain(other.facts.decision)}"
     if one.decision is not None and one.decision.outcome != one.decision.automated:
         yield f"  a person decided {one.decision.outcome}: {shorten(one.decision.reason, 300)}"
     for each in one.signatures:

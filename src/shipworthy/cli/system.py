@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from shipworthy.cli.recorded import damaged_of, tell_damaged
 from shipworthy.cli.shared import command_options, guarded, print_json
 
 if TYPE_CHECKING:
@@ -140,15 +141,17 @@ def listed(*, record: str | None, as_json: bool, quiet: bool, verbose: bool) -> 
     from shipworthy.present.safe import shorten
 
     with open_record(place_of(Path(), record), create=False) as opened:
-        found = systems.systems(opened)
+        found = systems.systems(opened, damaged=True)
+        damaged = damaged_of(opened, "system")
     if as_json:
-        print_json([one.as_json() for one in found])
+        print_json([*(one.as_json() for one in found), *damaged])
         return
     for one in found:
         state = "" if one.answers else "  no intake yet"
         state = "  overridden" if one.is_overridden else state
         click.echo(f"{shorten(one.system.id, 60)}  {one.system.tier}{state}  {shorten(one.system.purpose, 100)}")
-    if not found and not quiet:
+    tell_damaged(damaged)
+    if not found and not damaged and not quiet:
         click.echo("The record knows no system yet: shipworthy system intake", err=True)
 
 

@@ -80,6 +80,7 @@ def _map(found: Trace, decided: KeptRun | None, handed: Sequence[Handed], base: 
 
     facts, asked = found.facts, found.facts.controls
     run = f", by run {plain(facts.runs[facts.run])}" if facts.run else ""
+    run += "".join(f" and {plain(facts.runs[one])}" for one in facts.beside)
     yield f"{shorten(facts.system, 60)} {shorten(facts.version or '', 30)}  tier {facts.tier}{run}"
     if decided is not None:
         at = f"run {plain(decided.facts.run)} of version {shorten(decided.facts.version, 30)}"

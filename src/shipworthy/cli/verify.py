@@ -54,7 +54,7 @@ def command(
     found = verify(evidence, keys=keys, threshold=threshold, checkpoint=checkpoint, root=root, sha256=sha256)
     faults = found.faults
     if as_json:
-        told = [{"what": f.what, "where": f.where, "code": f.code} for f in faults]
+        told = [{"what": f.what, "where": f.where, "code": f.code, "mend": f.mend} for f in faults]
         print_json(
             {
                 "intact": not faults, "of": found.kind, **found.facts, "notes": list(found.notes),
@@ -66,6 +66,8 @@ def command(
             click.echo(f"{fault.code}  {plain(fault.what)}: {plain(fault.where)}", err=True)
         if len(faults) > SHOWN_FAULTS:
             click.echo(f"… and {len(faults) - SHOWN_FAULTS:,} more faults (--json lists them all)", err=True)
+        for mend in dict.fromkeys(fault.mend for fault in faults[:SHOWN_FAULTS]):
+            click.echo(f"  mend   {plain(mend)}", err=True)
         for note in found.notes:
             click.echo(plain(note), err=True)
     if not as_json:

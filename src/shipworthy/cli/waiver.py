@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shipworthy.cli.recorded import DAY, on_record, opened
+from shipworthy.cli.recorded import DAY, damaged_of, on_record, opened, tell_damaged
 from shipworthy.cli.shared import F, print_json
 from shipworthy.cli.sign import place_near
 
@@ -116,13 +116,16 @@ def listed(
 
     today = datetime.now(UTC).date()
     with opened(record) as kept:
-        found = waivers.waivers(kept, system=system, ending=ending, today=today)
+        found = waivers.waivers(kept, system=system, ending=ending, today=today, damaged=True)
+        damaged = damaged_of(kept, "waiver", system=system)
     if as_json:
-        print_json([{**one.model_dump(mode="json"), "state": waivers.state(one, today)} for one in found])
+        shown = ({**one.model_dump(mode="json"), "state": waivers.state(one, today)} for one in found)
+        print_json([*shown, *damaged])
         return
     for one in found:
         click.echo(_line(one, today))
-    if not found and not quiet:
+    tell_damaged(damaged)
+    if not found and not damaged and not quiet:
         click.echo("There is no such waiver.", err=True)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -29,12 +31,13 @@ from shipworthy.observations.findings import Finding, Input
 from shipworthy.observations.sources import connect
 from shipworthy.observations.table import Axis, Observations, missing_of, of_system
 from shipworthy.plan.checks import Parts, Sited, check
-from shipworthy.plan.loading import LoadedPlan, plan_digest
+from shipworthy.plan.loading import LoadedPlan
 from shipworthy.plan.lock import lock_path
 from shipworthy.plan.models import Evaluation, Plan
 from shipworthy.plan.tree import EXACT, parse, read_text
 from shipworthy.subjects.recording import MADE_UP
 
+_NUMBER = re.compile(r"\berrno:? (\d+)", re.IGNORECASE)
 _FACTS = b"shipworthy"  # key of the rows' own description in their Parquet file
 
 
@@ -45,7 +48,7 @@ def refuse_target(folder: Path) -> None:
             return
         faults = verify_manifest(folder) if (folder / "results.json").is_file() else []
     except OSError as error:
-        raise _unwritable(f"the run cannot be written: {_strerror(error)}", folder) from error
+        raise _unwritten(error, folder) from error
     strangers = [fault.where for fault in faults if fault.code == "EVID006"]
     if strangers:
         raise _unwritable(f"the folder {folder.name!r} holds {strangers[0]!r}, which no run wrote", folder)
@@ -96,7 +99,7 @@ def write_run(
             write_documents(run, whole)
             placing.place(part, folder)
     except (OSError, duckdb.IOException) as error:
-        raise _unwritable(f"the run cannot be written: {_strerror(error)}", folder) from error
+        raise _unwritten(error, folder) from error
 
 
 def _kept(whole: Path, name: str) -> Path:
@@ -130,8 +133,15 @@ def plan_folder(folder: Path) -> Path:
         return folder.parents[2] if folder.parent.parent.name == ".shipworthy" else folder.parent
 
 
-def _strerror(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error).splitlines()[0].lower()
+def _unwritten(error: Exception, folder: Path) -> Unusable:
+    """Why a run cannot be written: DuckDB and Arrow name the system's number of an error in words alone."""
+    said = str(error)
+    number = getattr(error, "errno", None) or int((_NUMBER.search(said) or ["", "0"])[1])
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "no space left" in said.lower():
+        what, mend = "the run cannot be written: the disk is full", "make room, or give --out a folder on another disk"
+        return Unusable(Fault(code="RUN001", what=what, where=str(folder), mend=mend))
+    reason = os.strerror(number) if number else said.splitlines()[0]
+    return _unwritable(f"the run cannot be written: {reason.lower()}", folder)
 
 
 def _unwritable(what: str, folder: Path) -> Unusable:
@@ -277,7 +287,7 @@ def read_plan(folder: Path) -> LoadedPlan:
     )
     if faults := [fault for fault in check(parts) if fault.code not in _ELSEWHERE]:
         raise _no_plan(folder, f"is at odds with itself: {faults[0].what}")
-    return LoadedPlan(plan=plan, path=path, source=file.text, digest=plan_digest(plan), notes=(), file=file, sites=())
+    return LoadedPlan(plan=plan, path=path, source=file.text, notes=(), file=file, sites=())
 
 
 _ELSEWHERE = ("PLAN028", "PLAN030", "PLAN085")  # about what need not be there any more: baselines, catalogues

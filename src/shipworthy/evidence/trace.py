@@ -8,7 +8,7 @@ told in one place for it and for the page of a requirement: `hanging_on`.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -18,6 +18,7 @@ from shipworthy.errors import Fault
 from shipworthy.evidence.controls import Controls
 from shipworthy.evidence.documents.known import Known, RecordFacts
 from shipworthy.gates.fitness import REQUIRED
+from shipworthy.gates.waivers import terms_of
 from shipworthy.plan.models import Plan, Tier
 from shipworthy.record.documents import STILL_OPEN, Document, Mitigation, Risk, Waiver
 
@@ -52,6 +53,7 @@ class Found:
     run: str  # digest
     name: str  # of the run
     verdict: str
+    terms: str | None = None  # digest of what the requirement asked for
     waiver: str | None = None  # id of the waiver that the run counted
     waiver_ends: date | None = None
 
@@ -74,6 +76,7 @@ class Facts:
     tier: Tier
     today: date
     run: str | None = None  # digest of the run that is traced; a requirement that it did not judge has an earlier one
+    beside: tuple[str, ...] = ()  # the other runs that the newest decision on it rests on, traced with it
     promises: tuple[Promise, ...]
     found: Mapping[str, Found]  # requirement -> its newest verdict
     risks: tuple[Risk, ...]
@@ -129,6 +132,7 @@ class Trace:
             "version": facts.version,
             "tier": facts.tier,
             "run": facts.run,
+            "beside": list(facts.beside),
             "nodes": [
                 {"id": one.id, "kind": one.kind, "text": one.text, "state": one.state, "gap": one.gap}
                 for one in self.nodes
@@ -239,8 +243,10 @@ def _ends(drawn: _Map, promise: Promise) -> Iterator[tuple[str, ...]]:
         yield *path, drawn.miss("TRACE002", "run", promise.id, path[-1])
         return
     path = (*path, drawn.put(Node(id=f"run: {found.run}", kind="run", text=found.name), path[-1]))
-    waiver = _waiver(facts, promise, found)
-    state = "waived" if waiver and found.verdict != "met" else found.verdict
+    waiver = waiver_today(
+        promise.id, found, facts.waivers, version=facts.version, evaluation=promise.evaluation, today=facts.today
+    )
+    state = "waived" if waiver else found.verdict
     path = (*path, drawn.put(Node(id=f"verdict: {promise.id}", kind="verdict", text=promise.id, state=state), path[-1]))
     tails = list(_tails(drawn, promise, found, path[-1], waiver))
     yield from ((*path, *tail) for tail in tails or [()])
@@ -249,12 +255,12 @@ def _ends(drawn: _Map, promise: Promise) -> Iterator[tuple[str, ...]]:
 def _tails(
     drawn: _Map, promise: Promise, found: Found, after: str, waiver: tuple[str, date] | None
 ) -> Iterator[tuple[str, ...]]:
-    if waiver is not None and found.verdict != "met":
+    if waiver is not None:
         id_, ends = waiver
         yield (drawn.put(Node(id=f"waiver: {id_}", kind="waiver", text=id_, state=f"until {ends}"), after),)
     risks = [one for one in _open(drawn.facts) if promise.id in one.requirements]
     for risk in risks:
-        yield from _risk(drawn, risk, after)
+        yield from _risk(drawn, risk, after, of=promise.id)
     of_risks = {one for risk in risks for one in risk.mitigations}
     for one in drawn.facts.mitigations:
         is_loose = one.id not in of_risks and not set(one.risks) & {risk.id for risk in risks}
@@ -264,25 +270,37 @@ def _tails(
         yield (drawn.miss("TRACE003", "risk", promise.id, after),)
 
 
-def _waiver(facts: Facts, promise: Promise, found: Found) -> tuple[str, date] | None:
-    """The waiver in force today: the one that the run counted, or else one that was approved since."""
-    if found.waiver is not None and found.waiver_ends is not None and found.waiver_ends >= facts.today:
-        if all(one.id != found.waiver for one in facts.waivers):
-            return None  # withdrawn since
+def waiver_today(
+    requirement: str, found: Found, waivers: Iterable[Waiver], *, version: str | None, evaluation: str | None,
+    today: date,
+) -> tuple[str, date] | None:  # fmt: skip
+    """The waiver that a requirement has leave by today, with its last day; None for one that is met, or has none.
+
+    It is the one that the run counted, while it is in force, or else one that was approved since. Every face that says
+    how a requirement stands today asks here. waivers: those of the system that are approved.
+    """
+    if found.verdict == "met":
+        return None
+    approved = tuple(waivers)
+    is_left = any(one.id == found.waiver for one in approved)  # else it was withdrawn since
+    if found.waiver is not None and found.waiver_ends is not None and found.waiver_ends >= today and is_left:
         return found.waiver, found.waiver_ends
     known = [
         one
-        for one in facts.waivers
-        if one.requirement == promise.id
-        and one.starts <= facts.today <= one.ends
-        and one.scope.version in (None, facts.version)
-        and one.scope.evaluation in (None, promise.evaluation)
+        for one in approved
+        if one.requirement == requirement
+        and one.starts <= today <= one.ends
+        and one.scope.version in (None, version)
+        and one.scope.evaluation in (None, evaluation)
+        and (found.terms is None or one.scope.requirement_digest in (None, found.terms))
         and one.scope.slice is None  # whether it covers every slice that fails, the next run says
     ]
-    return max(((one.id, one.ends) for one in known), key=lambda pair: pair[1], default=None)
+    return max(((one.id, one.ends) for one in known), key=lambda pair: (pair[1], pair[0]), default=None)
 
 
-def _risk(drawn: _Map, risk: Risk, after: str | None) -> Iterator[tuple[str, ...]]:
+def _risk(drawn: _Map, risk: Risk, after: str | None, *, of: str | None = None) -> Iterator[tuple[str, ...]]:
+    """The paths through a risk. of: the requirement that they begin at: a mitigation that says which requirements it is
+    for stands on the paths of these alone."""
     is_new = f"risk: {risk.id}" not in drawn.nodes
     score = (risk.residual or risk.inherent).score
     gaps = [code for code, missing in (("TRACE004", not risk.owner), ("TRACE005", risk.treatment is None)) if missing]
@@ -297,12 +315,13 @@ def _risk(drawn: _Map, risk: Risk, after: str | None) -> Iterator[tuple[str, ...
         for one in facts.mitigations
         if (one.id in risk.mitigations or risk.id in one.risks) and one.status != "abandoned"
     ]
-    for one in done:
+    here_too = [one for one in done if of is None or not one.requirements or of in one.requirements]
+    for one in here_too:
         yield here, *_mitigation(drawn, one, here)
     if risk.treatment == "mitigate" and not done:
         missing = f"missing mitigation: {risk.id}"
         yield here, missing if not is_new else drawn.miss("TRACE006", "mitigation", risk.id, here)
-    elif not done:
+    elif not here_too:
         yield (here,)
 
 
@@ -384,7 +403,8 @@ def promises_of(plan: Plan) -> tuple[Promise, ...]:
 def hanging_on(
     requirement: str, risks: Sequence[T], mitigations: Sequence[T], *, body: Callable[[T], Body]
 ) -> tuple[list[T], list[T]]:
-    """The risks that name a requirement; and the mitigations that name it or such a risk, or are named by one.
+    """The risks that name a requirement; and the mitigations that name it, or name no requirement and hang on such a
+    risk.
 
     body: what a risk or mitigation says, as JSON.
     """
@@ -397,7 +417,8 @@ def hanging_on(
     done = [
         one
         for one in mitigations
-        if requirement in names(one, "requirements") or ids & names(one, "risks") or body(one).get("id") in told
+        if requirement in (of := names(one, "requirements"))
+        or (not of and (ids & names(one, "risks") or body(one).get("id") in told))
     ]
     return own, done
 
@@ -469,8 +490,8 @@ def _facts_of_run(known: Known, results: Mapping[str, Any], *, run_digest: str, 
         today=known.now.astimezone(UTC).date(), promises=promises_of(plan),
         found={
             one.requirement.id: Found(
-                run=run_digest, name=name, verdict=one.outcome.value, waiver=waiver.id if waiver else None,
-                waiver_ends=waiver.ends if waiver else None,
+                run=run_digest, name=name, verdict=one.outcome.value, terms=terms_of(one.requirement),
+                waiver=waiver.id if waiver else None, waiver_ends=waiver.ends if waiver else None,
             )
             for one in known.run.verdicts
             for waiver in (known.waiver(one),)

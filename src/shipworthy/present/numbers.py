@@ -89,20 +89,34 @@ def value(
     *,
     signed: bool | None = None,
     scale: float | None = None,
+    apart: float | None = None,
 ) -> str:
     """One number with its unit: "44.9 %", "+21.4 points", "0.64", "0.702".
 
     signed: whether a plus sign is written; default: for differences and changes. scale: the size that sets the
     decimals of numbers
-    written side by side; default: the number's own.
+    written side by side; default: the number's own. apart: a bound that it must not look equal to, where it is not.
     """
     if number is None:
         return NOTHING
     kind = words(metric).kind
     sign = comparison in ("difference", "change") if signed is None else signed
-    return _write(
-        number, kind=kind, comparison=comparison, scale=abs(number) if scale is None else scale, signed=sign
-    ) + _unit(kind, comparison)
+    scale = abs(number) if scale is None else scale
+    said = _write(number, kind=kind, comparison=comparison, scale=scale, signed=sign)
+    if (
+        apart is not None
+        and apart != number
+        and said == _write(apart, kind=kind, comparison=comparison, scale=scale, signed=sign)
+    ):
+        said = _told_apart(number, apart, percent=kind == "share" and comparison != "ratio", signed=sign)
+    return said + _unit(kind, comparison)
+
+
+def _told_apart(number: float, bound: float, *, percent: bool, signed: bool) -> str:
+    """A number with as many decimals as it takes to tell it from a bound, which it is not."""
+    one, other = (100 * each if percent else each for each in (number, bound))
+    decimals = next((d for d in range(2, 12) if _fixed(one, d) != _fixed(other, d)), 3)
+    return "+" * (signed and one > 0) + _fixed(one, decimals)
 
 
 def bound_value(number: float, metric: str, comparison: Comparison = "value") -> str:

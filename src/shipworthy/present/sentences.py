@@ -13,7 +13,7 @@ from shipworthy.present.slices import axis_name, slice_name, subject
 from shipworthy.present.vocabulary import terms, words
 
 if TYPE_CHECKING:
-    from shipworthy.estimate.estimates import Comparison, Estimate
+    from shipworthy.estimate.estimates import Comparison, Estimate, SliceKey
     from shipworthy.gates.verdicts import Piece, Verdict
     from shipworthy.plan.models import Requirement
 
@@ -189,7 +189,7 @@ def next_step(verdict: Verdict, *, with_reason: bool = True) -> str:
         if not verdict.needed and it.low is None and it.high is None and it.reason:
             return shorten(it.reason, 120)
         alike = ", labelled as these are" if verdict.needed and "strat-mover" in (it.method or "") else ""
-        return needed(verdict.needed) + _where_needed(verdict) + alike
+        return needed(verdict.needed) + needed_of(verdict.needed_of) + alike
     return excess(verdict.requirement, it) or f"bring it to {bound(verdict.requirement)}"
 
 
@@ -213,18 +213,14 @@ def why(verdict: Verdict) -> str:
     return f"{said} ({'beyond it' if outcome == 'breached' else 'open'}: {same:,} of {parts:,} {part})."
 
 
-def _where_needed(verdict: Verdict) -> str:
-    """Of which slice the further cases have to be, where one of several would settle the claim."""
-    if not verdict.needed or len(verdict.pieces) < 2:
+def needed_of(slices: Sequence[SliceKey] | None) -> str:
+    """Of whom the further cases have to be, to follow their number; "" where nothing tells slices apart."""
+    if slices is None:
         return ""
-    same = [piece for piece in verdict.pieces if piece.needed == verdict.needed and str(piece.outcome) == "undecided"]
-    if len(same) != 1:
-        return " over all open slices"
-    it = same[0].estimate
-    if it.reference is None:
-        return f" of {shorten(subject(it), 80)}"
-    one, other = (shorten(slice_name(side), 60) for side in (it.slice, it.reference))
-    return f" of {one} and {other} together, in their present proportion"
+    names = [shorten(slice_name(one), 60) for one in slices]
+    if len(names) > 1:
+        return f" of {' and '.join(names)} together, in their present proportion"
+    return f" of {names[0]}" if names else " over all open slices"
 
 
 def judged(verdict: Verdict) -> str:
@@ -241,7 +237,12 @@ def _decided_by(verdict: Verdict) -> str:
     if None in verdict.limits:
         blocked = next((piece.blocked for piece in verdict.pieces if piece.blocked), None)
         return f"there is no limit to decide on{f': {shorten(blocked, 160)}' if blocked else ''}"
-    said = " and ".join(numbers.value(limit, it.metric, it.compare) for limit in verdict.limits)
+    bounds = [end for end in (verdict.requirement.low, verdict.requirement.high) if end is not None]
+    said = " and ".join(
+        numbers.value(limit, it.metric, it.compare, apart=min(bounds, key=lambda bound: abs(bound - limit)))
+        for limit in verdict.limits
+        if limit is not None
+    )
     if str(verdict.outcome) == "met":
         return f"one-sided {numbers.level(verdict.requirement.confidence)} limit: {said}"
     if str(verdict.outcome) == "breached":

@@ -160,8 +160,9 @@ def require(visitor: Visitor, permission: Permission, system: str | None) -> Non
     if visitor.way == "nobody":
         raise Unusable(unknown())
     on = "" if system is None else " on all systems" if system == EVERY else f" on {system[:80]!r}"
-    roles = ", ".join(role for role, gives in PERMISSIONS.items() if permission in gives)
-    what, mend = f"this takes the right to {permission}{on}", f"an admin can give one of the roles {roles}"
+    roles = [role for role, gives in PERMISSIONS.items() if permission in gives]
+    which = f"the role {roles[0]}" if len(roles) == 1 else f"one of the roles {', '.join(roles)}"
+    what, mend = f"this takes the right to {permission}{on}", f"an admin can give {which}"
     if permission not in visitor.scopes:
         mend = f"make a token with the scope {permission} at /account"
     raise Unusable(Fault(code="WEB011", what=what, where=visitor.shown[:100] or "visitor", mend=mend))

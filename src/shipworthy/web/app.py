@@ -138,7 +138,7 @@ def _add_pages(app: FastAPI, site: Site) -> None:
 
     def document(kind: Name, id: Name) -> registers.DocumentPage:
         """A document with its versions."""
-        return registers.document_page(library, kind, id, today=clock().date())
+        return registers.document_page(library, kind, id, now=clock())
 
     def audit(
         action: Word = None,

@@ -21,6 +21,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from shipworthy.api.accounts import Role, role_named
 from shipworthy.errors import Fault, MissingExtra, Unusable
+from shipworthy.integrity.persons import why_no_address
 
 if TYPE_CHECKING:
     from joserfc.jwk import Key
@@ -133,7 +134,7 @@ class Provider:
             raise _refused("the provider has let nobody in")
         claims = await self._claims(await self._redeem(found, told["code"], going.verifier), going.nonce, now)
         email, subject = claims.get("email"), claims["sub"]
-        if claims.get("email_verified") is not True or not isinstance(email, str) or not 3 <= len(email) <= 320:
+        if claims.get("email_verified") is not True or not isinstance(email, str) or why_no_address(email):
             raise _refused("the provider has not verified an address of theirs")
         name = claims.get("name")
         return Known(

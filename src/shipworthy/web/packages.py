@@ -15,6 +15,7 @@ from shipworthy.api.pages import find
 from shipworthy.errors import Unusable
 from shipworthy.web import addresses
 from shipworthy.web.access import EVERY, Visitor, posted, require, visitor_of
+from shipworthy.web.remembering import Once
 from shipworthy.web.sending import REFUSED, read_as, sent_json, takes
 from shipworthy.web.showing import Name, Site, add_page, page, status_of
 from shipworthy.web.writing import nameless
@@ -26,6 +27,8 @@ _MOST = 8 << 10  # bytes of a form
 def add_packages(app: FastAPI, site: Site) -> None:
     """Serve packages."""
     room = Dispatch(site.library)
+
+    once = Once()
 
     def allowed(who: Visitor, system: str) -> Rights:
         require(who, "pack", system)
@@ -60,7 +63,8 @@ def add_packages(app: FastAPI, site: Site) -> None:
         who, chosen = visitor_of(request), given.get("audience", [])
         rights = on_run(who, digest)
         try:
-            make(who, digest, chosen[0] if len(chosen) == 1 else "")
+            with once.sending(who, digest, given.get("once", [""])[0], list(chosen)) as sending:
+                sending.leads = sending.leads or make(who, digest, chosen[0] if len(chosen) == 1 else "")
         except Unusable as error:
             facts = {"it": room.of_run(digest, rights=rights), "faults": error.faults, "chosen": chosen}
             return page(request, site, "packages.html.j2", facts, status=status_of(error.faults))

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from shipworthy.api.incidents import harm_in_words
 from shipworthy.api.pages import score
 from shipworthy.charts import history, svg
 from shipworthy.present import numbers, safe, verdicts, vocabulary
@@ -109,6 +110,7 @@ def _environment() -> Environment:
         "fit_word": lambda fit: _FITS.get(fit, fit),
         "score": score,
         "rating": _rating,
+        "harm": harm_in_words,
         "estimate": numbers.estimate,
         "about": numbers.about,
         "level": numbers.level,

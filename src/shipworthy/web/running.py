@@ -14,6 +14,7 @@ from shipworthy.api.progress import Yard
 from shipworthy.errors import Fault, Unusable
 from shipworthy.web import addresses
 from shipworthy.web.access import Visitor, posted, require, visitor_of
+from shipworthy.web.remembering import Once
 from shipworthy.web.sending import REFUSED, read_as, sent_json, takes
 from shipworthy.web.showing import Name, Site, add_page
 
@@ -23,7 +24,7 @@ _MOST = 8 << 10  # bytes of a form
 
 def add_running(app: FastAPI, site: Site) -> None:
     """Serve runs that are started from the pages."""
-    yard = Yard(site.library)
+    yard, once = Yard(site.library), Once()
 
     def start(*, who: Who, name: Name) -> progress.StartPage:
         """The plans of a system that can be run from here, and the runs that were."""
@@ -48,8 +49,11 @@ def add_running(app: FastAPI, site: Site) -> None:
         if len(chosen) != 1:
             require(who, "run", name)
             raise Unusable(Fault(code="WEB024", what="no plan was chosen", where="plan", mend="choose one, then send"))
-        found = started(who, name, chosen[0])
-        return RedirectResponse(addresses.job(found.id, watch="true"), status_code=303)
+        with once.sending(who, name, given.get("once", [""])[0], chosen[0]) as sending:
+            is_again = bool(sending.leads)
+            sending.leads = sending.leads or started(who, name, chosen[0]).id
+        told = {"watch": "true", "again": "true" if is_again else None}
+        return RedirectResponse(addresses.job(sending.leads, **told), status_code=303)
 
     def started(who: Visitor, name: str, plan: str) -> progress.Job:
         require(who, "run", name)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from shipworthy.api.pages import Library
 from shipworthy.api.pages.ahead import Ahead
-from shipworthy.api.recording import open_record
+from shipworthy.api.recording import open_or_begin
 from shipworthy.errors import Fault, MissingExtra, Unusable
 
 if TYPE_CHECKING:
@@ -51,13 +51,15 @@ def serve(
     place: str | Path,
     *,
     say: Callable[[str], None],
+    begun: Callable[[str], None],
     verbose: bool = False,
     actor: str | None = None,
     team: Reach | None = None,
 ) -> None:
     """Serve the record of a place until it is stopped.
 
-    port: 0 takes a free one. say: told the address, once the server can be reached. actor: under whose name the one
+    port: 0 takes a free one. say: told the address, once the server can be reached. begun: told, in a sentence, where
+    there was no record and a new one was made. actor: under whose name the one
     who started it writes. team: who has an account signs in; None: nobody does, and only this machine is answered.
     Raises MissingExtra, and Unusable: WEB004 for a host that others can reach, WEB005 for a port that is taken, WEB018
     for a team that could not be served safely, RECORD001 to 008, KEYS001 for an actor who is no person.
@@ -71,7 +73,7 @@ def serve(
             raise
         raise MissingExtra(package=error.name, extra="web", purpose="serving pages") from error
     family = loopback(host) if team is None else reachable(host, team)
-    with open_record(place, create=False) as record, _bound(family, host, port) as listening:
+    with _bound(family, host, port) as listening, open_or_begin(place, begun) as record:
         number = listening.getsockname()[1]
         plan = _alone(family, host, number) if team is None else _public(team, number)
         knows = _knows(record, actor, team, plan)

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from shipworthy.api import accounts as verbs
 from shipworthy.api.accounts import ALL, Permission
 from shipworthy.errors import Fault, Unusable
-from shipworthy.record.people import address
+from shipworthy.integrity.persons import identity
 from shipworthy.web.access import NOBODY, Visitor, unknown
 from shipworthy.web.guard import Scope
 
@@ -169,7 +169,7 @@ class Team:
     def sign_in(self, scope: Scope, email: str, password: str) -> Account | None:
         """The account that an address and a password open. Raises Unusable (WEB014): who it is does not change when."""
         now, client = self.clock(), self.client(scope)
-        key = hashlib.sha256(address(email[:400]).encode()).hexdigest()
+        key = hashlib.sha256(identity(email[:400]).encode()).hexdigest()
         self.tries_of_client.take(client, now)
         self.tries_of_account.take(key, now)
         found = verbs.signed_in(self.accounts, email, password)

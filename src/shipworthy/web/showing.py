@@ -18,6 +18,7 @@ from shipworthy.api.pages import Library
 from shipworthy.errors import Fault
 from shipworthy.web import addresses, rendering
 from shipworthy.web.access import Alone, Knows, Visitor, visitor_of
+from shipworthy.web.remembering import token
 
 Name = Annotated[str, Path(max_length=2_000), AfterValidator(addresses.named)]
 Word = Annotated[str | None, Query(max_length=2_000), AfterValidator(lambda text: text or None)]
@@ -28,7 +29,7 @@ _STATUS = {
     "WEB014": 429, "WEB015": 401, "WEB016": 502, "WEB017": 403, "WEB019": 403, "ACCOUNT001": 404, "ACCOUNT002": 409,
     "ACCOUNT005": 409, "ACCOUNT008": 403, "RECORD021": 404, "WEB020": 413, "WEB021": 415, "WEB025": 403, "WEB026": 409,
     "WEB027": 409, "GOVERN001": 403, "GOVERN007": 409, "GOVERN008": 409, "RECORD014": 409, "RECORD015": 409,
-    "RECORD016": 409, "RECORD004": 503, "RECORD006": 503,
+    "RECORD016": 409, "RECORD009": 409, "RECORD020": 409, "RECORD022": 409, "RECORD004": 503, "RECORD006": 503,
 }  # fmt: skip
 
 
@@ -70,7 +71,7 @@ def add_page(app: FastAPI, site: Site, path: str, endpoint: Callable[..., Any], 
     endpoint: its parameters are those of the address; its annotation of what it returns is the schema.
     """
     name = template.removesuffix(".html.j2")
-    app.get(f"{path}.json", name=f"{name}.json", tags=["record"])(endpoint)
+    app.get(f"{path}.json", name=f"{name}.json", tags=["record"])(_of_one_state(endpoint, site))
     page = _shown(endpoint, template, site)
     for address in ("/", path) if path == "/systems" else (path,):
         app.get(address, name=name, include_in_schema=False, response_model=None)(page)
@@ -81,11 +82,24 @@ def page(request: Request, site: Site, template: str, facts: Mapping[str, Any], 
     visitor = visitor_of(request)
     people = site.library.record.people()
     shown = {
-        "path": request.url.path, "today": site.clock().date(), "visitor": visitor,
+        "path": request.url.path, "again": request.query_params.get("again") == "true", "once": token(),
+        "today": site.clock().date(), "visitor": visitor,
         "names": {person: one.name or one.email or person[:15] for person, one in people.items()},
         "offers": lambda about, id_="", **query: site.offers(visitor, about, id_, **query), **facts,
     }  # fmt: skip
     return HTMLResponse(rendering.render(template, shown), status_code=status, headers={"vary": "accept"})
+
+
+def _of_one_state(endpoint: Callable[..., Any], site: Site) -> Callable[..., Any]:
+    """The same call, all of whose answer is of one state of the record."""
+
+    @wraps(endpoint)
+    def answer(**given: Any) -> Any:
+        with site.library.record.one_state():
+            return endpoint(**given)
+
+    answer.__signature__ = inspect.signature(endpoint, eval_str=True)  # type: ignore[attr-defined]
+    return answer
 
 
 def _shown(endpoint: Callable[..., Any], template: str, site: Site) -> Callable[..., Response]:
@@ -95,10 +109,11 @@ def _shown(endpoint: Callable[..., Any], template: str, site: Site) -> Callable[
 
     @wraps(endpoint)
     def show(_request: Request, **given: Any) -> Response:
-        facts = endpoint(**given)
-        if wants_json(_request.scope):
-            return Response(spelled.dump_json(facts), media_type="application/json", headers={"vary": "accept"})
-        return page(_request, site, template, {"it": facts})
+        with site.library.record.one_state():
+            facts = endpoint(**given)
+            if wants_json(_request.scope):
+                return Response(spelled.dump_json(facts), media_type="application/json", headers={"vary": "accept"})
+            return page(_request, site, template, {"it": facts})
 
     first = inspect.Parameter("_request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
     parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in told.parameters.values()]

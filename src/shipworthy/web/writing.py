@@ -1,7 +1,8 @@
 """Writing from the pages: an act is declared once, and has a form, its sending, its JSON and their description.
 
 `GET path` is the form, filled with what is known; `POST path` takes it, and leads to what was written, or back to the
-form with the faults beside its fields and nothing lost. `GET path.json` says what the act takes; `POST path.json` does
+form with the faults beside its fields and nothing lost; either way by a redirection, so that going back never sends
+again, and what is sent twice is written once. `GET path.json` says what the act takes; `POST path.json` does
 it. An act on a document says which version of it was looked at: if somebody has written since, nothing is done (409).
 """
 
@@ -29,6 +30,8 @@ from shipworthy.web import addresses
 from shipworthy.web.access import EVERY, Permission, Visitor, posted, require, visitor_of
 from shipworthy.web.forms.faults import field_of, in_words
 from shipworthy.web.forms.fields import Choice, Field, Value, Wrong
+from shipworthy.web.remembering import Kept as KeptSendings
+from shipworthy.web.remembering import Once
 from shipworthy.web.sending import FAULTS, FORM, MOST_BYTES, REFUSED, bounded, sent_json
 from shipworthy.web.showing import Name, Offer, Site, as_json, page, status_of, wants_json
 
@@ -37,11 +40,12 @@ if TYPE_CHECKING:
     from shipworthy.record.store import Kept, Record
 
 _MOST_QUERY = 2_000
+_KEPT = "kept"  # in an address: which sending is shown
 _CALENDARS = {
     "day": ("date", r"\d{4}-\d\d-\d\d"),
     "moment": ("datetime-local", r"\d{4}-\d\d-\d\dT\d\d:\d\d"),
 }
-_OWN = ("version", "seal", "send")  # what a form carries beside its fields
+_OWN = ("version", "seal", "send", "once")  # what a form carries beside its fields
 
 D = TypeVar("D", bound=Document)
 About: TypeAlias = "Kind | Literal['run', 'nothing']"
@@ -262,10 +266,15 @@ def add_act(app: FastAPI, site: Site, act: Act) -> None:
         return _Wanted(act=act, library=site.library, visitor=visitor_of(request), now=site.clock(),
                        name=names.get(act.parameter or "", ""), query=dict(request.query_params))  # fmt: skip
 
+    once, kept = Once(), KeptSendings[_Attempt]()
+
     def form(request: Request, **names: str) -> Response:
         ask = wanted(request, names).ask()
         start = act.start(ask)
         require(ask.visitor, act.permission, act.system(ask, start))
+        told = request.query_params.get(_KEPT, "")
+        if told and (found := kept.find(ask.visitor, _here(request), told)) and not wants_json(request.scope):
+            return _page(request, site, found, _status(found))
         attempt = _Attempt(act=act, ask=ask, fields=_offered(act, ask), version=_version(ask))
         if wants_json(request.scope):
             return Response(_BLANK.dump_json(_blank(attempt, start, request)), media_type="application/json",
@@ -279,8 +288,19 @@ def add_act(app: FastAPI, site: Site, act: Act) -> None:
         return await run_in_threadpool(act_on, request, wanted(request, names), given)
 
     def act_on(request: Request, want: _Wanted, given: _Given) -> Response:
-        attempt = _attempt(want, given)
-        return _told_json(attempt) if given.is_json else _told(request, site, attempt)
+        if given.is_json:
+            return _told_json(_attempt(want, given))
+        visitor, here = want.visitor, _here(request)
+        content = [[name, list(texts)] for name, texts in given.values.items()]
+        with once.sending(visitor, here, given.seal or given.once, [given.again, *content]) as sending:
+            if sending.leads:
+                return RedirectResponse(addresses.with_query(sending.leads, again="true"), status_code=303)
+            attempt = _attempt(want, given)
+            if attempt.written is not None:
+                sending.leads = act.leads(attempt.written)
+                return RedirectResponse(sending.leads, status_code=303)
+        back = kept.keep(visitor, here, attempt)
+        return RedirectResponse(f"{here}{'&' if '?' in here else '?'}{_KEPT}={back}", status_code=303)
 
     for handler in (form, send):
         _sign(handler, act)
@@ -390,13 +410,15 @@ class _Given:
     is_json: bool
     version: Any = None
     seal: str | None = None
+    once: str | None = None  # the token of the form
     again: bool = False  # the form is wanted once more, as it was filled
 
 
 async def _sent_form(request: Request) -> _Given:
     found = await posted(bounded(request, FORM), most=MOST_BYTES)
     own = {name: next(iter(found.pop(name, ())), None) for name in _OWN}
-    return _Given(values=found, is_json=False, version=own["version"], seal=own["seal"], again=own["send"] == "again")
+    return _Given(values=found, is_json=False, version=own["version"], seal=own["seal"], once=own["once"],
+                  again=own["send"] == "again")  # fmt: skip
 
 
 async def _sent_json(request: Request) -> _Given:
@@ -568,14 +590,9 @@ def _page(request: Request, site: Site, attempt: _Attempt, status: int = 200) ->
 
 
 def _here(request: Request) -> str:
-    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
-
-
-def _told(request: Request, site: Site, attempt: _Attempt) -> Response:
-    """The answer to a form."""
-    if attempt.written is not None:
-        return RedirectResponse(attempt.act.leads(attempt.written), status_code=303)
-    return _page(request, site, attempt, _status(attempt))
+    """The address of a form, whichever of its sendings is shown."""
+    query = "&".join(one for one in request.url.query.split("&") if one and not one.startswith(f"{_KEPT}="))
+    return request.url.path + (f"?{query}" if query else "")
 
 
 def _status(attempt: _Attempt) -> int:

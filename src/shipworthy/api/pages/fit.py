@@ -15,10 +15,10 @@ from shipworthy.api import keys
 from shipworthy.api.changes import Looking
 from shipworthy.api.pages.folders import is_outside
 from shipworthy.api.pages.library import Library
-from shipworthy.api.runs import current
+from shipworthy.api.runs import current, runs_with
 from shipworthy.api.standing import Standing, standing
 from shipworthy.cases.suite import open_suite
-from shipworthy.errors import PlanError, ShipworthyError
+from shipworthy.errors import Damaged, PlanError, ShipworthyError
 from shipworthy.evidence.store import plan_folder
 from shipworthy.integrity.reading import read_bytes, read_json
 from shipworthy.plan.packs import OURS
@@ -47,7 +47,8 @@ class Fit:
     reasons: list[str] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)  # what is no longer what it was
     notes: list[str] = field(default_factory=list)
-    run: str | None = None  # digest of the run that it is about
+    run: str | None = None  # digest of the run that it is about, the first of several
+    runs: list[str] = field(default_factory=list)  # digests of all of them
     version: str | None = None
 
 
@@ -69,7 +70,7 @@ def fit_of(library: Library, system: str, found: Stands) -> Fit:
         return Fit(fit="unknown", reasons=["nothing was run yet"])
     if isinstance(found, str):
         run = library.record.runs(system=system, limit=1)[0].facts
-        return Fit(fit="unknown", reasons=[found], run=run.digest, version=run.version)
+        return Fit(fit="unknown", reasons=[found], run=run.digest, runs=[run.digest], version=run.version)
     return Fit(
         fit=found.fitness.fit,
         until=found.fitness.until,
@@ -77,6 +78,7 @@ def fit_of(library: Library, system: str, found: Stands) -> Fit:
         changes=[change.what for change in found.changes],
         notes=list(found.notes),
         run=found.run.facts.digest,
+        runs=[one.facts.digest for one in found.runs],
         version=found.run.facts.version,
     )
 
@@ -88,20 +90,28 @@ def _recall(library: Library, system: str, now: datetime, seq: int) -> Stands:
 
 def _look(library: Library, system: str, now: datetime) -> tuple[Stands, Iterable[Path] | None]:
     """Where a decision stands, and what it rests on."""
-    kept = current(library.record, system)
-    return _look_at(library, kept, now), () if is_outside(library, kept) else _rests_on(library, kept)
+    with library.record.one_state():
+        try:
+            kept = current(library.record, system)
+        except Damaged as error:
+            return f"its decisions cannot be read: {error.faults[0].where}: `shipworthy record verify`", None
+        found, runs = _look_at(library, kept, now), runs_with(library.record, kept)
+        if any(is_outside(library, one) for one in runs):
+            return found, ()
+        files = [_rests_on(library, one) for one in runs]
+        return found, None if None in files else [path for each in files for path in each or ()]
 
 
 def look_at(library: Library, kept: KeptRun, *, now: datetime) -> Standing | str:
     """Where the decision on a run stands; a reason where that cannot be said. Its data are not read again."""
     known = stand(library, kept.facts.system, now=now)
-    if isinstance(known, Standing) and known.run.facts.digest == kept.facts.digest:
+    if isinstance(known, Standing) and kept.facts.digest in {one.facts.digest for one in known.runs}:
         return known
     return _look_at(library, kept, now)
 
 
 def _look_at(library: Library, kept: KeptRun, now: datetime) -> Standing | str:
-    if is_outside(library, kept):
+    if any(is_outside(library, one) for one in runs_with(library.record, kept)):
         return "the run's folder lies outside of the project's, and was not looked at"
     try:
         return standing(library.record, kept, Looking(base=library.start, now=now, data=False))

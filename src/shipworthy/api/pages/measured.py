@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from shipworthy.api.pages.folders import promises
-from shipworthy.api.pages.library import Library
+from shipworthy.api.pages.library import MOST, Library
+from shipworthy.api.tracing import found_of
 from shipworthy.charts.forest import good_side
 from shipworthy.estimate.estimates import Estimate
+from shipworthy.evidence.trace import waiver_today
 from shipworthy.plan.models import Requirement
 from shipworthy.present import numbers, sentences
 from shipworthy.present.safe import plain
 from shipworthy.present.vocabulary import words
+from shipworthy.record.documents import Waiver
 
 if TYPE_CHECKING:
     from shipworthy.record.runs import KeptVerdict
+    from shipworthy.record.store import Record
 
 MOST_REQUIREMENTS = 300  # of a system
 LONGEST_HISTORY = 24  # runs of a requirement's history
 _ESTIMATE = TypeAdapter(Estimate)
+_SLICES = TypeAdapter(tuple[dict[str, str | int | float | bool | None], ...] | None)
 RANK = {"breached": 0, "undecided": 1, "waived": 2, "met": 3}
 
 
@@ -41,6 +46,7 @@ class Measured:
     good: tuple[float | None, float | None]  # the ends of the good side; of a gap between any two, both
     estimate: Estimate | None
     needed: int | None
+    next: str  # what would change the verdict: the size of a breach, or how many further cases of whom; "" if unknown
     waiver: str | None  # id
     waived_until: str | None
     controls: list[str]
@@ -52,6 +58,14 @@ class Measured:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Leave:
+    """The waiver that a requirement has leave by today, whether or not the run counted it."""
+
+    waiver: str  # id
+    until: date  # its last day
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class History:
     """A requirement over the runs that looked at it, the oldest first."""
 
@@ -60,25 +74,48 @@ class History:
     claim: str
     points: list[Measured]
     left_out: int
+    standing: str  # met | breached | undecided | waived, by the newest run and the waivers of today
+    leave: Leave | None  # by which it is waived today
 
 
-def histories(library: Library, system: str, *, requirement: str | None = None) -> tuple[list[History], int]:
+def leaves(
+    record: Record, system: str, verdicts: Iterable[KeptVerdict], *, today: date
+) -> dict[tuple[str, str], Leave]:
+    """Which verdicts of a system have leave today, by run and requirement: as the trace says it."""
+    found = record.find("waiver", system=system, status="approved", limit=MOST, damaged=True)
+    waivers = [one.document for one in found if isinstance(one.document, Waiver)]
+    held: dict[tuple[str, str], Leave] = {}
+    for one in verdicts if waivers else ():
+        evaluation = str(one.body.get("evaluation") or (one.body.get("estimate") or {}).get("evaluation") or "")
+        leave = waiver_today(
+            one.requirement, found_of(one), waivers, version=one.version, evaluation=evaluation or None, today=today
+        )
+        if leave is not None:
+            held[one.run, one.requirement] = Leave(waiver=leave[0], until=leave[1])
+    return held
+
+
+def histories(
+    library: Library, system: str, *, today: date, requirement: str | None = None
+) -> tuple[list[History], int]:
     """The requirements of a system over its runs, the worst standing of today first, and how many more there are."""
     record = library.record
     runs = record.runs(system=system, limit=1)
     promised = promises(library, runs[0]) if runs else {}
     kept, counts = record.histories(system, requirement=requirement, longest=LONGEST_HISTORY, limit=MOST_REQUIREMENTS)
+    leave = leaves(record, system, {one.requirement: one for one in reversed(kept)}.values(), today=today)
     groups: dict[str, list[Measured]] = {}
     for one in reversed(kept):
         groups.setdefault(one.requirement, []).append(measured(one, promised))
     found = [
         History(
             requirement=name, text=points[-1].text, claim=points[-1].claim, points=points,
-            left_out=counts[name] - len(points),
+            left_out=counts[name] - len(points), leave=(now := leave.get((points[-1].run, name))),
+            standing="waived" if now else points[-1].outcome,
         )
         for name, points in groups.items()
     ]  # fmt: skip
-    found.sort(key=lambda one: (RANK.get(one.points[-1].verdict, 4), one.requirement))
+    found.sort(key=lambda one: (RANK.get(one.standing, 4), one.requirement))
     return found, len(counts) - len(found)
 
 
@@ -115,6 +152,7 @@ def measured(kept: KeptVerdict, promised: Mapping[str, Requirement]) -> Measured
     needed, required = body.get("needed"), promised.get(kept.requirement)
     if required is not None and _bounds(required.bound) != bounds:
         required = None  # this run was judged by another plan
+    needed = needed if isinstance(needed, int) else None
     return Measured(
         requirement=kept.requirement,
         text=plain(required.text) if required else "",
@@ -125,7 +163,8 @@ def measured(kept: KeptVerdict, promised: Mapping[str, Requirement]) -> Measured
         bound=bounds,
         good=good_side(required) if required else _stated(bounds),
         estimate=estimate,
-        needed=needed if isinstance(needed, int) else None,
+        needed=needed,
+        next=_next(kept, required, estimate, needed),
         waiver=str(waiver.get("id", "")) if waiver else None,
         waived_until=str(waiver.get("ends", "")) if waiver else None,
         controls=controls(body),
@@ -135,6 +174,20 @@ def measured(kept: KeptVerdict, promised: Mapping[str, Requirement]) -> Measured
         version=kept.version,
         created=kept.created,
     )
+
+
+def _next(kept: KeptVerdict, required: Requirement | None, estimate: Estimate | None, needed: int | None) -> str:
+    if kept.verdict == "breached" and required is not None and estimate is not None:
+        return sentences.excess(required, estimate)
+    if kept.verdict != "undecided" or not needed:
+        return ""
+    try:
+        slices = _SLICES.validate_python(kept.body.get("needed_of"))
+    except ValidationError:
+        slices = None
+    is_told = "needed_of" in kept.body or estimate is None or not (estimate.slice or estimate.reference)
+    whom = sentences.needed_of(slices) if is_told else ", of slices that the report names,"
+    return f"{sentences.needed(needed)}{whom} would probably decide it"
 
 
 def _bounds(bound: Mapping[str, Any]) -> dict[str, float | list[float]]:

@@ -51,7 +51,7 @@ class Memory:
         size = record.size()
         with self._lock:
             since, is_empty = self._seq, not self._known
-        if size == since:
+        if size == since or (size < since <= record.size(anew=True)):  # another thread has looked at a newer state
             return size
         names = record.touched(since) if size > since and not is_empty else None
         with self._lock:
@@ -79,16 +79,52 @@ class Memory:
         began = time.time_ns()
         value, paths = find()
         if paths is not None:
-            named = tuple(dict.fromkeys(paths))
-            files = signature(named)
-            # Files that were written while this was found out, or just before, may not be those that were read.
-            if files is not None and _newest(files) < began - _SETTLED_NS:
-                with self._lock:
-                    if self._seq == seq:
-                        self._known[system, what] = _Known(value=value, day=today, paths=named, files=files)
-                        while len(self._known) > MOST:
-                            self._known.popitem(last=False)
+            self._keep(system, what, value, seq=seq, today=today, paths=tuple(dict.fromkeys(paths)), began=began)
         return value
+
+    def recall_all(
+        self,
+        systems: Sequence[str],
+        what: str,
+        *,
+        seq: int,
+        today: date,
+        find: Callable[[list[str]], Mapping[str, T]],
+    ) -> dict[str, T]:
+        """As `recall`, of what rests on no file: what is not known of some is found out of all of these at once."""
+        with self._lock:
+            held = {one: self._known.get((one, what)) for one in systems}
+            for one in held:
+                if (one, what) in self._known:
+                    self._known.move_to_end((one, what))
+        known = {one: cast("T", it.value) for one, it in held.items() if it is not None and it.day == today}
+        began = time.time_ns()
+        new = find(missing) if (missing := [one for one in systems if one not in known]) else {}
+        for one, value in new.items():
+            self._keep(one, what, value, seq=seq, today=today, paths=(), began=began)
+        return {**known, **new}
+
+    def _keep(
+        self,
+        system: str,
+        what: str,
+        value: object,
+        *,
+        seq: int,
+        today: date,
+        paths: tuple[Path, ...],
+        began: int,
+    ) -> None:
+        """Remember what was found out from a moment on, unless something that it rests on may have changed since."""
+        files = signature(paths)
+        # Files that were written while this was found out, or just before, may not be those that were read.
+        if files is None or _newest(files) >= began - _SETTLED_NS:
+            return
+        with self._lock:
+            if self._seq == seq:
+                self._known[system, what] = _Known(value=value, day=today, paths=paths, files=files)
+                while len(self._known) > MOST:
+                    self._known.popitem(last=False)
 
     def of_runs(self, what: str, digests: Sequence[str], find: Callable[[list[str]], Mapping[str, T]]) -> dict[str, T]:
         """What runs measured, by their digests; what is not known of some is found out of all of these at once."""

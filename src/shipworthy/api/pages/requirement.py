@@ -30,7 +30,7 @@ def requirement_page(library: Library, system: str, requirement: str, *, now: da
     """One requirement of a system over all its runs, with its risks, mitigations and waivers."""
     record, today, people = library.record, now.date(), everyone(library.record)
     system_of(record, system)
-    found, _ = histories(library, system, requirement=requirement)
+    found, _ = histories(library, system, today=today, requirement=requirement)
     if not found:
         what = f"no run of {shorten(system, 60)!r} has looked at a requirement {shorten(requirement, 60)!r}"
         raise absent(what, "the system's page lists those that were looked at")

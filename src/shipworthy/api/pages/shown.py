@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from shipworthy.api import waivers as leave
 from shipworthy.api.acting import Actor, everyone, shown
 from shipworthy.api.pages.library import MOST
+from shipworthy.present.safe import shorten
 from shipworthy.record import documents
 
 if TYPE_CHECKING:
@@ -67,13 +68,13 @@ def show(kept: Kept, today: date, people: People) -> Shown:
     document = kept.document
     due = getattr(document, "due", None)
     due = due.date() if isinstance(due, datetime) else due
-    state = str(getattr(document, "status", "") or "")
+    state = str(getattr(document, "status", "") or ("unreadable" if kept.fault else "" if document else "forgotten"))
     if isinstance(document, documents.Waiver):
         state = leave.state(document, today)
     is_over = due is not None and due < today and state not in SETTLED
     return Shown(
         kind=kept.kind, id=kept.id, version=kept.version, at=kept.at, by=shown(people, kept.actor),
-        digest=kept.digest, seq=kept.seq, state=state or ("forgotten" if document is None else ""), due=due,
+        digest=kept.digest, seq=kept.seq, state=state, due=due,
         is_overdue=is_over, body=document.model_dump(mode="json") if document is not None else None,
     )  # fmt: skip
 
@@ -83,19 +84,25 @@ def of_system(
 ) -> list[Shown]:
     """The documents of a kind, of one system or of all, the first MOST by id. people: where the caller has them."""
     known = everyone(record) if people is None else people
-    return [show(one, today, known) for one in record.find(kind, system=system, limit=MOST)]
+    return [show(one, today, known) for one in record.find(kind, system=system, limit=MOST, damaged=True)]
 
 
 def open_risks(record: Record, system: str, today: date, *, people: People | None = None) -> list[Shown]:
     """The risks of a system that are not closed, the worst first."""
     known = everyone(record) if people is None else people
-    found = record.find("risk", system=system, status=documents.STILL_OPEN, order="worst", limit=MOST)
+    found = record.find("risk", system=system, status=documents.STILL_OPEN, order="worst", limit=MOST, damaged=True)
     return [show(one, today, known) for one in found]
 
 
 def left_out(record: Record, system: str, *kinds: documents.Kind) -> list[str]:
-    """What `of_system` leaves out of a system, in sentences."""
-    return [
+    """What `of_system` leaves out of a system, and what of it cannot be read, in sentences."""
+    damaged = [
+        f"The {kind} {shorten(one.id, 60)} cannot be read: `shipworthy record verify` says what was changed."
+        for kind in kinds
+        for one in record.find(kind, system=system, limit=MOST, damaged=True)
+        if one.fault is not None
+    ]
+    return damaged + [
         f"Of {count:,} documents of the kind {kind}, the first {MOST:,} by id were looked at."
         for kind, count in record.kinds(system).items()
         if kind in kinds and count > MOST

@@ -12,7 +12,9 @@ from shipworthy.api.pages.fit import Fit, fit_of, stand
 from shipworthy.api.pages.library import MOST, PAGE, Library, system_of
 from shipworthy.api.pages.measured import History, histories
 from shipworthy.api.pages.shown import SETTLED, People, RunRow, Shown, left_out, of_system, open_risks, run_row, show
+from shipworthy.api.runs import decisions
 from shipworthy.api.standing import Standing
+from shipworthy.errors import Damaged
 from shipworthy.present.safe import shorten
 from shipworthy.record import documents
 
@@ -70,7 +72,7 @@ def system_page(library: Library, name: str, *, now: datetime) -> SystemPage:
     kept, people = system_of(record, name), everyone(record)
     runs = record.runs(system=name, limit=RUNS)
     stands = stand(library, name, now=now)
-    found, more = histories(library, name)
+    found, more = histories(library, name, today=today)
     left = left_out(record, name, "version", "decision", *_OWED)
     if more:
         left.append(f"{more:,} further requirements, whose newest verdict is better, are left out.")
@@ -93,10 +95,12 @@ def _versions(record: Record, system: str, runs: Iterable[KeptRun], people: Peop
     by_version: dict[str, list[KeptRun]] = {}
     for run in runs:
         by_version.setdefault(run.facts.version, []).append(run)
-    known = [one.document for one in record.find("version", system=system, limit=MOST)]
+    known = [one.document for one in record.find("version", system=system, limit=MOST, damaged=True)]
     status = {one.version: one.status for one in known if isinstance(one, documents.Version)}
-    said = [one.document for one in record.find("decision", system=system, limit=MOST)]
-    signed = {one.version: one.outcome for one in said if isinstance(one, documents.Decision)}
+    try:
+        signed = {one.version: one.outcome for one in decisions(record, system)}  # the newest decides
+    except Damaged:  # which one, `left_out` says
+        signed = {}
     rows = []
     for version in dict.fromkeys([*status, *by_version]):
         own = by_version.get(version, [])
@@ -130,6 +134,10 @@ def owed(
     for kind, verb in doing:
         for one in of_system(record, kind, system, today, people=people):
             body = one.body or {}
+            if one.state == "unreadable":
+                what = f"bring back the {kind} {shorten(one.id, 60)}, which cannot be read: `shipworthy record verify`"
+                found.append(Owed(what=what, who="", due=None, is_overdue=True, kind=kind, id=one.id))
+                continue
             title, who = f"“{shorten(body.get('title', ''), 90)}”", ""
             if body.get("owner"):
                 who = shown(people, body["owner"])

@@ -141,7 +141,9 @@ _FINDINGS = TypeAdapter(list[Finding])
 _VERDICTS = TypeAdapter(list[dict[str, object]])
 _ESTIMATE = TypeAdapter(Estimate | None)
 _COUNT = TypeAdapter(int | None)
+_SLICES = TypeAdapter(tuple[dict[str, str | int | float | bool | None], ...] | None)
 _LIMITS = TypeAdapter(tuple[float | None, ...])
+_CORRECTED = TypeAdapter(tuple[str, ...])
 
 
 def _verdict(found: Mapping[str, object], requirements: Mapping[str, Requirement]) -> Verdict:
@@ -157,9 +159,11 @@ def _verdict(found: Mapping[str, object], requirements: Mapping[str, Requirement
         estimate=estimate,
         pieces=(),
         needed=_COUNT.validate_python(found.get("needed")),
+        needed_of=_SLICES.validate_python(found.get("needed_of")),
         needed_labels=_COUNT.validate_python(found.get("needed_labels")),
         why=_TEXT.validate_python(found.get("why", "")),
         limits=_LIMITS.validate_python(found.get("limits", ())),
+        corrected=_CORRECTED.validate_python(found.get("corrected", ())),
         waiver=None if found.get("waiver") is None else _applied(found["waiver"], name),
     )
 

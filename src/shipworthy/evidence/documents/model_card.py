@@ -12,6 +12,7 @@ import io
 import math
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 from shipworthy.estimate.estimates import Estimate
 from shipworthy.evidence import answers
@@ -27,6 +28,7 @@ from shipworthy.present.vocabulary import words
 
 _MOST_METRICS = 200  # in the front matter, which sites load whole
 _MOST_ROWS = 60  # of each table
+_TAGS = {ord(sign): f"\\x{ord(sign):02X}" for sign in "<>&"}  # in double quotes, where alone YAML writes them here
 _TASKS = {
     "binary": "tabular-classification",
     "multiclass": "tabular-classification",
@@ -44,6 +46,7 @@ def model_card(run: Run) -> str:
 
 def _front_matter(run: Run) -> list[str]:
     from ruamel.yaml import YAML
+    from ruamel.yaml.representer import SafeRepresenter
 
     index = [{"name": shorten(run.plan.system.name, 200), "results": results}] if (results := _results(run)) else []
     head = {
@@ -51,12 +54,23 @@ def _front_matter(run: Run) -> list[str]:
         "metrics": list(dict.fromkeys(plain(e.metric) for e in _published(run))),
     }
     stream = io.StringIO()
+
+    class Inert(SafeRepresenter):
+        """Writes what HTML would take for a tag as escapes, for those who show this without reading it as YAML."""
+
+    def text(inert: Any, value: str) -> Any:
+        style = '"' if set(value) & set("<>&") else None
+        return inert.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Inert.add_representer(str, text)
     yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = Inert
     yaml.default_flow_style = False
     yaml.allow_unicode = True
     yaml.width = 4096
     yaml.dump(head | ({"model-index": index} if index else {}), stream)
-    return ["---", stream.getvalue().rstrip("\n"), "---", ""]
+    written = stream.getvalue().rstrip("\n")
+    return ["---", *(line.translate(_TAGS) for line in written.split("\n")), "---", ""]
 
 
 def _published(run: Run) -> list[Estimate]:

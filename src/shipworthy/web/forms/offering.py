@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from shipworthy.api.acting import everyone, said
+from shipworthy.api.naming import run_end
 from shipworthy.api.risks import known_requirements
 from shipworthy.errors import Unusable
 from shipworthy.gates.tiers import TIERS
@@ -59,7 +60,7 @@ def runs(ask: Ask) -> tuple[Choice, ...]:
 def run_words(facts: RunFacts) -> str:
     """A run, as a list names it."""
     made = f"{facts.created:%Y-%m-%d %H:%M} UTC"
-    return f"{made}, version {shorten(facts.version, 40)}: {shorten(facts.decision, 12)}"
+    return f"{made}, version {shorten(facts.version, 40)}: {shorten(facts.decision, 12)} (run …{run_end(facts)})"
 
 
 def risks(ask: Ask, system: str | None) -> tuple[Choice, ...]:

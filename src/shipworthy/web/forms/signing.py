@@ -6,11 +6,13 @@ A page signs without a key: keys stay with people, who sign with them on the com
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shipworthy.api import signing
 from shipworthy.api.changes import Looking
 from shipworthy.api.pages.folders import is_outside
+from shipworthy.api.pages.measured import Leave, leaves
+from shipworthy.api.runs import runs_with
 from shipworthy.errors import Fault, ShipworthyError, Unusable
 from shipworthy.present.safe import shorten
 from shipworthy.record.documents import Document, Risk, SignOff
@@ -18,6 +20,34 @@ from shipworthy.web import addresses
 from shipworthy.web.forms import offering
 from shipworthy.web.forms.fields import Choice, Field
 from shipworthy.web.writing import Act, Ask, Fact, Proposal, Values
+
+if TYPE_CHECKING:
+    from shipworthy.record.runs import KeptVerdict
+
+_RUNS = 30  # that are offered to be signed along
+
+
+def _others(ask: Ask) -> tuple[Choice, ...]:
+    """The other runs of this version, the newest first, and those that the decision rests on already."""
+    record, kept = ask.record, ask.of_run()
+    found = record.runs(system=kept.facts.system, version=kept.facts.version, limit=_RUNS + 1)
+    known = {one.facts.digest: one for one in (*found, *runs_with(record, kept))}
+    known.pop(kept.facts.digest, None)
+    return tuple(
+        Choice(
+            value=one.facts.digest, help=f"run {shorten(one.facts.run, 40)}",
+            label=f"{one.facts.created:%Y-%m-%d %H:%M} UTC: {shorten(one.facts.decision, 12)}",
+        )
+        for one in known.values()
+        if not is_outside(ask.library, one)
+    )  # fmt: skip
+
+
+def _beside(ask: Ask) -> tuple[str, ...]:
+    """The runs that the newest decision on this one rests on with it."""
+    kept = ask.of_run()
+    found = (one.facts.digest for one in runs_with(ask.record, kept))
+    return tuple(one for one in found if one != kept.facts.digest)
 
 
 def _roles(ask: Ask) -> tuple[Choice, ...]:
@@ -34,7 +64,9 @@ def _propose(ask: Ask, values: Values) -> Proposal:
     )  # fmt: skip
     looking = Looking(base=ask.library.start, now=ask.now)
     try:
-        found = signing.propose(ask.record, run.facts.digest, word, actor=ask.actor, looking=looking)
+        found = signing.propose(
+            ask.record, run.facts.digest, word, others=values["others"] or (), actor=ask.actor, looking=looking
+        )
     except Unusable:
         raise
     except (ShipworthyError, OSError, ValueError) as error:
@@ -49,13 +81,27 @@ def _propose(ask: Ask, values: Values) -> Proposal:
         kept = ask.record.get("sign-off", found.signoff.id)
         return kept.document if kept is not None and kept.document is not None else found.signoff
 
-    risks = _left(ask)
+    risks, unmet = _left(ask), _unmet(ask, found)
     body = {
         **found.as_json(), "run": run.facts.digest, "signer": found.signer.person,
         "versions": {f"{kind} {id_}": version for (kind, id_), version in found.based_on.items()},
         "residual_risks": [one.model_dump(mode="json") for one in risks],
+        "unmet": [
+            {"requirement": one.requirement, "run": one.run, "verdict": one.verdict, "severity": one.severity,
+             "waiver": leave.waiver if leave else None}
+            for one, leave in unmet
+        ],
     }  # fmt: skip
-    return Proposal(template="sign.html.j2", facts={"it": found, "risks": risks, "run": run}, body=body, write=write)
+    facts = {"it": found, "risks": risks, "run": run, "unmet": unmet}
+    return Proposal(template="sign.html.j2", facts=facts, body=body, write=write)
+
+
+def _unmet(ask: Ask, found: signing.Proposal) -> list[tuple[KeptVerdict, Leave | None]]:
+    """What the runs did not meet, each with the waiver that covers it today."""
+    judged = ask.record.verdicts_of(*(run.facts.digest for run in found.runs))
+    verdicts = [one for one in judged if one.verdict != "met"]
+    leave = leaves(ask.record, found.decision.system, verdicts, today=ask.now.date())
+    return [(one, leave.get((one.run, one.requirement))) for one in verdicts]
 
 
 def _left(ask: Ask) -> list[Risk]:
@@ -80,8 +126,8 @@ def _about(ask: Ask) -> Sequence[Fact]:
 
 
 def _closed(ask: Ask) -> str:
-    """A run whose folder cannot be looked at is not signed from here."""
-    if is_outside(ask.library, ask.of_run()):
+    """A run whose folder cannot be looked at is not signed from here, and no decision that rests on one."""
+    if any(is_outside(ask.library, one) for one in runs_with(ask.record, ask.of_run())):
         return "the run's folder lies outside of the project's, and is not looked at from a page: `shipworthy sign`"
     return ""
 
@@ -113,7 +159,8 @@ ACTS: tuple[Act, ...] = (
             "Nothing is written until you confirm that."
         ),
         permission="approve", writes=SignOff, about="run", do=_propose, is_proposed=True, tells=_about, closed=_closed,
-        choices=lambda ask: {"role": _roles(ask)},
+        choices=lambda ask: {"role": _roles(ask), "others": _others(ask)},
+        start=lambda ask: {"others": _beside(ask)},
         fields=(
             Field(name="role", label="Role in which you sign", is_needed=True, longest=40, is_open=True,
                   help="Those that its tier asks for, or another one in small letters, as in legal."),
@@ -126,6 +173,10 @@ ACTS: tuple[Act, ...] = (
                   help="One to a line; only where you approve with conditions."),
             Field(name="due", label="Conditions met by", kind="day", help="The last day to meet them."),
             Field(name="statement", label="In your own words", kind="text", help="Left open, the usual sentence."),
+            Field(name="others", label="Runs to sign along", kind="many", group="What the decision rests on",
+                  also=("GOVERN013",),
+                  help="Other runs of this version, such as one against attacks. One decision is signed over this run "
+                       "and those that are ticked; the worst of theirs counts."),
             Field(name="outcome", label="Decide otherwise than the rules", kind="choice", group="The decision itself",
                   help="Left open, the decision stays as it is.",
                   choices=tuple(Choice(value=one) for one in ("ship", "hold", "undecided"))),
