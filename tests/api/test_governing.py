@@ -514,6 +514,17 @@ def test_a_signature_put_on_other_words_does_not_count(desk, change):
     assert "its key belongs to another person than the signer" in {one.what for one in found.own}
 
 
+def test_a_rejection_under_a_wrong_signature_is_not_said_to_count_and_holds_all_the_same(desk):
+    """The safe side: nobody can tell who rejected, and until somebody does, it does not ship."""
+    with open_record(desk.record) as record:
+        cyd = acting(record, CYD).person
+        kept = record.get("sign-off", desk.standing().signatures[0].document.id).document
+        record.write(cyd, NOW, kept.model_copy(update={"id": "forged", "signer": cyd, "verdict": "reject"}))
+    found = desk.standing()
+    assert next(one.state for one in found.signatures if one.document.id == "forged") == "stale"
+    assert found.fitness.fit == "hold"
+
+
 def test_a_signature_by_key_is_held_against_the_register(desk, monkeypatch):
     (desk.folder / "keys.json").rename(desk.folder / "kept.json")
     found = desk.standing()

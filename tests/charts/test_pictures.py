@@ -192,3 +192,13 @@ def test_zero_is_left_out_where_it_would_squeeze_the_rows():
 
     assert low(0.606) > 0.5
     assert low(0.606, 0.2) == 0
+
+
+@pytest.mark.parametrize(("lowest", "place"), [(-0.2, 0.0), (0.02, 0.1)])
+def test_the_bound_of_a_symmetric_range_is_written_where_it_is_drawn(lowest, place):
+    """Between both ends, or at the one that is drawn: gaps that are all above zero show that end alone."""
+    both = Requirement(id="F", metric="fpr", across="race", compare="difference", within=(-0.1, 0.1))
+    gap = estimate(0.05, lowest, 0.09, compare="difference", reference={"race": "B"})
+    picture = forest.of_claim(both, [piece(gap, Outcome.MET)])
+    ((at, text),) = svg.bound_labels(picture)
+    assert (at, text) == (pytest.approx(place), "bound ±10")

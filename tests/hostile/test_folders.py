@@ -79,7 +79,7 @@ def test_a_full_disk_leaves_nothing_and_loses_nothing(
     monkeypatch.setattr(f"shipworthy.evidence.store.{step}", full)
     outcome = workshop.run()
     assert outcome.codes == ["RUN001"]
-    assert "no space left on device" in outcome.result.stderr
+    assert "the disk is full" in outcome.result.stderr
     assert not outcome.left
     assert workshop.out.exists() is older
     assert not older or outcome.results["run"] == before

@@ -356,7 +356,7 @@ def test_memory_is_flat(tmp_path, suffix):
         return found
 
     peak(1_000)  # imports
-    assert peak(40_000) < 1.2 * peak(10_000) + 100_000
+    assert peak(40_000) < peak(10_000) + 1_000_000  # of 25 MB; what waits for the collector comes and goes
 
 
 @pytest.mark.parametrize("field", ["trial", "latency_ms", "ttft_ms", "tokens_in", "tokens_out", "cost"])

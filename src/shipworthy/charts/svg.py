@@ -131,11 +131,11 @@ def scale(forest: Forest) -> Markup:
 
 
 def bound_labels(picture: Forest) -> list[tuple[float, str]]:
-    """The bounds of a picture, written where they lie; the two ends of a symmetric range share one label."""
+    """The bounds of a picture, written where they lie; the two ends of a symmetric range share one label, between them
+    where both are drawn."""
     low, high = picture.bounds
     if low is not None and high is not None and math.isclose(low, -high):
-        places = [(low + high) / 2] if picture.axis.low <= 0 <= picture.axis.high else [high]
-        return [(place, f"bound ±{picture.written(high)}") for place in places]
+        return [((low + high) / 2 if picture.axis.low <= low else high, f"bound ±{picture.written(high)}")]
     return [
         (end, f"bound {picture.written(end)}")
         for end in picture.bounds
