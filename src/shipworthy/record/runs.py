@@ -171,7 +171,8 @@ def _held(row: Any) -> Any:
     after = audit.sealed(row.body.encode(), row.told_salt or "")
     name = f"run/{row.digest}"
     audit.refuse_unlike(row.told, object=name, before=None, after=after, at=row.at, actor=row.actor)
-    if wrong := [column for column in OF_BODY if _json(row.body, name).get(column) != getattr(row, column)]:
+    told = _json(row.body, name)
+    if wrong := [column for column in OF_BODY if told.get(column) != getattr(row, column)]:
         raise audit.changed(f"its {', '.join(wrong)}", name)
     return row
 
