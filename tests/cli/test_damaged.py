@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from shipworthy.api.pages import Library, portfolio, system_page
 from shipworthy.api.recording import open_record
 from shipworthy.api.registers import listed, search_page
-from shipworthy.cli import main
 from shipworthy.record import documents
+
+sys.path.insert(0, str(Path(__file__).parent))
+from calling import call
 
 ADA = "Ada <ada@example.org>"
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
@@ -48,14 +50,6 @@ def folder(tmp_path, monkeypatch):
                                  requester=ada, starts=date(2026, 11, 1), ends=date(2027, 1, 1)),
             )  # fmt: skip
     return tmp_path
-
-
-def call(*args: str, code: int = 0):
-    result = CliRunner().invoke(main, args, prog_name="shipworthy")
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result
 
 
 def damage(kind, id_):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from shipworthy.api import signing
 from shipworthy.api.recording import open_record
-from shipworthy.cli import main
+
+sys.path.insert(0, str(Path(__file__).parent))
+from calling import call
 
 ADA, BEA, CY = "Ada <ada@example.org>", "Bea <bea@example.org>", "Cy <cy@example.org>"
 FAIR = """system: {name: lending, version: "2", tier: high, purpose: Rank applications.}
@@ -34,14 +36,6 @@ def folder(tmp_path, monkeypatch):
     for plan in ("fair", "attacks"):
         call("check", f"{plan}.yaml", "--out", plan, "--quiet")
     return tmp_path
-
-
-def call(*args: str, code: int = 0):
-    result = CliRunner().invoke(main, args, prog_name="shipworthy")
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result
 
 
 def sign(*runs: str, role="product", by=ADA, code=0, more=APPROVE):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from click.testing import CliRunner
 
 from shipworthy.cli import main
 from shipworthy.cli.status import EXIT_OF_FIT
+
+sys.path.insert(0, str(Path(__file__).parent))
+from calling import call
 
 ADA, BEA = "Ada <ada@example.org>", "Bea <bea@example.org>"
 HOSTILE = "\x1b[2J\u202eevil"
@@ -28,16 +32,6 @@ def folder(tmp_path, monkeypatch):
     Path("d.csv").write_text("y,p\n" + "".join(f"{i % 2},{i % 2 if i % 5 else 1 - i % 2}\n" for i in range(600)))
     Path("shipworthy.yaml").write_text(PLAN)
     return tmp_path
-
-
-def call(*args: str, code: int = 0):
-    result = CliRunner().invoke(main, args, prog_name="shipworthy")
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    assert "\x1b" not in result.output
-    assert "\u202e" not in result.stderr
-    return result
 
 
 def test_from_a_check_to_a_stale_signature_and_back(folder):
