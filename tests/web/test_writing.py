@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import date, timedelta
+from types import SimpleNamespace
 from urllib.parse import unquote, urlencode
 
 import pytest
@@ -20,6 +22,7 @@ from shipworthy.errors import Unusable
 from shipworthy.gates.tiers import Intake
 from shipworthy.web import addresses
 from shipworthy.web.app import ACTS
+from shipworthy.web.forms import signing as form_of_signing
 from shipworthy.web.forms.fields import Choice, Field, Wrong
 from shipworthy.web.sending import MOST_BYTES
 
@@ -232,6 +235,16 @@ def test_runs_of_one_version_are_ticked_and_signed_together(desk):
     assert "run 2" in Page(desk.get(BEA, f"/sign-offs?system={NAME}").text).text
     elsewhere = desk.record.runs(system=NAMES[0])[0].facts.digest
     assert desk.send_json(BEA, address, {**word, "others": [elsewhere]}).status_code == 400
+
+
+def test_a_breach_that_a_waiver_covers_is_counted_as_waived(desk):
+    """The page for signing says of a run what the run's own page says."""
+    kept = desk.record.runs(system=NAME, limit=1)[0]
+    known = desk.record.verdicts(run=kept.facts.digest)
+    waived = [replace(one, verdict="breached", body={**one.body, "waiver": {"id": "W-1"}}) for one in known]
+    ask = SimpleNamespace(record=SimpleNamespace(verdicts=lambda **_: waived, get=desk.record.get), of_run=lambda: kept)
+    told = {one.label: one.text for one in form_of_signing._about(ask)}
+    assert told["Requirements"] == f"{len(waived)} waived"
 
 
 def test_a_run_whose_folder_is_elsewhere_or_gone_is_not_signed(desk):

@@ -115,7 +115,8 @@ def _left(ask: Ask) -> list[Risk]:
 def _about(ask: Ask) -> Sequence[Fact]:
     facts = ask.of_run().facts
     verdicts = ask.record.verdicts(run=facts.digest, limit=offering.MOST)
-    count = {word: sum(one.verdict == word for one in verdicts) for word in ("breached", "undecided", "waived", "met")}
+    words = ["waived" if one.body.get("waiver") else one.verdict for one in verdicts]
+    count = {word: words.count(word) for word in ("breached", "undecided", "waived", "met")}
     roles = ", ".join(one.value for one in _roles(ask)) or "nobody has to"
     return (
         Fact(label="System", text=f"{facts.system}, version {facts.version}", address=addresses.system(facts.system)),
